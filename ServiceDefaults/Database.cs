@@ -1,0 +1,61 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>A service's own Postgres database: EF Core for the model, a plain data source for hot statements.</summary>
+public static class Database
+{
+    /// <summary>
+    /// Connections one process may hold in each of its two pools. Postgres works best with a few per core, and every
+    /// replica of every service shares one server.
+    /// </summary>
+    private const int MaxPoolSize = 24;
+
+    /// <summary>
+    /// Adds the context with snake_case names, an <see cref="NpgsqlDataSource"/> on the same database, and the migration
+    /// of the schema at start: the service listens only when its schema is ready.
+    /// </summary>
+    /// <typeparam name="TContext">The service's context.</typeparam>
+    /// <param name="builder">The service's builder.</param>
+    /// <param name="connectionName">The connection string's name.</param>
+    /// <returns>The same builder.</returns>
+    public static IHostApplicationBuilder AddServiceDatabase<TContext>(
+        this IHostApplicationBuilder builder, string connectionName) where TContext : DbContext
+    {
+        builder.AddNpgsqlDbContext<TContext>(
+            connectionName,
+            settings => settings.ConnectionString = Bounded(settings.ConnectionString),
+            options => options.UseSnakeCaseNamingConvention());
+
+        builder.Services.AddNpgsqlDataSource(
+            Bounded(builder.Configuration.GetConnectionString(connectionName)) ?? "",
+            source => source.ConnectionStringBuilder.MaxAutoPrepare = 32);
+        builder.Services.AddHostedService<MigrateAtStart<TContext>>();
+        return builder;
+    }
+
+    private static string? Bounded(string? connectionString) => string.IsNullOrEmpty(connectionString)
+        ? connectionString
+        : new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = MaxPoolSize }.ConnectionString;
+
+    /// <summary>
+    /// Brings the schema up to date before the server listens. Replicas that start together take turns under EF's lock.
+    /// </summary>
+    private sealed class MigrateAtStart<TContext>(IServiceProvider services, ILogger<TContext> logger) : IHostedService
+        where TContext : DbContext
+    {
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            await using var scope = services.CreateAsyncScope();
+            var context = scope.ServiceProvider.GetRequiredService<TContext>();
+            await context.Database.MigrateAsync(cancellationToken);
+            logger.LogInformation("The schema of {Context} is up to date", typeof(TContext).Name);
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,84 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>
+/// Errors as <c>application/problem+json</c> (RFC 9457): a status, a sentence that says what to do, and the trace id.
+/// No stack trace, type name or internal address leaves a service.
+/// </summary>
+public static class Problems
+{
+    /// <summary>Adds problem details with a sentence for every status, and the handler of bad requests.</summary>
+    /// <param name="services">The service's collection.</param>
+    /// <returns>The same collection.</returns>
+    public static IServiceCollection AddProblems(this IServiceCollection services) => services
+        .AddProblemDetails(options => options.CustomizeProblemDetails = context =>
+        {
+            var problem = context.ProblemDetails;
+            problem.Detail ??= problem is HttpValidationProblemDetails { Errors.Count: > 0 } invalid
+                ? string.Join(' ', invalid.Errors.Values.SelectMany(messages => messages))
+                : Sentence(context.HttpContext);
+        })
+        .Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true)
+        .AddExceptionHandler<BadRequestHandler>();
+
+    /// <summary>Turns exceptions and empty error answers into problem details. Goes first in the pipeline.</summary>
+    /// <param name="app">The service.</param>
+    /// <returns>The same service.</returns>
+    public static WebApplication UseProblems(this WebApplication app)
+    {
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        return app;
+    }
+
+    private static string? Sentence(HttpContext context) => context.Response.StatusCode switch
+    {
+        StatusCodes.Status401Unauthorized =>
+            "A valid access token is needed: send it as 'Authorization: Bearer <access>'. POST /api/login gives one.",
+        StatusCodes.Status403Forbidden => "This access token does not allow that.",
+        StatusCodes.Status404NotFound => $"There is nothing at {context.Request.Path}.",
+        StatusCodes.Status405MethodNotAllowed => $"{context.Request.Path} does not take {context.Request.Method}.",
+        StatusCodes.Status413PayloadTooLarge => $"The body may have {Extensions.MaxRequestBodyBytes} bytes at most.",
+        StatusCodes.Status415UnsupportedMediaType => "Send the body as JSON, with 'Content-Type: application/json'.",
+        StatusCodes.Status500InternalServerError => "Something went wrong here. The traceId finds it in the logs.",
+        StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout
+            => "A service behind this call does not answer. Nothing was charged for good; try again shortly.",
+        _ => null,
+    };
+
+    /// <summary>Says what is wrong with a request that the framework could not read.</summary>
+    private sealed class BadRequestHandler(IProblemDetailsService problems, ILogger<BadRequestHandler> logger)
+        : IExceptionHandler
+    {
+        public async ValueTask<bool> TryHandleAsync(
+            HttpContext context, Exception exception, CancellationToken cancellationToken)
+        {
+            if (exception is not BadHttpRequestException bad)
+            {
+                return false;
+            }
+
+            logger.LogDebug(bad, "A request could not be read");
+            context.Response.StatusCode = bad.StatusCode;
+            return await problems.TryWriteAsync(new() { HttpContext = context, ProblemDetails = { Detail = Explain(bad) } });
+        }
+
+        private static string? Explain(BadHttpRequestException bad) => bad switch
+        {
+            { StatusCode: not StatusCodes.Status400BadRequest } => null,
+            { InnerException: JsonException { Path: { Length: > 1 } path } } =>
+                $"The JSON body has a missing or unfit value at {path}.",
+            { InnerException: JsonException json } =>
+                $"The body is not valid JSON (line {json.LineNumber + 1}, byte {json.BytePositionInLine + 1}).",
+            _ when bad.Message.Contains("body", StringComparison.OrdinalIgnoreCase) => "This call needs a JSON body.",
+            _ => "A value in the path, query or headers of this request has the wrong form.",
+        };
+    }
+}
