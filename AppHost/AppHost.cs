@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Configuration;
+
+var builder = DistributedApplication.CreateBuilder(args);
+
+// dotnet run --project AppHost -- --GatewayPort=9000 --Replicas=2 --Storage=ephemeral
+var gatewayPort = builder.Configuration.GetValue("GatewayPort", 8080);
+var replicas = builder.Configuration.GetValue("Replicas", 1);
+var storage = builder.Configuration.GetValue("Storage", "persistent");
+
+var chatClientSecret = builder.AddParameter(
+    "chat-client-secret", new GenerateParameterDefault { MinLength = 32 }, secret: true, persist: true);
+
+var postgres = builder.AddPostgres("postgres");
+if (storage == "persistent")
+{
+    postgres.WithDataVolume();
+}
+
+var identityDb = postgres.AddDatabase("identitydb");
+var ledgerDb = postgres.AddDatabase("ledgerdb");
+var chatDb = postgres.AddDatabase("chatdb");
+
+var cache = builder.AddRedis("cache");
+
+var identity = builder.AddProject<Projects.Identity_Service>("identity")
+    .WithReference(identityDb).WaitFor(identityDb)
+    .WithEnvironment("Clients__chat__Secret", chatClientSecret)
+    .WithHttpHealthCheck("/health")
+    .WithReplicas(replicas);
+
+var ledger = builder.AddProject<Projects.Ledger_Service>("ledger")
+    .WithReference(ledgerDb).WaitFor(ledgerDb)
+    .WithReference(cache)
+    .WithReference(identity)
+    .WithHttpHealthCheck("/health")
+    .WithReplicas(replicas);
+
+var chat = builder.AddProject<Projects.Chat_Service>("chat")
+    .WithReference(chatDb).WaitFor(chatDb)
+    .WithReference(identity)
+    .WithReference(ledger)
+    .WithEnvironment("Ledger__ClientSecret", chatClientSecret)
+    .WithHttpHealthCheck("/health")
+    .WithReplicas(replicas);
+
+builder.AddProject<Projects.Gateway>("gateway")
+    .WithEndpoint("http", endpoint => endpoint.Port = gatewayPort)
+    .WithExternalHttpEndpoints()
+    .WithReference(identity).WaitFor(identity)
+    .WithReference(ledger).WaitFor(ledger)
+    .WithReference(chat).WaitFor(chat)
+    .WithHttpHealthCheck("/health")
+    .WithReplicas(replicas);
+
+builder.Build().Run();

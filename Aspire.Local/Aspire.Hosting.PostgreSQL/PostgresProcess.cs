@@ -1,0 +1,128 @@
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Orchestration;
+using Npgsql;
+
+namespace Aspire.Hosting.PostgreSQL;
+
+/// <summary>Runs a server from this machine's binaries, on loopback only, with scram passwords.</summary>
+internal sealed class PostgresProcess(PostgresServerResource server)
+{
+    /// <summary>Enough for several replicas of several services, whose pools are bounded.</summary>
+    private const int MaxConnections = 400;
+
+    /// <summary>Makes the data folder the first time, and says how to start the server on it.</summary>
+    public async Task<ProcessSpec> DescribeAsync(ProcessContext context, CancellationToken cancellationToken)
+    {
+        var bin = PostgresBinaries.Find();
+        var volume = server.Annotations.OfType<DataVolumeAnnotation>().LastOrDefault()?.Name;
+        var data = context.Folders.DataFolder(volume, server.Name);
+        if (!File.Exists(Path.Combine(data, "PG_VERSION")))
+        {
+            await InitializeAsync(bin, data, durable: volume is not null, cancellationToken);
+        }
+
+        List<string> arguments =
+        [
+            "-D", data,
+            "-c", "listen_addresses=localhost",
+            "-c", $"port={server.PrimaryEndpoint.Port}",
+            "-c", "unix_socket_directories=",
+            "-c", $"max_connections={MaxConnections}",
+            "-c", "shared_buffers=256MB",
+        ];
+        if (volume is null)
+        {
+            // Data that ends with the application need not survive a power cut.
+            arguments.AddRange(["-c", "fsync=off", "-c", "full_page_writes=off"]);
+        }
+
+        return new ProcessSpec(Path.Combine(bin, "postgres"))
+        {
+            Arguments = arguments,
+            WorkingDirectory = data,
+            UnprivilegedUser = PostgresServerResource.DefaultUserName,
+            StopSignal = Unix.SigInt, // A fast shutdown: open transactions are rolled back, nothing is lost.
+        };
+    }
+
+    /// <summary>Whether the server takes connections.</summary>
+    public async Task<bool> AnswersAsync(int replica, CancellationToken cancellationToken)
+    {
+        await using var connection = await OpenAsync(server, cancellationToken);
+        await using var command = new NpgsqlCommand("SELECT 1", connection);
+        return await command.ExecuteScalarAsync(cancellationToken) is 1;
+    }
+
+    /// <summary>Creates a database unless it is there.</summary>
+    public static async Task CreateDatabaseAsync(PostgresDatabaseResource database, CancellationToken cancellationToken)
+    {
+        await using var connection = await OpenAsync(database.Parent, cancellationToken);
+        await using var exists = new NpgsqlCommand("SELECT 1 FROM pg_database WHERE datname = $1", connection)
+        {
+            Parameters = { new() { Value = database.DatabaseName } },
+        };
+        if (await exists.ExecuteScalarAsync(cancellationToken) is null)
+        {
+            var name = new NpgsqlCommandBuilder().QuoteIdentifier(database.DatabaseName);
+            await using var create = new NpgsqlCommand($"CREATE DATABASE {name}", connection);
+            await create.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+
+    private static async Task<NpgsqlConnection> OpenAsync(
+        IResourceWithConnectionString server, CancellationToken cancellationToken)
+    {
+        var connectionString = await server.GetConnectionStringAsync(cancellationToken);
+        var connection = new NpgsqlConnection($"{connectionString};Database=postgres;Pooling=false;Timeout=3");
+        try
+        {
+            await connection.OpenAsync(cancellationToken);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task InitializeAsync(string bin, string data, bool durable, CancellationToken cancellationToken)
+    {
+        if (Directory.Exists(data))
+        {
+            // Without PG_VERSION it is what an initdb that was cut off has left.
+            Directory.Delete(data, recursive: true);
+        }
+
+        Unix.MakePrivateFolder(data, PostgresServerResource.DefaultUserName);
+        var output = new List<string>();
+        using var initdb = ChildProcess.Start(
+            new ProcessSpec(Path.Combine(bin, "initdb"))
+            {
+                Arguments =
+                [
+                    "-D", data, "-U", await server.UserNameReference.GetValueAsync(cancellationToken) ?? "",
+                    "--pwfile=/dev/stdin", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
+                    .. durable ? Array.Empty<string>() : ["--no-sync"],
+                ],
+                WorkingDirectory = data,
+                UnprivilegedUser = PostgresServerResource.DefaultUserName,
+                StandardInput = await server.PasswordParameter.GetValueAsync(cancellationToken),
+            },
+            (line, _) => output.Add(line));
+        try
+        {
+            var exitCode = await initdb.Exited.WaitAsync(cancellationToken);
+            if (exitCode != 0)
+            {
+                throw new DistributedApplicationException(
+                    $"PostgreSQL's initdb failed with exit code {exitCode}: {string.Join(' ', output.TakeLast(5))}");
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            await initdb.StopAsync();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,221 @@
+using System.Collections.Immutable;
+using System.Threading.Channels;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Aspire.Hosting.ApplicationModel;
+
+/// <summary>Keeps and publishes the states of the resources. Each replica has an id and a state of its own.</summary>
+public class ResourceNotificationService
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, ResourceEvent> _latest = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<Channel<ResourceEvent>> _watchers = [];
+
+    /// <summary>Waits until every replica of a resource runs and is healthy.</summary>
+    /// <param name="resourceName">The resource's name.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The event that made it so.</returns>
+    public Task<ResourceEvent> WaitForResourceHealthyAsync(
+        string resourceName, CancellationToken cancellationToken = default) =>
+        WaitForResourceAsync(
+            resourceName,
+            _ => OfResource(resourceName).All(e => e.Snapshot is
+            {
+                State.Text: KnownResourceStates.Running,
+                HealthStatus: HealthStatus.Healthy,
+            }),
+            cancellationToken);
+
+    /// <summary>Waits for an event of a resource.</summary>
+    /// <param name="resourceName">The resource's name.</param>
+    /// <param name="predicate">Which event; the latest of each replica are asked first.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The event.</returns>
+    public async Task<ResourceEvent> WaitForResourceAsync(
+        string resourceName, Func<ResourceEvent, bool> predicate, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(resourceName);
+        ArgumentNullException.ThrowIfNull(predicate);
+        await foreach (var resourceEvent in WatchAsync(cancellationToken))
+        {
+            if (resourceEvent.Resource.Name.Equals(resourceName, StringComparison.OrdinalIgnoreCase)
+                && predicate(resourceEvent))
+            {
+                return resourceEvent;
+            }
+        }
+
+        throw new OperationCanceledException($"The application ended before '{resourceName}' got there.");
+    }
+
+    /// <summary>Waits until a resource has a state.</summary>
+    /// <param name="resourceName">The resource's name.</param>
+    /// <param name="targetState">One of <see cref="KnownResourceStates"/>; Running when null.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The wait.</returns>
+    public Task WaitForResourceAsync(
+        string resourceName, string? targetState = null, CancellationToken cancellationToken = default) =>
+        WaitForResourceAsync(
+            resourceName, e => e.Snapshot.State?.Text == (targetState ?? KnownResourceStates.Running), cancellationToken);
+
+    /// <summary>The latest event of every replica, and then each new one.</summary>
+    /// <param name="cancellationToken">Ends the watch.</param>
+    /// <returns>The events.</returns>
+    public IAsyncEnumerable<ResourceEvent> WatchAsync(CancellationToken cancellationToken = default)
+    {
+        var channel = Channel.CreateUnbounded<ResourceEvent>();
+        lock (_lock)
+        {
+            foreach (var resourceEvent in _latest.Values)
+            {
+                channel.Writer.TryWrite(resourceEvent);
+            }
+
+            _watchers.Add(channel);
+        }
+
+        return Read(channel, cancellationToken);
+    }
+
+    /// <summary>Changes the state of a resource that has one process or none.</summary>
+    /// <param name="resource">The resource.</param>
+    /// <param name="stateFactory">The new state, given the old.</param>
+    /// <returns>Completes when it is published.</returns>
+    public Task PublishUpdateAsync(
+        IResource resource, Func<CustomResourceSnapshot, CustomResourceSnapshot> stateFactory)
+    {
+        ArgumentNullException.ThrowIfNull(resource);
+        return PublishUpdateAsync(resource, resource.Name, stateFactory);
+    }
+
+    /// <summary>Changes the state of one replica.</summary>
+    /// <param name="resource">The resource.</param>
+    /// <param name="resourceId">The replica's id.</param>
+    /// <param name="stateFactory">The new state, given the old.</param>
+    /// <returns>Completes when it is published.</returns>
+    public Task PublishUpdateAsync(
+        IResource resource, string resourceId, Func<CustomResourceSnapshot, CustomResourceSnapshot> stateFactory)
+    {
+        ArgumentNullException.ThrowIfNull(resource);
+        ArgumentNullException.ThrowIfNull(stateFactory);
+        lock (_lock)
+        {
+            var before = _latest.GetValueOrDefault(resourceId)?.Snapshot
+                ?? new CustomResourceSnapshot { ResourceType = resource.GetType().Name, Properties = [] };
+            var resourceEvent = new ResourceEvent(resource, resourceId, stateFactory(before));
+            _latest[resourceId] = resourceEvent;
+            _watchers.ForEach(watcher => watcher.Writer.TryWrite(resourceEvent));
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private ImmutableArray<ResourceEvent> OfResource(string resourceName)
+    {
+        lock (_lock)
+        {
+            return [.. _latest.Values.Where(e => e.Resource.Name.Equals(resourceName, StringComparison.OrdinalIgnoreCase))];
+        }
+    }
+
+    private async IAsyncEnumerable<ResourceEvent> Read(
+        Channel<ResourceEvent> channel,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var resourceEvent in channel.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return resourceEvent;
+            }
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _watchers.Remove(channel);
+            }
+        }
+    }
+}
+
+/// <summary>A new state of a resource or one of its replicas.</summary>
+/// <param name="resource">The resource.</param>
+/// <param name="resourceId">The replica's id; the resource's name when it has one process.</param>
+/// <param name="snapshot">The state.</param>
+public class ResourceEvent(IResource resource, string resourceId, CustomResourceSnapshot snapshot)
+{
+    /// <summary>The resource.</summary>
+    public IResource Resource { get; } = resource;
+
+    /// <summary>The replica's id.</summary>
+    public string ResourceId { get; } = resourceId;
+
+    /// <summary>The state.</summary>
+    public CustomResourceSnapshot Snapshot { get; } = snapshot;
+}
+
+/// <summary>The state of a resource or one of its replicas.</summary>
+public sealed record CustomResourceSnapshot
+{
+    /// <summary>The resource's kind.</summary>
+    public required string ResourceType { get; init; }
+
+    /// <summary>More about it, by name.</summary>
+    public required ImmutableArray<ResourcePropertySnapshot> Properties { get; init; }
+
+    /// <summary>Where it is in its life.</summary>
+    public ResourceStateSnapshot? State { get; init; }
+
+    /// <summary>The exit code of its process, when that has ended.</summary>
+    public int? ExitCode { get; init; }
+
+    /// <summary>What its health checks say; null before the first.</summary>
+    public HealthStatus? HealthStatus { get; init; }
+
+    /// <summary>When its process started, in UTC.</summary>
+    public DateTime? StartTimeStamp { get; init; }
+}
+
+/// <summary>A named value shown for a resource.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="Value">The value.</param>
+public sealed record ResourcePropertySnapshot(string Name, object? Value);
+
+/// <summary>Where a resource is in its life.</summary>
+/// <param name="Text">One of <see cref="KnownResourceStates"/>.</param>
+/// <param name="Style">How to show it.</param>
+public sealed record ResourceStateSnapshot(string Text, string? Style)
+{
+    /// <summary>A state without a style.</summary>
+    /// <param name="s">One of <see cref="KnownResourceStates"/>.</param>
+    public static implicit operator ResourceStateSnapshot?(string? s) => s is null ? null : new(s, null);
+}
+
+/// <summary>The names of the states.</summary>
+public static class KnownResourceStates
+{
+    /// <summary>It waits to be told to start.</summary>
+    public const string NotStarted = nameof(NotStarted);
+
+    /// <summary>It waits for others.</summary>
+    public const string Waiting = nameof(Waiting);
+
+    /// <summary>Its process is being started.</summary>
+    public const string Starting = nameof(Starting);
+
+    /// <summary>Its process runs.</summary>
+    public const string Running = nameof(Running);
+
+    /// <summary>It could not be started.</summary>
+    public const string FailedToStart = nameof(FailedToStart);
+
+    /// <summary>Its process is being stopped.</summary>
+    public const string Stopping = nameof(Stopping);
+
+    /// <summary>Its process has ended, unasked or with an error.</summary>
+    public const string Exited = nameof(Exited);
+
+    /// <summary>Its process has ended as it should.</summary>
+    public const string Finished = nameof(Finished);
+}

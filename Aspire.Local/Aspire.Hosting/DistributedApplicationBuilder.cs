@@ -1,0 +1,109 @@
+using System.Reflection;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Orchestration;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+
+namespace Aspire.Hosting;
+
+/// <summary>Describes an application whose resources are processes of this machine.</summary>
+internal sealed class DistributedApplicationBuilder : IDistributedApplicationBuilder
+{
+    /// <summary>The key of assembly metadata that holds the AppHost project's folder.</summary>
+    private const string AppHostPathKey = "apphostprojectpath";
+
+    private readonly HostApplicationBuilder _host;
+    private readonly AppHostInterceptor? _interceptor;
+
+    public DistributedApplicationBuilder(DistributedApplicationOptions options, AppHostInterceptor? interceptor)
+    {
+        _interceptor = interceptor;
+        interceptor?.ConfigureOptions(options);
+        AppHostAssembly = options.AssemblyName is { } name ? Assembly.Load(name) : Assembly.GetEntryAssembly();
+        AppHostDirectory = FindProjectFolder(AppHostAssembly) ?? System.Environment.CurrentDirectory;
+
+        var settings = new HostApplicationBuilderSettings
+        {
+            Args = options.Args,
+            ApplicationName = AppHostAssembly?.GetName().Name,
+            ContentRootPath = AppHostDirectory,
+        };
+        interceptor?.ConfigureHost(settings);
+        _host = new HostApplicationBuilder(settings);
+
+        Services.AddSingleton<IResourceCollection>(Resources);
+        Services.AddSingleton(ExecutionContext);
+        Services.AddSingleton(services => new DistributedApplicationModel(Resources));
+        Services.AddSingleton<ResourceNotificationService>();
+        Services.AddSingleton<AppHostFolders>();
+        Services.AddSingleton<PortAllocator>();
+        Services.AddHostedService<Orchestrator>();
+        Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
+
+        _host.Logging.AddConsole(console => console.FormatterName = ResourceConsoleFormatter.FormatterName)
+            .AddConsoleFormatter<ResourceConsoleFormatter, ConsoleFormatterOptions>();
+        _host.Logging.AddFilter("Microsoft", LogLevel.Warning);
+    }
+
+    public ConfigurationManager Configuration => _host.Configuration;
+
+    public string AppHostDirectory { get; }
+
+    public Assembly? AppHostAssembly { get; }
+
+    public IHostEnvironment Environment => _host.Environment;
+
+    public IServiceCollection Services => _host.Services;
+
+    public DistributedApplicationExecutionContext ExecutionContext { get; } = new(DistributedApplicationOperation.Run);
+
+    public IResourceCollection Resources { get; } = new ResourceCollection();
+
+    public IResourceBuilder<T> AddResource<T>(T resource) where T : IResource
+    {
+        ArgumentNullException.ThrowIfNull(resource);
+        Resources.Add(resource);
+        return CreateResourceBuilder(resource);
+    }
+
+    public IResourceBuilder<T> CreateResourceBuilder<T>(T resource) where T : IResource =>
+        new ResourceBuilder<T>(this, resource);
+
+    public DistributedApplication Build()
+    {
+        _interceptor?.OnBuilding(this);
+        var application = new DistributedApplication(_host.Build());
+        _interceptor?.OnBuilt(application);
+        return application;
+    }
+
+    private static string? FindProjectFolder(Assembly? assembly) => assembly?
+        .GetCustomAttributes<AssemblyMetadataAttribute>()
+        .FirstOrDefault(metadata => metadata.Key == AppHostPathKey)?.Value;
+
+    private sealed class ResourceBuilder<T>(IDistributedApplicationBuilder builder, T resource) : IResourceBuilder<T>
+        where T : IResource
+    {
+        public IDistributedApplicationBuilder ApplicationBuilder => builder;
+
+        public T Resource => resource;
+
+        public IResourceBuilder<T> WithAnnotation<TAnnotation>(
+            TAnnotation annotation, ResourceAnnotationMutationBehavior behavior) where TAnnotation : IResourceAnnotation
+        {
+            if (behavior == ResourceAnnotationMutationBehavior.Replace)
+            {
+                foreach (var earlier in resource.Annotations.OfType<TAnnotation>().ToArray())
+                {
+                    resource.Annotations.Remove(earlier);
+                }
+            }
+
+            resource.Annotations.Add(annotation);
+            return this;
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Aspire.Hosting.Orchestration;
+
+/// <summary>
+/// One address for the replicas of a resource: each new connection goes to the next replica that accepts it. Services find
+/// the replicas themselves by service discovery; this is for those outside, such as clients of a replicated gateway.
+/// </summary>
+internal sealed class EndpointProxy : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly TcpListener _listener;
+    private readonly IReadOnlyList<int> _ports;
+    private readonly Task _accepting;
+    private uint _next;
+
+    /// <summary>Listens at once.</summary>
+    /// <param name="port">The port clients use.</param>
+    /// <param name="ports">The replicas' ports.</param>
+    public EndpointProxy(int port, IReadOnlyList<int> ports)
+    {
+        _ports = ports;
+        _listener = new TcpListener(IPAddress.Loopback, port);
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        _listener.Dispose();
+        await _accepting;
+        _stopping.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                _ = ForwardAsync(await _listener.AcceptTcpClientAsync(_stopping.Token));
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The application ends.
+        }
+    }
+
+    private async Task ForwardAsync(TcpClient client)
+    {
+        using var here = client;
+        using var there = await ConnectAsync();
+        if (there is null)
+        {
+            return;
+        }
+
+        here.NoDelay = there.NoDelay = true;
+        try
+        {
+            await Task.WhenAll(CopyAsync(here, there), CopyAsync(there, here));
+        }
+        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException)
+        {
+            // Either side is gone; closing both tells the other.
+        }
+    }
+
+    private async Task<TcpClient?> ConnectAsync()
+    {
+        for (var tries = 0; tries < _ports.Count; tries++)
+        {
+            var client = new TcpClient();
+            try
+            {
+                var port = _ports[(int)(Interlocked.Increment(ref _next) % (uint)_ports.Count)];
+                await client.ConnectAsync(IPAddress.Loopback, port, _stopping.Token);
+                return client;
+            }
+            catch (Exception exception) when (exception is SocketException or OperationCanceledException)
+            {
+                client.Dispose();
+            }
+        }
+
+        return null;
+    }
+
+    private async Task CopyAsync(TcpClient from, TcpClient to)
+    {
+        await from.GetStream().CopyToAsync(to.GetStream(), _stopping.Token);
+        to.Client.Shutdown(SocketShutdown.Send);
+    }
+}

@@ -1,0 +1,120 @@
+using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Aspire.Hosting.Orchestration;
+
+/// <summary>
+/// Starts the resources, each when what it waits for is ready, and stops them, each when nothing that uses it runs any
+/// more. The part that DCP has in Aspire.
+/// </summary>
+internal sealed class Orchestrator(
+    DistributedApplicationModel model,
+    DistributedApplicationExecutionContext executionContext,
+    ResourceNotificationService notifications,
+    AppHostFolders folders,
+    PortAllocator ports,
+    IConfiguration configuration,
+    IHostEnvironment environment,
+    ILoggerFactory loggers) : IHostedService, IAsyncDisposable
+{
+    private readonly ILogger _logger = loggers.CreateLogger<DistributedApplication>();
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly List<EndpointProxy> _proxies = [];
+    private readonly List<ResourceRunner> _runners = [];
+    private readonly List<Task> _running = [];
+    private Task? _stop;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        _logger.LogInformation("Distributed application starting, AppHost directory {Directory}", environment.ContentRootPath);
+        foreach (var requirement in model.Resources.SelectMany(r => r.Annotations.OfType<RequirementAnnotation>()))
+        {
+            requirement.Require();
+        }
+
+        WaitGraph.RefuseCycles(model.Resources);
+        AllocateEndpoints();
+        var environmentOf = new ProcessEnvironment(configuration, executionContext, environment);
+        _runners.AddRange(model.Resources.Select(resource =>
+            new ResourceRunner(resource, notifications, folders, environmentOf, loggers, environment.ApplicationName)));
+        foreach (var runner in _runners)
+        {
+            await runner.AnnounceAsync();
+        }
+
+        _running.AddRange(_runners.Select(runner => Task.Run(() => runner.RunAsync(_stopping.Token), CancellationToken.None)));
+        _running.Add(Task.Run(ReportReadyAsync, CancellationToken.None));
+        _logger.LogInformation("Distributed application started. Press Ctrl+C to shut down.");
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => _stop ??= StopAllAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None);
+        _stopping.Dispose();
+    }
+
+    /// <summary>In waves: whatever no running resource uses any more goes next.</summary>
+    private async Task StopAllAsync()
+    {
+        await _stopping.CancelAsync();
+        var left = _runners.ToList();
+        while (left.Count > 0)
+        {
+            var used = left.SelectMany(runner => WaitGraph.Uses(runner.Resource).Where(r => r != runner.Resource)).ToHashSet();
+            var wave = left.Where(runner => !used.Contains(runner.Resource)).ToList();
+            wave = wave.Count > 0 ? wave : [.. left];
+            await Task.WhenAll(wave.Select(runner => runner.StopAsync()));
+            left.RemoveAll(wave.Contains);
+        }
+
+        await Task.WhenAll(_running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var proxy in _proxies)
+        {
+            await proxy.DisposeAsync();
+        }
+
+        _logger.LogInformation("Distributed application stopped");
+    }
+
+    private void AllocateEndpoints()
+    {
+        var randomize = configuration.GetValue<bool>("DcpPublisher:RandomizePorts");
+        foreach (var resource in model.Resources)
+        {
+            var replicas = ResourceRunner.ReplicasOf(resource);
+            foreach (var endpoint in resource.Annotations.OfType<EndpointAnnotation>())
+            {
+                var wanted = randomize || endpoint.Port == 0 ? null : endpoint.Port;
+                var port = wanted is { } fixedPort ? PortAllocator.Exactly(fixedPort, resource.Name) : ports.Any();
+                endpoint.ReplicaPorts = replicas == 1
+                    ? [endpoint.TargetPort ?? port]
+                    : [.. Enumerable.Range(0, replicas).Select(_ => ports.Any())];
+                endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, endpoint.TargetHost, port);
+                if (endpoint.ReplicaPorts[0] != port)
+                {
+                    _proxies.Add(new EndpointProxy(port, endpoint.ReplicaPorts));
+                }
+            }
+        }
+    }
+
+    private async Task ReportReadyAsync()
+    {
+        foreach (var runner in _runners.Where(runner => runner.StartsByItself))
+        {
+            await notifications.WaitForResourceHealthyAsync(runner.Resource.Name, _stopping.Token);
+        }
+
+        foreach (var (resource, endpoint) in model.Resources
+            .SelectMany(r => r.Annotations.OfType<EndpointAnnotation>().Select(e => (r, e))))
+        {
+            _logger.LogInformation(
+                "{Resource} is ready at {Url}{External}",
+                resource.Name, endpoint.AllocatedEndpoint!.UriString, endpoint.IsExternal ? "  <- start here" : "");
+        }
+    }
+}

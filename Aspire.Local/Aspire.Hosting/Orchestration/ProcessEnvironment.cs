@@ -1,0 +1,92 @@
+using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+
+namespace Aspire.Hosting.Orchestration;
+
+/// <summary>The environment variables and arguments that Aspire gives a process.</summary>
+internal sealed class ProcessEnvironment(
+    IConfiguration configuration, DistributedApplicationExecutionContext executionContext, IHostEnvironment environment)
+{
+    /// <summary>Completes a process's description with the variables and arguments of its resource.</summary>
+    public async Task<ProcessSpec> CompleteAsync(
+        ProcessSpec spec, IResource resource, string resourceId, int replica, CancellationToken cancellationToken)
+    {
+        var variables = new Dictionary<string, object>();
+        AddAddresses(variables, resource, replica);
+        if (resource is ProjectResource)
+        {
+            AddTelemetry(variables, resource, resourceId);
+        }
+
+        var context = new EnvironmentCallbackContext(executionContext, variables, cancellationToken);
+        foreach (var annotation in resource.Annotations.OfType<EnvironmentCallbackAnnotation>())
+        {
+            await annotation.Callback(context);
+        }
+
+        var arguments = new CommandLineArgsCallbackContext([.. spec.Arguments], cancellationToken);
+        foreach (var annotation in resource.Annotations.OfType<CommandLineArgsCallbackAnnotation>())
+        {
+            await annotation.Callback(arguments);
+        }
+
+        return spec with
+        {
+            Arguments = await ResolveAsync(arguments.Args, cancellationToken),
+            Environment = spec.Environment
+                .Concat(variables.Keys.Zip(await ResolveAsync(variables.Values, cancellationToken), KeyValuePair.Create))
+                .GroupBy(pair => pair.Key, pair => pair.Value)
+                .ToDictionary(group => group.Key, group => group.Last()),
+        };
+    }
+
+    private static void AddAddresses(Dictionary<string, object> variables, IResource resource, int replica)
+    {
+        var endpoints = resource.Annotations.OfType<EndpointAnnotation>().ToList();
+        var urls = endpoints.Where(endpoint => endpoint.UriScheme is "http" or "https" && endpoint.TargetPortEnvironmentVariable is null)
+            .Select(endpoint => endpoint.ReplicaUrls.ElementAt(replica));
+        if (resource is ProjectResource && string.Join(';', urls) is { Length: > 0 } joined)
+        {
+            variables["ASPNETCORE_URLS"] = joined;
+        }
+
+        foreach (var endpoint in endpoints.Where(endpoint => endpoint.TargetPortEnvironmentVariable is not null))
+        {
+            variables[endpoint.TargetPortEnvironmentVariable!] = $"{endpoint.ReplicaPorts[replica]}";
+        }
+    }
+
+    private void AddTelemetry(Dictionary<string, object> variables, IResource resource, string resourceId)
+    {
+        variables["OTEL_SERVICE_NAME"] = resource.Name;
+        variables["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={resourceId}";
+        if (configuration["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"] is { Length: > 0 } otlp)
+        {
+            variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp;
+            variables["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";
+        }
+
+        if (environment.IsDevelopment())
+        {
+            // What happens is seen at once in development; elsewhere the exporters' own, slower rhythm is right.
+            variables["OTEL_BLRP_SCHEDULE_DELAY"] = "1000";
+            variables["OTEL_BSP_SCHEDULE_DELAY"] = "1000";
+            variables["OTEL_METRIC_EXPORT_INTERVAL"] = "1000";
+            variables["OTEL_TRACES_SAMPLER"] = "always_on";
+        }
+    }
+
+    private static async Task<string[]> ResolveAsync(IEnumerable<object> values, CancellationToken cancellationToken)
+    {
+        var resolved = new List<string>();
+        foreach (var value in values)
+        {
+            resolved.Add(value is IValueProvider provider
+                ? await provider.GetValueAsync(cancellationToken) ?? ""
+                : value.ToString() ?? "");
+        }
+
+        return [.. resolved];
+    }
+}

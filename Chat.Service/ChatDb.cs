@@ -1,0 +1,21 @@
+using Chat.Service.Chats;
+using Microsoft.EntityFrameworkCore;
+
+namespace Chat.Service;
+
+/// <summary>The schema of <c>chatdb</c>.</summary>
+internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(options)
+{
+    public DbSet<StoredChat> Chats => Set<StoredChat>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder) => modelBuilder.Entity<StoredChat>(chat =>
+    {
+        chat.Property(c => c.CreatedAt).HasDefaultValueSql("now()");
+        // One row per charge, completed or refunded: whichever is written first decides.
+        chat.HasIndex(c => c.ChargeId).IsUnique();
+        // A user's chats, newest first.
+        chat.HasIndex(c => new { c.UserId, c.Id }).IsDescending(false, true);
+        chat.ToTable("chats", table => table.HasCheckConstraint(
+            "ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)"));
+    });
+}

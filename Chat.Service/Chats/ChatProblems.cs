@@ -1,0 +1,49 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Chat.Service.Chats;
+
+/// <summary>Messages without a reply, as problem details. <c>code</c> is for programs.</summary>
+internal static class ChatProblems
+{
+    /// <summary>The answer to a message that was not answered.</summary>
+    public static ProblemHttpResult Of(PaidReplyResult result, HttpResponse response)
+    {
+        if (result.Status is ReplyStatus.InProgress or ReplyStatus.LedgerUnavailable or ReplyStatus.StoreUnavailable)
+        {
+            response.Headers.RetryAfter = "1";
+        }
+
+        return result.Status switch
+        {
+            ReplyStatus.InsufficientTokens => Problem(
+                StatusCodes.Status402PaymentRequired, "insufficient_tokens", result.Problem ?? "Not enough tokens."),
+            ReplyStatus.KeyReused => Problem(
+                StatusCodes.Status409Conflict, "exists_with_different_content",
+                "This Idempotency-Key was used before for another message. Nothing was written."),
+            ReplyStatus.InProgress => Problem(
+                StatusCodes.Status409Conflict, "in_progress",
+                "The request with this Idempotency-Key is being answered. Ask again shortly."),
+            ReplyStatus.Refunded => Problem(
+                StatusCodes.Status409Conflict, "already_refunded",
+                "The request with this Idempotency-Key failed and was refunded. Send it again with a new key."),
+            ReplyStatus.ModelFailed => Problem(
+                StatusCodes.Status502BadGateway, "model_failed", "The model failed. You were not charged."),
+            ReplyStatus.ModelTimedOut => Problem(
+                StatusCodes.Status504GatewayTimeout, "model_timed_out", "The model took too long. You were not charged."),
+            ReplyStatus.LedgerUnavailable => Problem(
+                StatusCodes.Status503ServiceUnavailable, "ledger_unavailable",
+                "The ledger does not answer. You were not charged for good; try again shortly."),
+            _ => Problem(
+                StatusCodes.Status503ServiceUnavailable, "store_unavailable",
+                "The reply could not be stored. You were not charged for good; try again shortly."),
+        };
+    }
+
+    /// <summary>The answer to an Idempotency-Key that cannot be used.</summary>
+    public static ProblemHttpResult InvalidKey() => Problem(
+        StatusCodes.Status400BadRequest, "invalid_idempotency_key",
+        $"An {IdempotencyKey.Header} has 1 to {IdempotencyKey.MaxLength} visible ASCII characters.");
+
+    private static ProblemHttpResult Problem(int status, string code, string detail) =>
+        TypedResults.Problem(detail, statusCode: status, extensions: new Dictionary<string, object?> { ["code"] = code });
+}

@@ -1,0 +1,56 @@
+using Npgsql;
+
+namespace Chat.Service.Chats;
+
+/// <summary>The statements of the hot path.</summary>
+internal sealed class ChatStore(NpgsqlDataSource database)
+{
+    private const string AddSql = """
+        INSERT INTO chats (user_id, status, message, response, cost, tokens, charge_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (charge_id) DO NOTHING RETURNING id, created_at
+        """;
+
+    /// <summary>Stores a completed chat.</summary>
+    /// <returns>The chat with its number and time; null when the charge's tombstone stands.</returns>
+    public Task<StoredChat?> AddAsync(
+        ChatCharge charge, string response, long tokens, CancellationToken cancellationToken) =>
+        InsertAsync(charge, ChatStatus.Completed, response, tokens, cancellationToken);
+
+    /// <summary>Sets a tombstone: from now on the charge has no chat.</summary>
+    /// <returns>Whether this call set it; false when the charge has a chat or a tombstone already.</returns>
+    public async Task<bool> AddTombstoneAsync(ChatCharge charge, CancellationToken cancellationToken) =>
+        await InsertAsync(charge, ChatStatus.Refunded, response: null, tokens: null, cancellationToken) is not null;
+
+    private async Task<StoredChat?> InsertAsync(
+        ChatCharge charge, ChatStatus status, string? response, long? tokens, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(AddSql);
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = charge.UserId });
+        command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)status });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = charge.Message });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = response });
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = charge.Cost });
+        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = tokens });
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = charge.Id });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return !await reader.ReadAsync(cancellationToken) ? null : new StoredChat
+        {
+            Id = reader.GetInt64(0),
+            CreatedAt = reader.GetFieldValue<DateTimeOffset>(1),
+            UserId = charge.UserId,
+            Status = status,
+            Message = charge.Message,
+            Response = response,
+            Cost = charge.Cost,
+            Tokens = tokens,
+            ChargeId = charge.Id,
+        };
+    }
+}
+
+/// <summary>A chat about to be paid for.</summary>
+/// <param name="Id">The charge's name.</param>
+/// <param name="UserId">Who pays.</param>
+/// <param name="Message">What the user said.</param>
+/// <param name="Cost">Tokens.</param>
+internal sealed record ChatCharge(Guid Id, long UserId, string Message, long Cost);

@@ -1,0 +1,52 @@
+namespace Chat.Service.Chats;
+
+/// <summary>
+/// What became of a charge: a completed chat, or a tombstone that says the charge was or will be refunded. A charge has one
+/// row, so a chat that is finished late cannot be stored once its tombstone stands, nor be refunded once it is stored.
+/// </summary>
+internal sealed class StoredChat
+{
+    /// <summary>The chat's number.</summary>
+    public long Id { get; init; }
+
+    /// <summary>Whose it is.</summary>
+    public long UserId { get; init; }
+
+    /// <summary>Completed or refunded.</summary>
+    public ChatStatus Status { get; init; }
+
+    /// <summary>What the user said.</summary>
+    public required string Message { get; init; }
+
+    /// <summary>What the model answered; null in a tombstone.</summary>
+    public string? Response { get; init; }
+
+    /// <summary>What was charged, in tokens.</summary>
+    public long Cost { get; init; }
+
+    /// <summary>The user's tokens right after the charge; null in a tombstone.</summary>
+    public long? Tokens { get; init; }
+
+    /// <summary>The charge in the ledger.</summary>
+    public Guid ChargeId { get; init; }
+
+    /// <summary>When it was stored.</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>As users see it.</summary>
+    public ChatResponse ToResponse() => new(Id, UserId, Message, Response!, Utc(CreatedAt), Cost, Tokens!.Value);
+
+    /// <summary>To the millisecond, which JSON then shows as in <c>2025-01-06T12:34:56.789Z</c>.</summary>
+    public static DateTime Utc(DateTimeOffset time) =>
+        new(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerMillisecond), DateTimeKind.Utc);
+}
+
+/// <summary>What became of a charge. Stored as numbers: do not renumber.</summary>
+internal enum ChatStatus : short
+{
+    /// <summary>The user has a reply for it.</summary>
+    Completed = 1,
+
+    /// <summary>The user has it back.</summary>
+    Refunded = 2,
+}

@@ -1,0 +1,88 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Chat.Service.Chats;
+
+namespace Chat.Service.Ledger;
+
+/// <summary>Charges and refunds at Ledger.Service. Both calls name the charge, so they may be repeated.</summary>
+internal sealed class LedgerClient(HttpClient http)
+{
+    /// <summary>Charges a chat.</summary>
+    /// <param name="charge">The charge.</param>
+    /// <param name="cancellationToken">Ends the wait. The charge may be written all the same.</param>
+    /// <returns>What became of it.</returns>
+    /// <exception cref="HttpRequestException">The ledger failed; the charge may be written all the same.</exception>
+    public async Task<ChargeResult> ChargeAsync(ChatCharge charge, CancellationToken cancellationToken)
+    {
+        using var response = await http.PutAsJsonAsync(
+            $"charges/{charge.Id}", new ChargeBody(charge.UserId, charge.Cost, Fingerprint(charge.Message)), cancellationToken);
+        if (response.StatusCode is HttpStatusCode.Created or HttpStatusCode.OK)
+        {
+            var written = await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken);
+            var status = response.StatusCode is HttpStatusCode.Created ? ChargeStatus.Created : ChargeStatus.Exists;
+            return new ChargeResult(status, written!.Balance);
+        }
+
+        if (response.StatusCode is not (HttpStatusCode.PaymentRequired or HttpStatusCode.Conflict))
+        {
+            response.EnsureSuccessStatusCode();
+        }
+
+        var refusal = await response.Content.ReadFromJsonAsync<Refusal>(cancellationToken);
+        return new ChargeResult(refusal?.Code switch
+        {
+            "insufficient_tokens" => ChargeStatus.InsufficientTokens,
+            "already_refunded" => ChargeStatus.AlreadyRefunded,
+            _ => ChargeStatus.ExistsWithDifferentContent,
+        }, Problem: refusal?.Detail);
+    }
+
+    /// <summary>Gives a charge back. A charge that was never written needs no refund.</summary>
+    /// <param name="charge">The charge's name.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="HttpRequestException">The ledger failed.</exception>
+    public async Task RefundAsync(Guid charge, CancellationToken cancellationToken)
+    {
+        using var response = await http.PutAsync($"charges/{charge}/refund", content: null, cancellationToken);
+        if (response.StatusCode is not HttpStatusCode.NotFound)
+        {
+            response.EnsureSuccessStatusCode();
+        }
+    }
+
+    /// <summary>Tells one message from another in the ledger, which has no business with what it says.</summary>
+    private static string Fingerprint(string message) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(message)));
+
+    private sealed record ChargeBody(long User, long Amount, string Fingerprint);
+
+    private sealed record ChargeAnswer(long Balance);
+
+    private sealed record Refusal(string? Code, string? Detail);
+}
+
+/// <summary>What became of a charge.</summary>
+internal enum ChargeStatus
+{
+    /// <summary>Charged now.</summary>
+    Created,
+
+    /// <summary>Charged before, for the same message.</summary>
+    Exists,
+
+    /// <summary>Charged before, for another message.</summary>
+    ExistsWithDifferentContent,
+
+    /// <summary>Charged and refunded before.</summary>
+    AlreadyRefunded,
+
+    /// <summary>Too few tokens.</summary>
+    InsufficientTokens,
+}
+
+/// <summary>What became of a charge.</summary>
+/// <param name="Status">In a word.</param>
+/// <param name="Balance">The user's tokens right after it.</param>
+/// <param name="Problem">The ledger's sentence, when it refused.</param>
+internal sealed record ChargeResult(ChargeStatus Status, long Balance = 0, string? Problem = null);

@@ -1,0 +1,45 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.AI;
+
+namespace Chat.Service.Models;
+
+/// <summary>A model without a model: the same answer to the same message, at once.</summary>
+internal sealed class MockChatClient : IChatClient
+{
+    /// <summary>The model's name.</summary>
+    public const string ModelId = "mock";
+
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(new ChatResponse(new ChatMessage(ChatRole.Assistant, Reply(messages)))
+        {
+            ModelId = ModelId,
+        });
+    }
+
+    public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await Task.CompletedTask;
+        foreach (var word in Reply(messages).Split(' ').Select((word, n) => n == 0 ? word : ' ' + word))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return new ChatResponseUpdate(ChatRole.Assistant, word) { ModelId = ModelId };
+        }
+    }
+
+    public object? GetService(Type serviceType, object? serviceKey = null) =>
+        serviceKey is null && serviceType.IsInstanceOfType(this) ? this : null;
+
+    public void Dispose()
+    {
+        // It holds nothing.
+    }
+
+    private static string Reply(IEnumerable<ChatMessage> messages) =>
+        $"AI Response to: {messages.LastOrDefault(message => message.Role == ChatRole.User)?.Text}";
+}

@@ -1,0 +1,21 @@
+namespace Gateway;
+
+/// <summary>The answer to <c>GET /</c>.</summary>
+internal static class Landing
+{
+    /// <summary>Maps it.</summary>
+    /// <param name="app">The gateway.</param>
+    public static void MapLanding(this WebApplication app) => app.MapGet("/", () => TypedResults.Ok(new LandingResponse(
+        "AspireChat",
+        "An AI chat backend with metered tokens.",
+        [
+            "POST /api/register", "POST /api/login", "POST /api/token/refresh", "POST /api/logout",
+            "POST /api/chat", "GET /api/chat", "GET /api/chat/{id}", "GET /api/tokens", "POST /api/tokens/deduct",
+        ])));
+}
+
+/// <summary>What this is.</summary>
+/// <param name="Name">The product.</param>
+/// <param name="Description">In a sentence.</param>
+/// <param name="Calls">What it takes.</param>
+internal sealed record LandingResponse(string Name, string Description, string[] Calls);

@@ -1,0 +1,22 @@
+using Gateway;
+using Gateway.Routing;
+
+var builder = WebApplication.CreateBuilder(args);
+
+builder.AddServiceDefaults();
+builder.AddTokenAuthentication();
+builder.Services.AddReverseProxy()
+    .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
+    .AddServiceDiscoveryDestinations();
+
+var app = builder.Build();
+
+app.UseProblems();
+app.UseBodyLimit();
+app.UseAuthentication();
+app.UseAuthorization();
+app.MapDefaultEndpoints();
+app.MapLanding();
+app.MapReverseProxy();
+
+app.Run();

@@ -1,0 +1,63 @@
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Identity.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using OpenIddict.EntityFrameworkCore.Models;
+
+namespace Identity.Service;
+
+/// <summary>The database "identitydb": users, what OpenIddict keeps of tokens, and all replicas' keys.</summary>
+/// <param name="options">The provider and its settings.</param>
+public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
+    : IdentityUserContext<User, long>(options), IDataProtectionKeyContext
+{
+    /// <summary>The keys that sign and encrypt tokens, protected by <see cref="DataProtectionKeys"/>.</summary>
+    public DbSet<SigningKey> SigningKeys => Set<SigningKey>();
+
+    /// <summary>ASP.NET Core's data-protection key ring, one for all replicas.</summary>
+    public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// Without the base's own mapping: of ASP.NET Core Identity only the name and the password are used here, and every
+    /// entity and column that is not mapped makes the start faster.
+    /// </remarks>
+    protected override void OnModelCreating(ModelBuilder builder)
+    {
+        builder.Entity<User>(user =>
+        {
+            user.ToTable("users");
+            user.Property(each => each.UserName).HasMaxLength(User.MaxNameLength).IsRequired();
+            user.Property(each => each.NormalizedUserName).HasMaxLength(User.MaxNameLength).IsRequired();
+            user.Property(each => each.PasswordHash).IsRequired();
+            user.Property(each => each.ConcurrencyStamp).IsConcurrencyToken();
+            user.HasIndex(each => each.NormalizedUserName).IsUnique().HasDatabaseName(User.UniqueNameIndex);
+            IgnoreUnused(user);
+        });
+        builder.Ignore<IdentityUserClaim<long>>();
+        builder.Ignore<IdentityUserLogin<long>>();
+        builder.Ignore<IdentityUserToken<long>>();
+        builder.Ignore<IdentityUserPasskey<long>>();
+
+        // OpenIddict names its tables itself, which the naming convention respects.
+        builder.UseOpenIddict<long>();
+        builder.Entity<OpenIddictEntityFrameworkCoreApplication<long>>().ToTable("applications");
+        builder.Entity<OpenIddictEntityFrameworkCoreAuthorization<long>>().ToTable("authorizations");
+        builder.Entity<OpenIddictEntityFrameworkCoreScope<long>>().ToTable("scopes");
+        builder.Entity<OpenIddictEntityFrameworkCoreToken<long>>().ToTable("tokens");
+    }
+
+    private static void IgnoreUnused(EntityTypeBuilder<User> user)
+    {
+        user.Ignore(each => each.Email);
+        user.Ignore(each => each.NormalizedEmail);
+        user.Ignore(each => each.EmailConfirmed);
+        user.Ignore(each => each.PhoneNumber);
+        user.Ignore(each => each.PhoneNumberConfirmed);
+        user.Ignore(each => each.TwoFactorEnabled);
+        user.Ignore(each => each.LockoutEnd);
+        user.Ignore(each => each.LockoutEnabled);
+        user.Ignore(each => each.AccessFailedCount);
+    }
+}

@@ -1,0 +1,27 @@
+namespace Identity.Service;
+
+/// <summary>What a key is for.</summary>
+public enum KeyUse
+{
+    /// <summary>RSA: signs access tokens. Its public half is published at /.well-known/jwks.</summary>
+    Signing = 1,
+
+    /// <summary>Symmetric: encrypts what OpenIddict stores for a refresh token.</summary>
+    Encryption = 2,
+}
+
+/// <summary>A key of all replicas, a row of <c>signing_keys</c>. The newest of each use is the one in use.</summary>
+public sealed class SigningKey
+{
+    /// <summary>Counts up with age: the highest is the newest.</summary>
+    public long Id { get; init; }
+
+    /// <summary>What it is for.</summary>
+    public KeyUse Use { get; init; }
+
+    /// <summary>The key, protected by data protection: PKCS #8 when signing, raw bytes when encryption.</summary>
+    public required byte[] ProtectedKey { get; init; }
+
+    /// <summary>When it was made.</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+}

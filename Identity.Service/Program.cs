@@ -1,0 +1,33 @@
+using Identity.Service;
+
+var builder = WebApplication.CreateBuilder(args);
+
+// Hosted services start in the order they are added: migrate, then keys and clients, then the server listens.
+builder.AddServiceDefaults();
+builder.AddServiceDatabase<IdentityDb>("identitydb");
+builder.AddAuthOptions();
+builder.AddSigningKeys();
+builder.AddServiceClients();
+builder.Services.AddHostedService<PrepareAtStart>();
+builder.AddKeyProtection();
+builder.AddUsers();
+builder.AddTokenServer();
+builder.Services.AddValidation();
+
+var app = builder.Build();
+if (!app.OptionsAreSound())
+{
+    return 1;
+}
+
+app.UseProblems();
+app.UseRouting();
+app.UseJsonGrants();
+app.UseAuthentication();
+
+app.MapDefaultEndpoints();
+app.MapUsers();
+app.MapTokens();
+
+await app.RunAsync();
+return 0;

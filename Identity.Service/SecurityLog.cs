@@ -1,0 +1,33 @@
+namespace Identity.Service;
+
+/// <summary>
+/// What security monitoring looks for, by stable event names. Never with passwords, tokens or names typed by unknown
+/// callers: people type passwords into the name field.
+/// </summary>
+/// <param name="logger">Where they go.</param>
+internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
+{
+    [LoggerMessage(1001, LogLevel.Information, "User {UserId} registered", EventName = "UserRegistered")]
+    public partial void Registered(long userId);
+
+    [LoggerMessage(1002, LogLevel.Information, "User {UserId} logged in", EventName = "LoginSucceeded")]
+    public partial void LoginSucceeded(long userId);
+
+    [LoggerMessage(1003, LogLevel.Warning, "Login of user {UserId} failed: wrong password", EventName = "LoginFailed")]
+    public partial void LoginFailed(long userId);
+
+    [LoggerMessage(1004, LogLevel.Warning, "Login failed: unknown user", EventName = "LoginFailedUnknownUser")]
+    public partial void LoginFailedUnknownUser();
+
+    [LoggerMessage(1005, LogLevel.Information, "User {UserId} refreshed a token", EventName = "TokenRefreshed")]
+    public partial void TokenRefreshed(long userId);
+
+    [LoggerMessage(1006, LogLevel.Warning, "A refresh token was refused: {Reason}", EventName = "TokenRefreshRefused")]
+    public partial void TokenRefreshRefused(string? reason);
+
+    [LoggerMessage(1007, LogLevel.Information, "User {UserId} logged out of {FamilyId}", EventName = "LoggedOut")]
+    public partial void LoggedOut(string? userId, string familyId);
+
+    [LoggerMessage(1008, LogLevel.Information, "Client {ClientId} got a token", EventName = "ClientTokenIssued")]
+    public partial void ClientTokenIssued(string clientId);
+}

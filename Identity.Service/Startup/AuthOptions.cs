@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Options;
+
+namespace Identity.Service;
+
+/// <summary>The section <c>Auth</c>: who issues tokens, how long they live, how hard a password is to guess.</summary>
+public sealed class AuthOptions
+{
+    /// <summary>The issuer of every token: an absolute http(s) URI.</summary>
+    public Uri Issuer { get; set; } = new(Tokens.DefaultIssuer);
+
+    /// <summary>How long an access token lives.</summary>
+    public TimeSpan AccessTokenLifetime { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>How long a refresh token lives; each rotation starts anew.</summary>
+    public TimeSpan RefreshTokenLifetime { get; set; } = TimeSpan.FromDays(1);
+
+    /// <summary>How long a used refresh token still works, for clients whose answer was lost on the way.</summary>
+    public TimeSpan RefreshReuseLeeway { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Iterations of PBKDF2 with HMAC-SHA512. The default is OWASP's figure.</summary>
+    public int PasswordIterations { get; set; } = 210_000;
+}
+
+/// <summary>Reads <see cref="AuthOptions"/> and refuses unsafe ones before the service starts.</summary>
+internal static class AuthOptionsExtensions
+{
+    // An access token cannot be taken back, so its life bounds what a stolen one can do.
+    private static readonly TimeSpan MaxAccessTokenLifetime = TimeSpan.FromDays(1);
+    private static readonly TimeSpan MaxRefreshTokenLifetime = TimeSpan.FromDays(90);
+    private static readonly TimeSpan MaxReuseLeeway = TimeSpan.FromMinutes(5);
+
+    // NIST SP 800-63B, 5.1.1.2: "at least 10,000 iterations".
+    private const int MinPasswordIterations = 10_000;
+    private const int MaxPasswordIterations = 10_000_000;
+
+    /// <summary>Adds the options, checked at start, also as themselves.</summary>
+    /// <param name="builder">The service's builder.</param>
+    public static void AddAuthOptions(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<AuthOptions>().BindConfiguration("Auth").ValidateOnStart()
+            .Validate(
+                auth => auth.Issuer is { IsAbsoluteUri: true, Scheme: "http" or "https", Query: "", Fragment: "" }
+                    // Validators compare text: 'http://identity' would be written to tokens as 'http://identity/'.
+                    && auth.Issuer.OriginalString == auth.Issuer.AbsoluteUri,
+                "Auth:Issuer must be an absolute http or https URI like 'http://identity/', without query or fragment.")
+            .Validate(
+                auth => auth.AccessTokenLifetime > TimeSpan.Zero && auth.AccessTokenLifetime <= MaxAccessTokenLifetime,
+                "Auth:AccessTokenLifetime must be more than zero and at most one day.")
+            .Validate(
+                auth => auth.RefreshTokenLifetime >= auth.AccessTokenLifetime
+                    && auth.RefreshTokenLifetime <= MaxRefreshTokenLifetime,
+                "Auth:RefreshTokenLifetime must be at least Auth:AccessTokenLifetime and at most 90 days.")
+            .Validate(
+                auth => auth.RefreshReuseLeeway >= TimeSpan.Zero && auth.RefreshReuseLeeway <= MaxReuseLeeway
+                    && auth.RefreshReuseLeeway < auth.RefreshTokenLifetime,
+                "Auth:RefreshReuseLeeway must be from zero to 5 minutes, and less than Auth:RefreshTokenLifetime.")
+            .Validate(
+                auth => auth.PasswordIterations is >= MinPasswordIterations and <= MaxPasswordIterations,
+                "Auth:PasswordIterations must be from 10000 to 10000000.");
+        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<AuthOptions>>().Value);
+    }
+}

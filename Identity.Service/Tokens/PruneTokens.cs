@@ -1,0 +1,44 @@
+using OpenIddict.Abstractions;
+
+namespace Identity.Service;
+
+/// <summary>
+/// Removes refresh tokens and families that are of no more use, so that the tables stay as large as the logins of a few
+/// days. Every replica does it; deleting what is gone already does no harm.
+/// </summary>
+/// <param name="services">Where the stores come from.</param>
+/// <param name="auth">How long tokens live.</param>
+/// <param name="clock">The time.</param>
+/// <param name="logger">For what failed.</param>
+internal sealed partial class PruneTokens(
+    IServiceProvider services, AuthOptions auth, TimeProvider clock, ILogger<PruneTokens> logger) : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromHours(1);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Period, clock);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await using var scope = services.CreateAsyncScope();
+                // A used token stays known for a lifetime, for its replay to be noticed.
+                var threshold = clock.GetUtcNow() - auth.RefreshTokenLifetime;
+                await scope.ServiceProvider.GetRequiredService<IOpenIddictTokenManager>()
+                    .PruneAsync(threshold, stoppingToken);
+                await scope.ServiceProvider.GetRequiredService<IOpenIddictAuthorizationManager>()
+                    .PruneAsync(threshold, stoppingToken);
+            }
+            catch (Exception failed) when (failed is not OperationCanceledException)
+            {
+                // The database was away, say. The next round catches up.
+                Failed(logger, failed);
+            }
+        }
+    }
+
+    [LoggerMessage(1101, LogLevel.Warning, "Old tokens could not be removed", EventName = "PruneFailed")]
+    private static partial void Failed(ILogger logger, Exception exception);
+}

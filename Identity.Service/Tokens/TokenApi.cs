@@ -1,0 +1,140 @@
+using System.Globalization;
+using System.Security.Claims;
+using Microsoft.AspNetCore;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Identity;
+using OpenIddict.Abstractions;
+using OpenIddict.Server.AspNetCore;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+using Answer = Microsoft.AspNetCore.Http.HttpResults.Results<
+    Microsoft.AspNetCore.Http.HttpResults.SignInHttpResult, Microsoft.AspNetCore.Http.HttpResults.ForbidHttpResult>;
+
+namespace Identity.Service;
+
+/// <summary>
+/// Login, refresh and logout. OpenIddict has read and checked the request before a handler here runs; what the handler
+/// signs in is what OpenIddict makes tokens of.
+/// </summary>
+internal static class TokenApi
+{
+    private const string Scheme = OpenIddictServerAspNetCoreDefaults.AuthenticationScheme;
+
+    /// <summary>Maps the token endpoints and POST /api/logout.</summary>
+    /// <param name="routes">The service.</param>
+    public static void MapTokens(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost(TokenServer.TokenPath, Exchange);
+        routes.MapPost(TokenServer.LoginPath, LogIn).TakesJson<LoginRequest>();
+        routes.MapPost(TokenServer.RefreshPath, Refresh).TakesJson<RefreshRequest>();
+        routes.MapPost("/api/logout", LogOut);
+    }
+
+    private static Task<Answer> Exchange(
+        HttpContext context,
+        UserManager<User> users,
+        IOpenIddictApplicationManager applications,
+        SecurityLog log) => context.GetOpenIddictServerRequest()!.GrantType switch
+        {
+            GrantTypes.Password => LogIn(context, users, log),
+            GrantTypes.RefreshToken => Refresh(context, users, log),
+            _ => Delegate(context, applications, log),
+        };
+
+    private static async Task<Answer> LogIn(HttpContext context, UserManager<User> users, SecurityLog log)
+    {
+        var request = context.GetOpenIddictServerRequest()!;
+        var user = User.IsName(request.Username!) ? await users.FindByNameAsync(request.Username!) : null;
+        if (user is null)
+        {
+            // The work that a known name would cost, so that the time does not tell which names are known.
+            users.PasswordHasher.HashPassword(new User(), request.Password!);
+            log.LoginFailedUnknownUser();
+            return Refuse("The username or the password is wrong.");
+        }
+
+        if (!await users.CheckPasswordAsync(user, request.Password!))
+        {
+            log.LoginFailed(user.Id);
+            return Refuse("The username or the password is wrong.");
+        }
+
+        log.LoginSucceeded(user.Id);
+        return SignIn(Describe(user, new ClaimsIdentity(Scheme)));
+    }
+
+    private static async Task<Answer> Refresh(HttpContext context, UserManager<User> users, SecurityLog log)
+    {
+        var ticket = await context.AuthenticateAsync(Scheme);
+        var user = await users.FindByIdAsync(ticket.Principal!.GetClaim(Claims.Subject)!);
+        if (user is null)
+        {
+            return Refuse("The user of this refresh token is gone.");
+        }
+
+        log.TokenRefreshed(user.Id);
+        // The claims of the refresh token keep the family together; those about the user are read anew.
+        return SignIn(Describe(user, new ClaimsIdentity(ticket.Principal!.Claims, Scheme)));
+    }
+
+    private static async Task<Answer> Delegate(
+        HttpContext context, IOpenIddictApplicationManager applications, SecurityLog log)
+    {
+        var clientId = context.GetOpenIddictServerRequest()!.ClientId!;
+        var client = await applications.FindByClientIdAsync(clientId, context.RequestAborted)
+            ?? throw new InvalidOperationException($"The client {clientId} was removed while it asked for a token.");
+        var permissions = await applications.GetPermissionsAsync(client, context.RequestAborted);
+        var scopes = permissions.Where(each => each.StartsWith(Permissions.Prefixes.Scope, StringComparison.Ordinal))
+            .Select(each => each[Permissions.Prefixes.Scope.Length..]);
+
+        log.ClientTokenIssued(clientId);
+        return SignIn(new ClaimsIdentity(Scheme)
+            .SetClaim(Claims.Subject, clientId)
+            .SetScopes(scopes));
+    }
+
+    private static async Task<Results<NoContent, ProblemHttpResult>> LogOut(
+        RefreshRequest request,
+        IOpenIddictTokenManager tokens,
+        IOpenIddictAuthorizationManager families,
+        SecurityLog log,
+        CancellationToken cancellationToken)
+    {
+        if (request.Missing is { } missing)
+        {
+            return TypedResults.Problem(missing, statusCode: StatusCodes.Status400BadRequest);
+        }
+
+        var token = await tokens.FindByReferenceIdAsync(request.Refresh!, cancellationToken);
+        var familyId = token is null ? null : await tokens.GetAuthorizationIdAsync(token, cancellationToken);
+        var family = familyId is null ? null : await families.FindByIdAsync(familyId, cancellationToken);
+        if (family is null || !await families.HasStatusAsync(family, Statuses.Valid, cancellationToken))
+        {
+            return TypedResults.Problem(
+                JsonTokenResponse.BadRefreshToken, statusCode: StatusCodes.Status401Unauthorized);
+        }
+
+        // The family first: a refresh that runs at the same time may add a token, but not one that works.
+        await families.TryRevokeAsync(family, cancellationToken);
+        await tokens.RevokeByAuthorizationIdAsync(familyId!, cancellationToken);
+        log.LoggedOut(await tokens.GetSubjectAsync(token!, cancellationToken), familyId!);
+        return TypedResults.NoContent();
+    }
+
+    private static ClaimsIdentity Describe(User user, ClaimsIdentity identity) => identity
+        .SetClaim(Claims.Subject, user.Id.ToString(CultureInfo.InvariantCulture))
+        .SetClaim(Claims.Name, user.UserName)
+        .SetScopes(Tokens.UserScope); // Whatever was asked for.
+
+    private static SignInHttpResult SignIn(ClaimsIdentity identity) => TypedResults.SignIn(
+        new ClaimsPrincipal(identity.SetResources(Tokens.Audience).SetDestinations(_ => [Destinations.AccessToken])),
+        authenticationScheme: Scheme);
+
+    private static ForbidHttpResult Refuse(string sentence) => TypedResults.Forbid(
+        new AuthenticationProperties(new Dictionary<string, string?>
+        {
+            [OpenIddictServerAspNetCoreConstants.Properties.Error] = Errors.InvalidGrant,
+            [OpenIddictServerAspNetCoreConstants.Properties.ErrorDescription] = sentence,
+        }),
+        [Scheme]);
+}

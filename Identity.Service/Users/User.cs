@@ -1,0 +1,46 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Identity;
+
+namespace Identity.Service;
+
+/// <summary>A user. The id is the account's number in every service, and <c>sub</c> in access tokens.</summary>
+public sealed partial class User : IdentityUser<long>
+{
+    /// <summary>The unique index on the upper-cased name: names that differ in case only are the same name.</summary>
+    internal const string UniqueNameIndex = "ix_users_normalized_user_name";
+
+    /// <summary>The longest name, in characters.</summary>
+    internal const int MaxNameLength = 150;
+
+    /// <summary>What a name is.</summary>
+    internal const string NamePattern = @"^[A-Za-z0-9@.+_-]{1,150}\z";
+
+    /// <summary>Whether a text can be a user's name. One that cannot is never looked up.</summary>
+    /// <param name="text">What a caller sent.</param>
+    internal static bool IsName(string text) => NameRegex().IsMatch(text);
+
+    [GeneratedRegex(NamePattern)]
+    private static partial Regex NameRegex();
+}
+
+/// <summary>
+/// The body of POST /api/register. Of a password its length is what counts (NIST SP 800-63B, 5.1.1.2), so there are no
+/// rules about its characters.
+/// </summary>
+/// <param name="Username">The name, unique without regard to case.</param>
+/// <param name="Password">The password; any characters.</param>
+public sealed record RegisterRequest(
+    [Required(ErrorMessage = "Send a 'username'.")]
+    [RegularExpression(User.NamePattern, ErrorMessage = RegisterRequest.NameRule)]
+    string? Username,
+    [Required(AllowEmptyStrings = true, ErrorMessage = "Send a 'password'.")]
+    [StringLength(128, MinimumLength = 8, ErrorMessage = "A password has 8 to 128 characters.")]
+    string? Password)
+{
+    private const string NameRule = "A username has 1 to 150 characters: ASCII letters, digits and @ . + - _.";
+}
+
+/// <summary>The answer to POST /api/register.</summary>
+/// <param name="Message">Says that it is done.</param>
+public sealed record RegisterResponse(string Message);

@@ -1,0 +1,62 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Npgsql;
+
+namespace Identity.Service;
+
+/// <summary>Registration.</summary>
+internal static class UserApi
+{
+    /// <summary>Maps POST /api/register.</summary>
+    /// <param name="routes">The service.</param>
+    public static void MapUsers(this IEndpointRouteBuilder routes) => routes.MapPost("/api/register", Register);
+
+    /// <summary>Adds users with hashed passwords. No cookies and no roles.</summary>
+    /// <param name="builder">The service's builder.</param>
+    public static void AddUsers(this IHostApplicationBuilder builder)
+    {
+        // RegisterRequest checks names and passwords, with sentences.
+        builder.Services.AddIdentityCore<User>(options => options.User.AllowedUserNameCharacters = "")
+            .AddEntityFrameworkStores<IdentityDb>();
+        builder.Services.RemoveAll<IPasswordValidator<User>>();
+        builder.Services.AddSingleton<SecurityLog>();
+        builder.Services.AddOptions<PasswordHasherOptions>().Configure<AuthOptions>(
+            (options, auth) => options.IterationCount = auth.PasswordIterations);
+    }
+
+    private static async Task<Results<Created<RegisterResponse>, ProblemHttpResult>> Register(
+        RegisterRequest request, UserManager<User> users, SecurityLog log)
+    {
+        var user = new User { UserName = request.Username };
+        IdentityResult result;
+        try
+        {
+            result = await users.CreateAsync(user, request.Password!);
+        }
+        catch (DbUpdateException refused) when (IsNameTaken(refused))
+        {
+            // Two registered the same name at once; the unique index let one through.
+            result = IdentityResult.Failed(users.ErrorDescriber.DuplicateUserName(request.Username!));
+        }
+
+        if (result.Succeeded)
+        {
+            log.Registered(user.Id);
+            return TypedResults.Created((string?)null, new RegisterResponse("User registered successfully"));
+        }
+
+        return result.Errors.Any(error => error.Code == nameof(IdentityErrorDescriber.DuplicateUserName))
+            ? TypedResults.Problem("This username is taken. Choose another.", statusCode: StatusCodes.Status409Conflict)
+            : TypedResults.Problem(
+                string.Join(' ', result.Errors.Select(error => error.Description)),
+                statusCode: StatusCodes.Status400BadRequest);
+    }
+
+    private static bool IsNameTaken(DbUpdateException refused) => refused.InnerException is PostgresException
+    {
+        SqlState: PostgresErrorCodes.UniqueViolation,
+        ConstraintName: User.UniqueNameIndex,
+    };
+}

@@ -1,0 +1,69 @@
+using System.ComponentModel.DataAnnotations;
+using System.Security.Claims;
+using Ledger.Service.Transfers;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Ledger.Service.Accounts;
+
+/// <summary>What users do with their own tokens.</summary>
+internal static class TokensApi
+{
+    /// <summary>Maps <c>/api/tokens</c>.</summary>
+    public static void MapTokens(this IEndpointRouteBuilder app)
+    {
+        var tokens = app.MapGroup("/api/tokens").WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
+        tokens.MapGet("/", GetBalance);
+        tokens.MapPost("/deduct", Deduct);
+    }
+
+    /// <summary>The caller's balance. The first call opens the account.</summary>
+    private static async Task<Ok<TokensResponse>> GetBalance(
+        ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken) =>
+        TypedResults.Ok(new TokensResponse(await ledger.GetBalanceAsync(user.GetUserId(), cancellationToken)));
+
+    /// <summary>Spends some of the caller's tokens.</summary>
+    private static async Task<Results<Ok<DeductResponse>, ProblemHttpResult>> Deduct(
+        DeductRequest request,
+        [FromHeader(Name = IdempotencyKey.Header)] string? key,
+        ClaimsPrincipal user,
+        TokenLedger ledger,
+        HttpResponse response,
+        CancellationToken cancellationToken)
+    {
+        if (key is not null && !IdempotencyKey.IsValid(key))
+        {
+            return LedgerProblems.InvalidKey();
+        }
+
+        var userId = user.GetUserId();
+        var transfer = new DebitRequest(
+            IdempotencyKey.ToTransferId(userId, "deduct", key), userId, request.Amount, TransferKind.Deduction, request.Reason);
+        var outcome = await ledger.DebitAsync(transfer, cancellationToken);
+        if (outcome.Status is TransferStatus.Exists)
+        {
+            response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+        }
+
+        return outcome.Status is TransferStatus.Created or TransferStatus.Exists
+            ? TypedResults.Ok(new DeductResponse(outcome.Balance.Tokens, outcome.Transfer))
+            : LedgerProblems.Of(outcome);
+    }
+}
+
+/// <summary>A balance.</summary>
+/// <param name="Tokens">Tokens left.</param>
+internal sealed record TokensResponse(long Tokens);
+
+/// <summary>Tokens to spend.</summary>
+/// <param name="Amount">How many.</param>
+/// <param name="Reason">What for.</param>
+internal sealed record DeductRequest(
+    [property: Range(1, long.MaxValue, ErrorMessage = "The amount must be 1 or more.")] long Amount,
+    [property: StringLength(200, ErrorMessage = "The reason may have 200 characters at most.")]
+    [property: RegularExpression(@"[^\0]*", ErrorMessage = "The reason must not hold a NUL character.")] string? Reason);
+
+/// <summary>Tokens spent.</summary>
+/// <param name="Tokens">Tokens left afterwards.</param>
+/// <param name="Transaction">The transfer's name.</param>
+internal sealed record DeductResponse(long Tokens, Guid Transaction);

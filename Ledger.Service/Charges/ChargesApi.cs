@@ -1,0 +1,58 @@
+using System.ComponentModel.DataAnnotations;
+using Ledger.Service.Transfers;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Ledger.Service.Charges;
+
+/// <summary>
+/// What Chat.Service does: charge an account and give a charge back. Both are PUTs that name the charge, so that a call
+/// whose answer was lost can simply be made again.
+/// </summary>
+internal static class ChargesApi
+{
+    /// <summary>Maps <c>/charges</c>, for services only. The gateway has no route to it.</summary>
+    public static void MapCharges(this IEndpointRouteBuilder app)
+    {
+        var charges = app.MapGroup("/charges").WithTags("Charges").RequireAuthorization(Tokens.LedgerPolicy);
+        charges.MapPut("/{id:guid}", Charge);
+        charges.MapPut("/{id:guid}/refund", Refund);
+    }
+
+    /// <summary>201 when charged now, 200 when it was charged before.</summary>
+    private static async Task<Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult>> Charge(
+        Guid id, ChargeRequest request, TokenLedger ledger, CancellationToken cancellationToken)
+    {
+        var transfer = new DebitRequest(id, request.User, request.Amount, TransferKind.Charge, request.Fingerprint);
+        var outcome = await ledger.DebitAsync(transfer, cancellationToken);
+        var response = new ChargeResponse(outcome.Balance.Tokens);
+        return outcome.Status switch
+        {
+            TransferStatus.Created => TypedResults.Created($"/charges/{id}", response),
+            TransferStatus.Exists => TypedResults.Ok(response),
+            _ => LedgerProblems.Of(outcome),
+        };
+    }
+
+    /// <summary>200 when the charge is given back, now or before.</summary>
+    private static async Task<Results<Ok<ChargeResponse>, ProblemHttpResult>> Refund(
+        Guid id, TokenLedger ledger, CancellationToken cancellationToken)
+    {
+        var outcome = await ledger.RefundAsync(id, cancellationToken);
+        return outcome.Status is TransferStatus.Created or TransferStatus.Exists
+            ? TypedResults.Ok(new ChargeResponse(outcome.Balance.Tokens))
+            : LedgerProblems.Of(outcome);
+    }
+}
+
+/// <summary>A charge.</summary>
+/// <param name="User">The account.</param>
+/// <param name="Amount">Tokens.</param>
+/// <param name="Fingerprint">What it is for; the same charge with another fingerprint is refused.</param>
+internal sealed record ChargeRequest(
+    [property: Range(1, long.MaxValue)] long User,
+    [property: Range(1, long.MaxValue)] long Amount,
+    [property: Required, StringLength(200)] string Fingerprint);
+
+/// <summary>The outcome of a charge or refund.</summary>
+/// <param name="Balance">Tokens left right after it.</param>
+internal sealed record ChargeResponse(long Balance);

@@ -1,0 +1,110 @@
+using Ledger.Service.Accounts;
+using Microsoft.Extensions.Options;
+
+namespace Ledger.Service.Transfers;
+
+/// <summary>
+/// Every way tokens move and are read. Postgres decides; what it decided goes to the cache before the caller hears of it,
+/// so that the caller's next read, on any replica, is not older.
+/// </summary>
+internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOptions<LedgerOptions> options)
+{
+    /// <summary>A user's tokens. Opens the account on first contact.</summary>
+    /// <param name="account">The user.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Tokens left.</returns>
+    public async Task<long> GetBalanceAsync(long account, CancellationToken cancellationToken)
+    {
+        if (await cache.GetAsync(account) is { } held)
+        {
+            return held.Tokens;
+        }
+
+        var balance = await store.BalanceAsync(account, cancellationToken);
+        if (balance is null)
+        {
+            await OpenAsync(account, cancellationToken);
+            balance = await store.BalanceAsync(account, cancellationToken);
+        }
+
+        await cache.SetAsync(account, balance!.Value);
+        return balance.Value.Tokens;
+    }
+
+    /// <summary>Takes tokens from a user, once per name. Opens the account on first contact.</summary>
+    /// <param name="request">What to take.</param>
+    /// <param name="cancellationToken">Ends the wait. The transfer may be written all the same.</param>
+    /// <returns>What became of it.</returns>
+    public async Task<Outcome> DebitAsync(DebitRequest request, CancellationToken cancellationToken)
+    {
+        if (await store.DebitAsync(request, cancellationToken) is { } debited)
+        {
+            return await CreatedAsync(request, debited);
+        }
+
+        if (await store.FindAsync(request.Id, cancellationToken) is { } written)
+        {
+            return Compare(request, written);
+        }
+
+        if (await store.BalanceAsync(request.Account, cancellationToken) is null)
+        {
+            await OpenAsync(request.Account, cancellationToken);
+            if (await store.DebitAsync(request, cancellationToken) is { } afterOpening)
+            {
+                return await CreatedAsync(request, afterOpening);
+            }
+
+            // The same request may have come in twice and the other one have won.
+            if (await store.FindAsync(request.Id, cancellationToken) is { } meanwhile)
+            {
+                return Compare(request, meanwhile);
+            }
+        }
+
+        var balance = await store.BalanceAsync(request.Account, cancellationToken);
+        return new Outcome(TransferStatus.InsufficientTokens, request.Id, balance!.Value);
+    }
+
+    /// <summary>Gives a charge back, once.</summary>
+    /// <param name="charge">The charge's name.</param>
+    /// <param name="cancellationToken">Ends the wait. The refund may be written all the same.</param>
+    /// <returns>Created, Exists, or UnknownCharge.</returns>
+    public async Task<Outcome> RefundAsync(Guid charge, CancellationToken cancellationToken)
+    {
+        var refund = Guid.CreateVersion7();
+        if (await store.RefundAsync(charge, refund, cancellationToken) is { } refunded)
+        {
+            await cache.SetAsync(refunded.Account, refunded.Balance);
+            return new Outcome(TransferStatus.Created, refund, refunded.Balance);
+        }
+
+        return await store.FindRefundAsync(charge, cancellationToken) is { } before
+            ? new Outcome(TransferStatus.Exists, before.Id, new Balance(before.BalanceAfter, 0))
+            : new Outcome(TransferStatus.UnknownCharge, charge);
+    }
+
+    private static Outcome Compare(DebitRequest request, WrittenTransfer written)
+    {
+        var same = written.RequestHash.AsSpan().SequenceEqual(request.Hash());
+        return new Outcome(
+            same && written.Refunded ? TransferStatus.AlreadyRefunded
+                : same ? TransferStatus.Exists
+                : TransferStatus.ExistsWithDifferentContent,
+            request.Id,
+            new Balance(written.BalanceAfter, 0));
+    }
+
+    private async Task<Outcome> CreatedAsync(DebitRequest request, Balance balance)
+    {
+        await cache.SetAsync(request.Account, balance);
+        return new Outcome(TransferStatus.Created, request.Id, balance);
+    }
+
+    /// <summary>The opening's name follows from the account, so that an account can have one only.</summary>
+    private Task OpenAsync(long account, CancellationToken cancellationToken) => store.OpenAsync(
+        account,
+        IdempotencyKey.ToTransferId(account, "opening", "opening"),
+        options.Value.OpeningTokens,
+        cancellationToken);
+}

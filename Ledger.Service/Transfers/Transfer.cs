@@ -1,0 +1,51 @@
+namespace Ledger.Service.Transfers;
+
+/// <summary>One movement of tokens from an account to another. Written once and never changed.</summary>
+internal sealed class Transfer
+{
+    /// <summary>The name that the caller gave it.</summary>
+    public Guid Id { get; init; }
+
+    /// <summary>The account that gives.</summary>
+    public long DebitAccount { get; init; }
+
+    /// <summary>The account that gets.</summary>
+    public long CreditAccount { get; init; }
+
+    /// <summary>Tokens.</summary>
+    public long Amount { get; init; }
+
+    /// <summary>Why tokens move.</summary>
+    public TransferKind Kind { get; init; }
+
+    /// <summary>SHA-256 of what was asked for. Tells a repeated request from another one under the same name.</summary>
+    public required byte[] RequestHash { get; init; }
+
+    /// <summary>The user's tokens right after it.</summary>
+    public long BalanceAfter { get; init; }
+
+    /// <summary>What the caller says about it.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>The charge that a refund gives back.</summary>
+    public Guid? ChargeId { get; init; }
+
+    /// <summary>When it was written.</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>Why tokens move. Stored as numbers: do not renumber.</summary>
+internal enum TransferKind : short
+{
+    /// <summary>What a new account starts with: issuance to user.</summary>
+    Opening = 1,
+
+    /// <summary>A chat: user to revenue.</summary>
+    Charge = 2,
+
+    /// <summary>A charge given back: revenue to user.</summary>
+    Refund = 3,
+
+    /// <summary>Spent by the user's own call: user to revenue.</summary>
+    Deduction = 4,
+}
