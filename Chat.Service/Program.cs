@@ -23,4 +23,4 @@ app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapChats();
 
-app.Run();
+return await app.RunServiceAsync();

@@ -19,4 +19,4 @@ app.MapDefaultEndpoints();
 app.MapLanding();
 app.MapReverseProxy();
 
-app.Run();
+return await app.RunServiceAsync();

@@ -15,10 +15,6 @@ builder.AddTokenServer();
 builder.Services.AddValidation();
 
 var app = builder.Build();
-if (!app.OptionsAreSound())
-{
-    return 1;
-}
 
 app.UseProblems();
 app.UseRouting();
@@ -29,5 +25,4 @@ app.MapDefaultEndpoints();
 app.MapUsers();
 app.MapTokens();
 
-await app.RunAsync();
-return 0;
+return await app.RunServiceAsync();

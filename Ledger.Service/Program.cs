@@ -23,4 +23,4 @@ app.MapDefaultEndpoints();
 app.MapTokens();
 app.MapCharges();
 
-app.Run();
+return await app.RunServiceAsync();

@@ -44,6 +44,12 @@ public static class Authentication
         var authority = builder.Configuration["Auth:Authority"] ?? Tokens.DefaultIssuer;
 
         builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
+        // AddAuthentication brings data protection, for cookies. Here are none, and no key need be made at start.
+        foreach (var unused in builder.Services.Where(IsDataProtectionAtStart).ToList())
+        {
+            builder.Services.Remove(unused);
+        }
+
         builder.Services.AddHttpClient(nameof(JwtBearerOptions.Backchannel));
         builder.Services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
             .Configure<IHttpClientFactory>((options, clients) =>
@@ -75,6 +81,10 @@ public static class Authentication
     /// <returns>The user's id.</returns>
     public static long GetUserId(this ClaimsPrincipal user) =>
         long.Parse(user.FindFirstValue("sub")!, NumberStyles.None, CultureInfo.InvariantCulture);
+
+    private static bool IsDataProtectionAtStart(ServiceDescriptor service) =>
+        service.ServiceType == typeof(IHostedService)
+        && service.ImplementationType?.Namespace?.StartsWith("Microsoft.AspNetCore.DataProtection", StringComparison.Ordinal) == true;
 
     private static void RequireScope(this AuthorizationPolicyBuilder policy, string scope) => policy
         .RequireAuthenticatedUser()

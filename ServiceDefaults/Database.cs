@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -29,10 +30,13 @@ public static class Database
         builder.AddNpgsqlDbContext<TContext>(
             connectionName,
             settings => settings.ConnectionString = Bounded(settings.ConnectionString),
-            options => options.UseSnakeCaseNamingConvention());
+            options => options
+                .UseSnakeCaseNamingConvention()
+                // Looking for changes without a migration builds the model twice at every start; a test looks instead.
+                .ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.PendingModelChangesWarning)));
 
         builder.Services.AddNpgsqlDataSource(
-            Bounded(builder.Configuration.GetConnectionString(connectionName)) ?? "",
+            Bounded(builder.Configuration.GetConnectionString(connectionName)) ?? "Host=missing",
             source => source.ConnectionStringBuilder.MaxAutoPrepare = 32);
         builder.Services.AddHostedService<MigrateAtStart<TContext>>();
         return builder;

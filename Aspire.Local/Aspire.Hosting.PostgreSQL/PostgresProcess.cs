@@ -18,7 +18,7 @@ internal sealed class PostgresProcess(PostgresServerResource server)
         var data = context.Folders.DataFolder(volume, server.Name);
         if (!File.Exists(Path.Combine(data, "PG_VERSION")))
         {
-            await InitializeAsync(bin, data, durable: volume is not null, cancellationToken);
+            await InitializeAsync(bin, data, volume is not null, context.Folders, cancellationToken);
         }
 
         List<string> arguments =
@@ -29,6 +29,7 @@ internal sealed class PostgresProcess(PostgresServerResource server)
             "-c", "unix_socket_directories=",
             "-c", $"max_connections={MaxConnections}",
             "-c", "shared_buffers=256MB",
+            "-c", "log_min_messages=log", // A statement's error is its client's to report.
         ];
         if (volume is null)
         {
@@ -86,7 +87,8 @@ internal sealed class PostgresProcess(PostgresServerResource server)
         }
     }
 
-    private async Task InitializeAsync(string bin, string data, bool durable, CancellationToken cancellationToken)
+    private async Task InitializeAsync(
+        string bin, string data, bool durable, AppHostFolders folders, CancellationToken cancellationToken)
     {
         if (Directory.Exists(data))
         {
@@ -95,6 +97,8 @@ internal sealed class PostgresProcess(PostgresServerResource server)
         }
 
         Unix.MakePrivateFolder(data, PostgresServerResource.DefaultUserName);
+        var password = await server.PasswordParameter.GetValueAsync(cancellationToken);
+        var passwordFile = folders.SecretFile(server.Name, password ?? "", PostgresServerResource.DefaultUserName);
         var output = new List<string>();
         using var initdb = ChildProcess.Start(
             new ProcessSpec(Path.Combine(bin, "initdb"))
@@ -102,12 +106,11 @@ internal sealed class PostgresProcess(PostgresServerResource server)
                 Arguments =
                 [
                     "-D", data, "-U", await server.UserNameReference.GetValueAsync(cancellationToken) ?? "",
-                    "--pwfile=/dev/stdin", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
+                    $"--pwfile={passwordFile}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
                     .. durable ? Array.Empty<string>() : ["--no-sync"],
                 ],
                 WorkingDirectory = data,
                 UnprivilegedUser = PostgresServerResource.DefaultUserName,
-                StandardInput = await server.PasswordParameter.GetValueAsync(cancellationToken),
             },
             (line, _) => output.Add(line));
         try
@@ -123,6 +126,10 @@ internal sealed class PostgresProcess(PostgresServerResource server)
         {
             await initdb.StopAsync();
             throw;
+        }
+        finally
+        {
+            File.Delete(passwordFile);
         }
     }
 }

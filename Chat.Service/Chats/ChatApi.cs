@@ -112,9 +112,9 @@ internal static class ChatApi
         TypedResults.Created($"/api/chat/{chat.Id}", chat.ToResponse());
 }
 
-/// <summary>A message to the model.</summary>
+/// <summary>A message to the model. Public, because validation passes over internal types.</summary>
 /// <param name="Message">1 to 32,768 bytes of UTF-8.</param>
-internal sealed record ChatRequest([property: ChatMessage] string Message);
+public sealed record ChatRequest([Required(ErrorMessage = "The message must not be empty."), ChatMessage] string Message);
 
 /// <summary>A message and its reply.</summary>
 /// <param name="Id">The chat's number.</param>

@@ -55,13 +55,13 @@ internal static class TokensApi
 /// <param name="Tokens">Tokens left.</param>
 internal sealed record TokensResponse(long Tokens);
 
-/// <summary>Tokens to spend.</summary>
+/// <summary>Tokens to spend. Public, because validation passes over internal types.</summary>
 /// <param name="Amount">How many.</param>
 /// <param name="Reason">What for.</param>
-internal sealed record DeductRequest(
-    [property: Range(1, long.MaxValue, ErrorMessage = "The amount must be 1 or more.")] long Amount,
-    [property: StringLength(200, ErrorMessage = "The reason may have 200 characters at most.")]
-    [property: RegularExpression(@"[^\0]*", ErrorMessage = "The reason must not hold a NUL character.")] string? Reason);
+public sealed record DeductRequest(
+    [Range(1, long.MaxValue, ErrorMessage = "The amount must be 1 or more.")] long Amount,
+    [StringLength(200, ErrorMessage = "The reason may have 200 characters at most.")]
+    [RegularExpression(@"[^\0]*", ErrorMessage = "The reason must not hold a NUL character.")] string? Reason);
 
 /// <summary>Tokens spent.</summary>
 /// <param name="Tokens">Tokens left afterwards.</param>

@@ -44,14 +44,14 @@ internal static class ChargesApi
     }
 }
 
-/// <summary>A charge.</summary>
+/// <summary>A charge. Public, because validation passes over internal types.</summary>
 /// <param name="User">The account.</param>
 /// <param name="Amount">Tokens.</param>
 /// <param name="Fingerprint">What it is for; the same charge with another fingerprint is refused.</param>
-internal sealed record ChargeRequest(
-    [property: Range(1, long.MaxValue)] long User,
-    [property: Range(1, long.MaxValue)] long Amount,
-    [property: Required, StringLength(200)] string Fingerprint);
+public sealed record ChargeRequest(
+    [Range(1, long.MaxValue)] long User,
+    [Range(1, long.MaxValue)] long Amount,
+    [Required, StringLength(200)] string Fingerprint);
 
 /// <summary>The outcome of a charge or refund.</summary>
 /// <param name="Balance">Tokens left right after it.</param>

@@ -57,11 +57,12 @@ internal sealed class AppHostFolders(IConfiguration configuration, Microsoft.Ext
         return Path.Combine(volumes, volume);
     }
 
-    /// <summary>A new file that only the owner can read, gone when the application ends.</summary>
-    public string SecretFile(string resourceName, string content)
+    /// <summary>A new file that only its owner can read, gone when the application ends.</summary>
+    public string SecretFile(string resourceName, string content, string? owner = null)
     {
         var path = Path.Combine(_scratch.Value.FullName, $"{resourceName}-{Path.GetRandomFileName()}");
         WriteSecret(path, content);
+        Unix.GiveTo(path, owner);
         return path;
     }
 

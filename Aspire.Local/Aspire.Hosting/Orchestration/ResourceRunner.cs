@@ -14,7 +14,7 @@ internal sealed class ResourceRunner(
     string applicationName)
 {
     private static readonly TimeSpan ProbeWhileStarting = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan ProbeWhileHealthy = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ProbeWhileHealthy = TimeSpan.FromSeconds(2);
 
     private readonly ILogger _logger = loggers.CreateLogger<DistributedApplication>();
     private readonly ChildProcess?[] _processes = new ChildProcess?[ReplicasOf(resource)];

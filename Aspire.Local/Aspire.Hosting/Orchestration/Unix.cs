@@ -51,6 +51,14 @@ internal static partial class Unix
         }
 
         Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        GiveTo(path, owner);
+    }
+
+    /// <summary>Gives a file or folder to another user, when this process is root.</summary>
+    /// <param name="path">The file or folder.</param>
+    /// <param name="owner">The user; nothing happens when null.</param>
+    public static void GiveTo(string path, string? owner)
+    {
         if (IsRoot && owner is not null)
         {
             using var chown = Process.Start("chown", [owner, path]);

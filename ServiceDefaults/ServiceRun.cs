@@ -1,0 +1,45 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Microsoft.Extensions.Hosting;
+
+/// <summary>Runs a service, and says in a sentence why it cannot.</summary>
+public static class ServiceRun
+{
+    /// <summary>
+    /// Runs until Ctrl+C or SIGTERM. What an operator can mend (a wrong option, a missing connection string, a taken port,
+    /// a database that does not answer) is one sentence on standard error and not a stack trace.
+    /// </summary>
+    /// <param name="app">The service.</param>
+    /// <returns>The exit code: 0, or 1 when it could not start.</returns>
+    public static async Task<int> RunServiceAsync(this WebApplication app)
+    {
+        try
+        {
+            await app.RunAsync();
+            return 0;
+        }
+        catch (Exception exception) when (Explain(exception) is { } sentence)
+        {
+            await Console.Error.WriteLineAsync(sentence);
+            return 1;
+        }
+    }
+
+    private static string? Explain(Exception exception) => exception switch
+    {
+        OptionsValidationException wrong => string.Join(Environment.NewLine, wrong.Failures),
+        AggregateException several when several.InnerExceptions.All(each => Explain(each) is not null) =>
+            string.Join(Environment.NewLine, several.InnerExceptions.Select(Explain)),
+        IOException { InnerException: AddressInUseException } taken =>
+            $"{taken.Message} End the process that listens there, or choose another address with ASPNETCORE_URLS.",
+        NpgsqlException unreachable => $"PostgreSQL cannot be used: {unreachable.Message}",
+        // EF wraps what it gave up retrying; a missing connection string or an option that does not convert is one too.
+        InvalidOperationException { InnerException: { } inner } when Explain(inner) is { } cause => cause,
+        InvalidOperationException invalid when invalid.Message.Contains("onnection string", StringComparison.Ordinal)
+            || invalid.Message.StartsWith("Failed to convert configuration", StringComparison.Ordinal) => invalid.Message,
+        _ => null,
+    };
+}
