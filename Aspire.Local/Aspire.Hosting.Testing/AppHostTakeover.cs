@@ -1,8 +1,5 @@
 using System.Reflection;
-using Aspire.Hosting.Orchestration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Aspire.Hosting.Testing;
 
@@ -12,13 +9,12 @@ namespace Aspire.Hosting.Testing;
 /// </summary>
 internal sealed class AppHostTakeover(
     Assembly appHost, string[] args, Action<DistributedApplicationOptions, HostApplicationBuilderSettings> configureBuilder)
-    : AppHostInterceptor
+    : TestRun(args)
 {
     private readonly TaskCompletionSource<IDistributedApplicationBuilder> _described = NewSource<IDistributedApplicationBuilder>();
     private readonly TaskCompletionSource<DistributedApplication> _built = NewSource<DistributedApplication>();
     private readonly TaskCompletionSource _mayBuild = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly string _store = Path.Combine(Path.GetTempPath(), $"aspire-test-{Guid.NewGuid():N}");
     private DistributedApplicationOptions? _options;
 
     public override Task Ended => _ended.Task;
@@ -30,42 +26,30 @@ internal sealed class AppHostTakeover(
         return _described.Task.WaitAsync(cancellationToken);
     }
 
-    /// <summary>Lets Main build.</summary>
-    public Task<DistributedApplication> BuildAsync(CancellationToken cancellationToken)
+    public override Task<DistributedApplication> BuildAsync(CancellationToken cancellationToken)
     {
         _mayBuild.TrySetResult();
         return _built.Task.WaitAsync(cancellationToken);
     }
 
-    /// <summary>Lets Main return, and takes away what the test's application kept.</summary>
-    public void End()
+    public override void End()
     {
         _mayBuild.TrySetCanceled();
         _ended.TrySetResult();
-        if (Directory.Exists(_store))
-        {
-            Directory.Delete(_store, recursive: true);
-        }
+        base.End();
     }
 
     public override void ConfigureOptions(DistributedApplicationOptions options)
     {
-        // The later of two arguments wins: what the test says goes before what is said here.
-        options.Args = ["--DcpPublisher:RandomizePorts=true", $"--Aspire:Store:Path={_store}", .. options.Args ?? [], .. args];
+        base.ConfigureOptions(options);
         options.AssemblyName = appHost.GetName().Name;
         _options = options;
     }
 
     public override void ConfigureHost(HostApplicationBuilderSettings settings)
     {
-        settings.EnvironmentName = Environments.Development;
+        base.ConfigureHost(settings);
         configureBuilder(_options!, settings);
-    }
-
-    public override void OnCreated(IDistributedApplicationBuilder builder)
-    {
-        // A test says itself where logs go.
-        builder.Services.AddLogging(logging => logging.ClearProviders());
     }
 
     public override void OnBuilding(IDistributedApplicationBuilder builder)
@@ -76,7 +60,7 @@ internal sealed class AppHostTakeover(
 
     public override void OnBuilt(DistributedApplication application)
     {
-        application.Disposed += End;
+        base.OnBuilt(application);
         _built.TrySetResult(application);
     }
 
@@ -87,7 +71,7 @@ internal sealed class AppHostTakeover(
         {
             var main = appHost.EntryPoint
                 ?? throw new InvalidOperationException($"The assembly {appHost.GetName().Name} has no entry point.");
-            var result = main.Invoke(null, main.GetParameters().Length == 0 ? null : [args]);
+            var result = main.Invoke(null, main.GetParameters().Length == 0 ? null : [Args]);
             (result as Task)?.GetAwaiter().GetResult();
             Fail(new InvalidOperationException("The AppHost's Main has returned without building an application."));
         }

@@ -5,6 +5,16 @@ namespace Aspire.Hosting.Testing;
 /// <summary>Runs an AppHost inside a test, with random ports.</summary>
 public static class DistributedApplicationTestingBuilder
 {
+    /// <summary>Makes an empty builder, for a test that describes its own application.</summary>
+    /// <param name="args">The command line.</param>
+    /// <returns>The builder.</returns>
+    public static IDistributedApplicationTestingBuilder Create(params string[] args)
+    {
+        ArgumentNullException.ThrowIfNull(args);
+        var test = new OwnApplication(args);
+        return new TestingBuilder(test, test.CreateBuilder());
+    }
+
     /// <summary>Describes the application of an AppHost by calling its Main.</summary>
     /// <typeparam name="TEntryPoint">A type of the AppHost's assembly, such as <c>Projects.AppHost</c>.</typeparam>
     /// <param name="cancellationToken">Ends the wait.</param>

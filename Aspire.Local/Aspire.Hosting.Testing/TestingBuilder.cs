@@ -7,7 +7,7 @@ using Microsoft.Extensions.Hosting;
 namespace Aspire.Hosting.Testing;
 
 /// <summary>The builder that an AppHost's Main has filled, in the hands of a test.</summary>
-internal sealed class TestingBuilder(AppHostTakeover takeover, IDistributedApplicationBuilder builder)
+internal sealed class TestingBuilder(TestRun run, IDistributedApplicationBuilder builder)
     : IDistributedApplicationTestingBuilder
 {
     private DistributedApplication? _application;
@@ -34,7 +34,7 @@ internal sealed class TestingBuilder(AppHostTakeover takeover, IDistributedAppli
     public DistributedApplication Build() => BuildAsync().GetAwaiter().GetResult();
 
     public async Task<DistributedApplication> BuildAsync(CancellationToken cancellationToken = default) =>
-        _application = await takeover.BuildAsync(cancellationToken);
+        _application = await run.BuildAsync(cancellationToken);
 
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
@@ -45,6 +45,6 @@ internal sealed class TestingBuilder(AppHostTakeover takeover, IDistributedAppli
             await _application.DisposeAsync();
         }
 
-        takeover.End();
+        run.End();
     }
 }

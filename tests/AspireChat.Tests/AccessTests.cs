@@ -1,0 +1,99 @@
+using System.Net;
+
+namespace AspireChat.Tests;
+
+/// <summary>Everyone sees and spends their own, and nobody else's.</summary>
+public sealed class AccessTests(AppHostFixture system)
+{
+    [Fact]
+    public async Task Chat_OfAnotherUser_IsNotThere()
+    {
+        using var owner = await system.NewUserAsync();
+        using var stranger = await system.NewUserAsync();
+        using var sent = await owner.Client.PostAsync("/api/chat", new { message = "private" });
+        var chat = await sent.ReadAsync<ChatAnswer>(HttpStatusCode.Created);
+
+        using var own = await owner.Client.ReadAsync($"/api/chat/{chat.Id}");
+        Assert.Equal(chat, await own.ReadAsync<ChatAnswer>(HttpStatusCode.OK));
+
+        using var foreign = await stranger.Client.ReadAsync($"/api/chat/{chat.Id}");
+        await foreign.ProblemAsync(HttpStatusCode.NotFound);
+        using var listed = await stranger.Client.ReadAsync("/api/chat");
+        Assert.Empty(await listed.ReadAsync<List<ChatAnswer>>(HttpStatusCode.OK));
+    }
+
+    [Fact]
+    public async Task Login_WrongPasswordAndUnknownUser_GetTheSameAnswer()
+    {
+        using var user = await system.NewUserAsync();
+        using var client = system.CreateClient();
+        using var wrong = await client.PostAsync("/api/login", new { username = user.Name, password = "wrong password" });
+        using var unknown = await client.PostAsync(
+            "/api/login", new { username = $"nobody-{Guid.NewGuid():N}", password = "wrong password" });
+
+        var first = await wrong.ProblemAsync(HttpStatusCode.Unauthorized);
+        var second = await unknown.ProblemAsync(HttpStatusCode.Unauthorized);
+        Assert.Equal(first with { TraceId = null }, second with { TraceId = null });
+    }
+
+    [Theory]
+    [InlineData("GET", "/api/tokens")]
+    [InlineData("POST", "/api/tokens/deduct")]
+    [InlineData("GET", "/api/chat")]
+    [InlineData("POST", "/api/chat")]
+    [InlineData("GET", "/api/chat/1")]
+    public async Task AnyCall_WithoutAToken_Is401(string method, string path)
+    {
+        using var client = system.CreateClient();
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+        await response.ProblemAsync(HttpStatusCode.Unauthorized);
+        Assert.Contains("Bearer", response.Headers.WwwAuthenticate.Select(header => header.Scheme));
+    }
+
+    [Fact]
+    public async Task RefreshToken_UsedAsAccessToken_Is401()
+    {
+        using var user = await system.NewUserAsync();
+        user.Client.DefaultRequestHeaders.Authorization = new("Bearer", user.Tokens.Refresh);
+        using var response = await user.Client.ReadAsync("/api/tokens");
+        await response.ProblemAsync(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task AccessToken_WithAChangedPayload_Is401()
+    {
+        using var user = await system.NewUserAsync();
+        var parts = user.Tokens.Access.Split('.');
+        var payload = parts[1].ToCharArray();
+        payload[10] = payload[10] == 'A' ? 'B' : 'A';
+        user.Client.DefaultRequestHeaders.Authorization = new("Bearer", $"{parts[0]}.{new string(payload)}.{parts[2]}");
+        using var response = await user.Client.ReadAsync("/api/tokens");
+        await response.ProblemAsync(HttpStatusCode.Unauthorized);
+    }
+
+    [Theory]
+    [InlineData("ledger", "PUT", "/charges/018f0000-0000-7000-8000-000000000001", HttpStatusCode.Unauthorized)]
+    [InlineData("ledger", "GET", "/api/tokens", HttpStatusCode.Unauthorized)]
+    [InlineData("chat", "GET", "/api/chat", HttpStatusCode.Unauthorized)]
+    [InlineData("gateway", "PUT", "/charges/018f0000-0000-7000-8000-000000000001", HttpStatusCode.NotFound)]
+    [InlineData("gateway", "POST", "/connect/token", HttpStatusCode.NotFound)]
+    public async Task ServiceCall_FromOutside_IsRefused(string resource, string method, string path, HttpStatusCode expected)
+    {
+        using var client = system.App.CreateHttpClient(resource);
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+        await response.ProblemAsync(expected);
+    }
+
+    [Fact]
+    public async Task Charge_WithAUsersToken_Is403()
+    {
+        using var user = await system.NewUserAsync();
+        using var ledger = system.App.CreateHttpClient("ledger");
+        ledger.DefaultRequestHeaders.Authorization = user.Client.DefaultRequestHeaders.Authorization;
+        using var response = await ledger.PutAsync(
+            $"/charges/{Guid.NewGuid()}", content: null, TestContext.Current.CancellationToken);
+        await response.ProblemAsync(HttpStatusCode.Forbidden);
+    }
+}

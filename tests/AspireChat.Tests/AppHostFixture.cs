@@ -1,0 +1,65 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+[assembly: AssemblyFixture(typeof(AspireChat.Tests.AppHostFixture))]
+
+namespace AspireChat.Tests;
+
+/// <summary>
+/// The whole system, once for all tests: the real AppHost with two replicas of every service, real Postgres and Redis,
+/// random ports, and data that ends with it. Tests keep apart by using users of their own.
+/// </summary>
+public sealed class AppHostFixture : IAsyncLifetime
+{
+    /// <summary>How long the system may take to be healthy; generous, because CI machines are slow.</summary>
+    public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
+
+    private DistributedApplication? _app;
+
+    /// <summary>The running application.</summary>
+    public DistributedApplication App => _app ?? throw new InvalidOperationException("The application has not started.");
+
+    public async ValueTask InitializeAsync()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
+            ["--Storage=ephemeral", "--Replicas=2"], cancellationToken).WaitAsync(StartTimeout, cancellationToken);
+        builder.Services.AddLogging(logging => logging.AddProvider(Output));
+        _app = await builder.BuildAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
+        await _app.StartAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
+        try
+        {
+            await _app.ResourceNotifications.WaitForResourceHealthyAsync("gateway", cancellationToken)
+                .WaitAsync(StartTimeout, cancellationToken);
+        }
+        catch (TimeoutException exception)
+        {
+            throw new TimeoutException($"The system did not become healthy. Its output:\n{Output}", exception);
+        }
+    }
+
+    /// <summary>What the system has written, for the message of a failure.</summary>
+    private CollectedLogs Output { get; } = new();
+
+    /// <summary>A client of the gateway.</summary>
+    public HttpClient CreateClient() => App.CreateHttpClient("gateway");
+
+    /// <summary>A client of the gateway that is signed in as a new user.</summary>
+    public async Task<SignedInUser> NewUserAsync()
+    {
+        var client = CreateClient();
+        var name = $"user-{Guid.NewGuid():N}";
+        await client.RegisterAsync(name, ApiClient.Password);
+        var tokens = await client.LoginAsync(name, ApiClient.Password);
+        client.DefaultRequestHeaders.Authorization = new("Bearer", tokens.Access);
+        return new SignedInUser(client, name, tokens);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null)
+        {
+            await _app.DisposeAsync();
+        }
+    }
+}
