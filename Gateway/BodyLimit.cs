@@ -1,18 +1,50 @@
+using Microsoft.AspNetCore.Http.Features;
+
 namespace Gateway;
 
-/// <summary>Refuses large bodies before they are read and sent on.</summary>
+/// <summary>Refuses large bodies before anything of them is sent on.</summary>
 internal static class BodyLimit
 {
+    /// <summary>
+    /// How much of a refused body is read and thrown away, in bytes. Most clients read an answer only when they have sent
+    /// all of their request; closing the connection on them would show them a broken pipe instead of the 413.
+    /// </summary>
+    private const int MaxDrainedBytes = 32 * 1024 * 1024;
+
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(5);
+
     /// <summary>Answers 413 when a request announces a body over the limit.</summary>
     /// <param name="app">The gateway.</param>
-    public static void UseBodyLimit(this WebApplication app) => app.Use((context, next) =>
+    public static void UseBodyLimit(this WebApplication app) => app.Use(async (context, next) =>
     {
-        if (context.Request.ContentLength > Extensions.MaxRequestBodyBytes)
+        var length = context.Request.ContentLength;
+        if (length is null or <= Extensions.MaxRequestBodyBytes)
         {
-            context.Response.StatusCode = StatusCodes.Status413PayloadTooLarge;
-            return Task.CompletedTask;
+            await next(context);
+            return;
         }
 
-        return next(context);
+        // A client that waits for "100 Continue" has sent nothing yet, and reading would ask it to.
+        if (length <= MaxDrainedBytes && context.Request.Headers.Expect.Count == 0)
+        {
+            await DrainAsync(context);
+        }
+
+        context.Response.StatusCode = StatusCodes.Status413PayloadTooLarge;
     });
+
+    private static async Task DrainAsync(HttpContext context)
+    {
+        context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = MaxDrainedBytes;
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(DrainTimeout);
+        try
+        {
+            await context.Request.BodyReader.CopyToAsync(Stream.Null, patience.Token);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        {
+            // Too slow, or gone.
+        }
+    }
 }

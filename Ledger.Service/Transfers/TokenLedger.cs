@@ -9,6 +9,12 @@ namespace Ledger.Service.Transfers;
 /// </summary>
 internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOptions<LedgerOptions> options)
 {
+    /// <summary>
+    /// How often a refused debit is tried again because the account has changed since. Each time another request has won
+    /// a race, so that a few are enough.
+    /// </summary>
+    private const int MaxAttempts = 16;
+
     /// <summary>A user's tokens. Opens the account on first contact.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -37,33 +43,36 @@ internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOpti
     /// <returns>What became of it.</returns>
     public async Task<Outcome> DebitAsync(DebitRequest request, CancellationToken cancellationToken)
     {
-        if (await store.DebitAsync(request, cancellationToken) is { } debited)
+        Balance balance = default;
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
         {
-            return await CreatedAsync(request, debited);
-        }
-
-        if (await store.FindAsync(request.Id, cancellationToken) is { } written)
-        {
-            return Compare(request, written);
-        }
-
-        if (await store.BalanceAsync(request.Account, cancellationToken) is null)
-        {
-            await OpenAsync(request.Account, cancellationToken);
-            if (await store.DebitAsync(request, cancellationToken) is { } afterOpening)
+            if (await store.DebitAsync(request, cancellationToken) is { } debited)
             {
-                return await CreatedAsync(request, afterOpening);
+                await cache.SetAsync(request.Account, debited);
+                return new Outcome(TransferStatus.Created, request.Id, debited);
             }
 
-            // The same request may have come in twice and the other one have won.
-            if (await store.FindAsync(request.Id, cancellationToken) is { } meanwhile)
+            if (await store.FindAsync(request.Id, cancellationToken) is { } written)
             {
-                return Compare(request, meanwhile);
+                return Compare(request, written);
             }
+
+            if (await store.BalanceAsync(request.Account, cancellationToken) is not { } current)
+            {
+                await OpenAsync(request.Account, cancellationToken);
+                continue;
+            }
+
+            balance = current;
+            if (balance.Tokens < request.Amount)
+            {
+                break;
+            }
+
+            // Since the debit was refused, another request has opened the account or given tokens back: try again.
         }
 
-        var balance = await store.BalanceAsync(request.Account, cancellationToken);
-        return new Outcome(TransferStatus.InsufficientTokens, request.Id, balance!.Value);
+        return new Outcome(TransferStatus.InsufficientTokens, request.Id, balance);
     }
 
     /// <summary>Gives a charge back, once.</summary>
@@ -93,12 +102,6 @@ internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOpti
                 : TransferStatus.ExistsWithDifferentContent,
             request.Id,
             new Balance(written.BalanceAfter, 0));
-    }
-
-    private async Task<Outcome> CreatedAsync(DebitRequest request, Balance balance)
-    {
-        await cache.SetAsync(request.Account, balance);
-        return new Outcome(TransferStatus.Created, request.Id, balance);
     }
 
     /// <summary>The opening's name follows from the account, so that an account can have one only.</summary>
