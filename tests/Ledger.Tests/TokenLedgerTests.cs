@@ -1,0 +1,171 @@
+using Ledger.Service.Transfers;
+using Npgsql;
+
+namespace Ledger.Tests;
+
+/// <summary>What the ledger promises, on a real Postgres.</summary>
+public sealed class TokenLedgerTests(ServersFixture servers)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private static DebitRequest Charge(long account, long amount = 100, Guid? id = null, string? reason = null) =>
+        new(id ?? Guid.NewGuid(), account, amount, TransferKind.Charge, reason);
+
+    [Fact]
+    public async Task FirstContact_ManyAtOnce_OpensOnce()
+    {
+        var account = ServersFixture.NewAccount();
+        var balances = await Task.WhenAll(Enumerable.Range(0, 20)
+            .Select(_ => servers.Ledger.GetBalanceAsync(account, Cancellation)));
+        Assert.All(balances, balance => Assert.Equal(4000, balance));
+        await servers.AssertBooksBalanceAsync(account, 4000);
+        Assert.Equal(1, await servers.NumberAsync("SELECT count(*) FROM transfers WHERE credit_account = $1", account));
+    }
+
+    [Fact]
+    public async Task FirstContact_ByChargesAtOnce_OpensOnceAndChargesAll()
+    {
+        var account = ServersFixture.NewAccount();
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 20)
+            .Select(_ => servers.Ledger.DebitAsync(Charge(account), Cancellation)));
+        Assert.All(outcomes, outcome => Assert.Equal(TransferStatus.Created, outcome.Status));
+        await servers.AssertBooksBalanceAsync(account, 2000);
+    }
+
+    [Fact]
+    public async Task Debit_200AtOnce_Exactly40AreCreated()
+    {
+        var account = ServersFixture.NewAccount();
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 200)
+            .Select(_ => servers.Ledger.DebitAsync(Charge(account), Cancellation)));
+        Assert.Equal(40, outcomes.Count(outcome => outcome.Status == TransferStatus.Created));
+        Assert.Equal(160, outcomes.Count(outcome => outcome.Status == TransferStatus.InsufficientTokens));
+        await servers.AssertBooksBalanceAsync(account, 0);
+    }
+
+    [Fact]
+    public async Task Debit_OneName50TimesAtOnce_IsWrittenOnce()
+    {
+        var account = ServersFixture.NewAccount();
+        var id = Guid.NewGuid();
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 50)
+            .Select(_ => servers.Ledger.DebitAsync(Charge(account, id: id), Cancellation)));
+        Assert.Single(outcomes, outcome => outcome.Status == TransferStatus.Created);
+        Assert.Equal(49, outcomes.Count(outcome => outcome.Status == TransferStatus.Exists));
+        Assert.All(outcomes, outcome => Assert.Equal(3900, outcome.Balance.Tokens));
+        await servers.AssertBooksBalanceAsync(account, 3900);
+    }
+
+    [Fact]
+    public async Task Debit_NameTakenAndTooFewTokensLeft_StillSaysExists()
+    {
+        var account = ServersFixture.NewAccount();
+        var all = Charge(account, amount: 4000);
+        Assert.Equal(TransferStatus.Created, (await servers.Ledger.DebitAsync(all, Cancellation)).Status);
+        Assert.Equal(TransferStatus.Exists, (await servers.Ledger.DebitAsync(all, Cancellation)).Status);
+        await servers.AssertBooksBalanceAsync(account, 0);
+    }
+
+    [Theory]
+    [InlineData("amount")]
+    [InlineData("account")]
+    [InlineData("kind")]
+    [InlineData("reason")]
+    public async Task Debit_SameNameOtherContent_IsRefusedAndWritesNothing(string what)
+    {
+        var account = ServersFixture.NewAccount();
+        var request = Charge(account, reason: "one");
+        await servers.Ledger.DebitAsync(request, Cancellation);
+        var outcome = await servers.Ledger.DebitAsync(what switch
+        {
+            "amount" => request with { Amount = 200 },
+            "account" => request with { Account = ServersFixture.NewAccount() },
+            "kind" => request with { Kind = TransferKind.Deduction },
+            _ => request with { Reason = "another" },
+        }, Cancellation);
+        Assert.Equal(TransferStatus.ExistsWithDifferentContent, outcome.Status);
+        await servers.AssertBooksBalanceAsync(account, 3900);
+    }
+
+    [Fact]
+    public async Task Debit_MoreThanTheBalance_LeavesNoTrace()
+    {
+        var account = ServersFixture.NewAccount();
+        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        var outcome = await servers.Ledger.DebitAsync(Charge(account, amount: 4001), Cancellation);
+        Assert.Equal(TransferStatus.InsufficientTokens, outcome.Status);
+        Assert.Equal(4000, outcome.Balance.Tokens);
+        await servers.AssertBooksBalanceAsync(account, 4000);
+        Assert.Equal(0, await servers.NumberAsync("SELECT count(*) FROM transfers WHERE debit_account = $1", account));
+    }
+
+    [Fact]
+    public async Task Refund_20TimesAtOnce_GivesBackOnce()
+    {
+        var account = ServersFixture.NewAccount();
+        var charge = Charge(account);
+        await servers.Ledger.DebitAsync(charge, Cancellation);
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 20)
+            .Select(_ => servers.Ledger.RefundAsync(charge.Id, Cancellation)));
+        Assert.Single(outcomes, outcome => outcome.Status == TransferStatus.Created);
+        Assert.Equal(19, outcomes.Count(outcome => outcome.Status == TransferStatus.Exists));
+        Assert.Single(outcomes.Select(outcome => outcome.Transfer).Distinct());
+        await servers.AssertBooksBalanceAsync(account, 4000);
+    }
+
+    [Fact]
+    public async Task Charge_OnceRefunded_CannotBeMadeAgain()
+    {
+        var account = ServersFixture.NewAccount();
+        var charge = Charge(account);
+        await servers.Ledger.DebitAsync(charge, Cancellation);
+        await servers.Ledger.RefundAsync(charge.Id, Cancellation);
+        var again = await servers.Ledger.DebitAsync(charge, Cancellation);
+        Assert.Equal(TransferStatus.AlreadyRefunded, again.Status);
+        await servers.AssertBooksBalanceAsync(account, 4000);
+    }
+
+    [Fact]
+    public async Task Refund_OfNoCharge_IsUnknown()
+    {
+        Assert.Equal(
+            TransferStatus.UnknownCharge, (await servers.Ledger.RefundAsync(Guid.NewGuid(), Cancellation)).Status);
+
+        // A deduction is the user's own doing and no charge.
+        var account = ServersFixture.NewAccount();
+        var deduction = new DebitRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction, null);
+        await servers.Ledger.DebitAsync(deduction, Cancellation);
+        Assert.Equal(
+            TransferStatus.UnknownCharge, (await servers.Ledger.RefundAsync(deduction.Id, Cancellation)).Status);
+        await servers.AssertBooksBalanceAsync(account, 3900);
+    }
+
+    [Theory]
+    [InlineData("UPDATE transfers SET amount = amount + 1")]
+    [InlineData("DELETE FROM transfers")]
+    [InlineData("TRUNCATE transfers")]
+    public async Task Transfers_ChangedByAnyone_AreRefusedByTheDatabase(string sql)
+    {
+        await servers.Ledger.GetBalanceAsync(ServersFixture.NewAccount(), Cancellation);
+        await using var command = servers.Database.CreateCommand(sql);
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Cancellation));
+        Assert.Contains("append-only", refused.MessageText, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Balance_BelowZero_IsRefusedByTheDatabase()
+    {
+        var account = ServersFixture.NewAccount();
+        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        await using var command = servers.Database.CreateCommand($"UPDATE accounts SET balance = -1 WHERE id = {account}");
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Cancellation));
+        Assert.Equal("ck_accounts_balance", refused.ConstraintName);
+    }
+
+    [Fact]
+    public void Schema_AndMigrations_Agree()
+    {
+        using var db = ServersFixture.NewContext(servers.Database.ConnectionString);
+        Assert.False(Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.HasPendingModelChanges(db.Database));
+    }
+}
