@@ -11,10 +11,12 @@ var chatClientSecret = builder.AddParameter(
     "chat-client-secret", new GenerateParameterDefault { MinLength = 32 }, secret: true, persist: true);
 
 var postgres = builder.AddPostgres("postgres");
-if (storage == "persistent")
+_ = storage switch
 {
-    postgres.WithDataVolume();
-}
+    "persistent" => postgres.WithDataVolume(),
+    "ephemeral" => postgres,
+    _ => throw new DistributedApplicationException($"Storage is '{storage}': use 'persistent' or 'ephemeral'."),
+};
 
 var identityDb = postgres.AddDatabase("identitydb");
 var ledgerDb = postgres.AddDatabase("ledgerdb");

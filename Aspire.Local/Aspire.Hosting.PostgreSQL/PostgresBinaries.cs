@@ -5,10 +5,22 @@ namespace Aspire.Hosting.PostgreSQL;
 /// <summary>Where <c>postgres</c> and <c>initdb</c> are on this machine.</summary>
 internal static class PostgresBinaries
 {
-    /// <summary>The folder of the newest server found: on the PATH, then where the usual packages put it.</summary>
+    /// <summary>The configuration key that names the folder to use, for one of several versions.</summary>
+    public const string FolderKey = "Aspire:Local:PostgresBin";
+
+    /// <summary>The folder of the server: the given one, or on the PATH, or the newest where the usual packages put it.</summary>
+    /// <param name="given">The folder from the configuration, or null.</param>
     /// <exception cref="DistributedApplicationException">There is none; the message says how to install it.</exception>
-    public static string Find()
+    public static string Find(string? given)
     {
+        if (given is not null)
+        {
+            return File.Exists(Path.Combine(given, OperatingSystem.IsWindows() ? "initdb.exe" : "initdb"))
+                ? given
+                : throw new DistributedApplicationException(
+                    $"'{FolderKey}' is '{given}', which has no 'initdb': name PostgreSQL's bin folder, or leave it out.");
+        }
+
         var initdb = Unix.Find("initdb", UsualFolders()) ?? throw new DistributedApplicationException(
             "PostgreSQL's server was not found on this machine: install it ("
             + (OperatingSystem.IsMacOS() ? "brew install postgresql"

@@ -24,10 +24,10 @@ public static class PostgresBuilderExtensions
     {
         var passwordParameter = password?.Resource ?? builder.AddPassword(name).Resource;
         var server = new PostgresServerResource(name, userName?.Resource, passwordParameter);
-        var process = new PostgresProcess(server);
+        var process = new PostgresProcess(server, builder.Configuration);
         return builder.AddResource(server)
             .WithAnnotation(new EndpointAnnotation(ProtocolType.Tcp, name: PostgresServerResource.PrimaryEndpointName, port: port))
-            .WithAnnotation(new RequirementAnnotation(() => PostgresBinaries.Find()))
+            .WithAnnotation(new RequirementAnnotation(() => process.FindBinaries()))
             .WithAnnotation(new ProcessAnnotation(process.DescribeAsync))
             .WithAnnotation(new HealthProbeAnnotation(process.AnswersAsync));
     }

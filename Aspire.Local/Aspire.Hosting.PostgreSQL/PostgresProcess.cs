@@ -1,19 +1,23 @@
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Orchestration;
+using Microsoft.Extensions.Configuration;
 using Npgsql;
 
 namespace Aspire.Hosting.PostgreSQL;
 
 /// <summary>Runs a server from this machine's binaries, on loopback only, with scram passwords.</summary>
-internal sealed class PostgresProcess(PostgresServerResource server)
+internal sealed class PostgresProcess(PostgresServerResource server, IConfiguration configuration)
 {
     /// <summary>Enough for several replicas of several services, whose pools are bounded.</summary>
     private const int MaxConnections = 400;
 
+    /// <summary>The folder of the server's binaries.</summary>
+    public string FindBinaries() => PostgresBinaries.Find(configuration[PostgresBinaries.FolderKey]);
+
     /// <summary>Makes the data folder the first time, and says how to start the server on it.</summary>
     public async Task<ProcessSpec> DescribeAsync(ProcessContext context, CancellationToken cancellationToken)
     {
-        var bin = PostgresBinaries.Find();
+        var bin = FindBinaries();
         var volume = server.Annotations.OfType<DataVolumeAnnotation>().LastOrDefault()?.Name;
         var data = context.Folders.DataFolder(volume, server.Name);
         if (!File.Exists(Path.Combine(data, "PG_VERSION")))

@@ -2,7 +2,6 @@ using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Orchestration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Aspire.Hosting;
 
@@ -78,9 +77,8 @@ public class DistributedApplication : IHost, IAsyncDisposable
         }
         catch (DistributedApplicationException exception)
         {
-            Services.GetRequiredService<ILogger<DistributedApplication>>().LogCritical("{Problem}", exception.Message);
+            await Console.Error.WriteLineAsync(exception.Message);
             Environment.ExitCode = 1;
-            await DisposeAsync();
         }
     }
 

@@ -22,6 +22,11 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
     {
         _interceptor = interceptor;
         interceptor?.ConfigureOptions(options);
+        if (interceptor is null)
+        {
+            AppDomain.CurrentDomain.UnhandledException += SayInASentence;
+        }
+
         AppHostAssembly = options.AssemblyName is { } name ? Assembly.Load(name) : Assembly.GetEntryAssembly();
         AppHostDirectory = FindProjectFolder(AppHostAssembly) ?? System.Environment.CurrentDirectory;
 
@@ -46,6 +51,8 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
         _host.Logging.AddConsole(console => console.FormatterName = ResourceConsoleFormatter.FormatterName)
             .AddConsoleFormatter<ResourceConsoleFormatter, ConsoleFormatterOptions>();
         _host.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        // It logs a start that fails with a stack trace; RunAsync says why in a sentence.
+        _host.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
     }
 
     public ConfigurationManager Configuration => _host.Configuration;
@@ -78,6 +85,16 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
         var application = new DistributedApplication(_host.Build());
         _interceptor?.OnBuilt(application);
         return application;
+    }
+
+    /// <summary>What an AppHost's Main cannot describe is said in a sentence, without a stack trace.</summary>
+    private static void SayInASentence(object sender, UnhandledExceptionEventArgs e)
+    {
+        if (e.ExceptionObject is DistributedApplicationException exception)
+        {
+            Console.Error.WriteLine(exception.Message);
+            System.Environment.Exit(1);
+        }
     }
 
     private static string? FindProjectFolder(Assembly? assembly) => assembly?

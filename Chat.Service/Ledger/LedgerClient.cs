@@ -8,6 +8,9 @@ namespace Chat.Service.Ledger;
 /// <summary>Charges and refunds at Ledger.Service. Both calls name the charge, so they may be repeated.</summary>
 internal sealed class LedgerClient(HttpClient http)
 {
+    /// <summary>How often a request was sent. The resilience handler sends it again when an answer is lost or late.</summary>
+    public static readonly HttpRequestOptionsKey<int> Attempts = new("Attempts");
+
     /// <summary>Charges a chat.</summary>
     /// <param name="charge">The charge.</param>
     /// <param name="cancellationToken">Ends the wait. The charge may be written all the same.</param>
@@ -19,6 +22,12 @@ internal sealed class LedgerClient(HttpClient http)
             $"charges/{charge.Id}", new ChargeBody(charge.UserId, charge.Cost, Fingerprint(charge.Message)), cancellationToken);
         if (response.StatusCode is HttpStatusCode.Created or HttpStatusCode.OK)
         {
+            if (response.StatusCode is HttpStatusCode.OK && WasRepeated(response))
+            {
+                // Whether an attempt of this call wrote it or another call did, nobody can tell.
+                throw new HttpRequestException($"The answer to charge {charge.Id} was lost.");
+            }
+
             var written = await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken);
             var status = response.StatusCode is HttpStatusCode.Created ? ChargeStatus.Created : ChargeStatus.Exists;
             return new ChargeResult(status, written!.Balance);
@@ -50,6 +59,9 @@ internal sealed class LedgerClient(HttpClient http)
             response.EnsureSuccessStatusCode();
         }
     }
+
+    private static bool WasRepeated(HttpResponseMessage response) =>
+        response.RequestMessage!.Options.TryGetValue(Attempts, out var attempts) && attempts > 1;
 
     /// <summary>Tells one message from another in the ledger, which has no business with what it says.</summary>
     private static string Fingerprint(string message) =>

@@ -15,6 +15,8 @@ internal sealed class ServiceTokenHandler(ServiceTokens tokens) : DelegatingHand
         HttpRequestMessage request, CancellationToken cancellationToken)
     {
         var token = await tokens.GetAsync(cancellationToken);
+        request.Options.TryGetValue(LedgerClient.Attempts, out var before);
+        request.Options.Set(LedgerClient.Attempts, before + 1);
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         var response = await base.SendAsync(request, cancellationToken);
         if (response.StatusCode is HttpStatusCode.Unauthorized)

@@ -79,7 +79,14 @@ internal sealed class ChildProcess : IDisposable
 
     private static ProcessStartInfo StartInfo(ProcessSpec spec)
     {
-        List<string> command = [spec.FileName, .. spec.Arguments];
+        // Looked for here, because behind setsid a program that is not there would seem to start and end.
+        var program = Path.IsPathRooted(spec.FileName) && File.Exists(spec.FileName) ? spec.FileName : Unix.Find(spec.FileName);
+        List<string> command =
+        [
+            program ?? throw new DistributedApplicationException(
+                $"The program '{spec.FileName}' was not found: install it, or name it by its full path."),
+            .. spec.Arguments,
+        ];
         if (Unix.IsRoot && spec.UnprivilegedUser is { } user)
         {
             command.InsertRange(0,

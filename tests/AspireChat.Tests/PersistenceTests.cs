@@ -1,0 +1,54 @@
+using System.Net;
+
+namespace AspireChat.Tests;
+
+/// <summary>What users have is still there when the system starts again.</summary>
+public sealed class PersistenceTests
+{
+    [Fact]
+    public async Task System_StoppedAndStartedAgain_KeepsUsersChatsAndBalances()
+    {
+        var store = Path.Combine(Path.GetTempPath(), $"persistence-{Guid.NewGuid():N}");
+        try
+        {
+            ChatAnswer chat;
+            LoginAnswer tokens;
+            await using (var app = await StartAsync(store))
+            {
+                using var client = app.CreateHttpClient("gateway");
+                await client.RegisterAsync("keeper", ApiClient.Password);
+                tokens = await client.LoginAsync("keeper", ApiClient.Password);
+                client.DefaultRequestHeaders.Authorization = new("Bearer", tokens.Access);
+                using var sent = await client.PostAsync("/api/chat", new { message = "remember me" });
+                chat = await sent.ReadAsync<ChatAnswer>(HttpStatusCode.Created);
+            }
+
+            await using (var app = await StartAsync(store))
+            {
+                using var client = app.CreateHttpClient("gateway");
+                client.DefaultRequestHeaders.Authorization = new("Bearer", tokens.Access); // The signing key is the same.
+                Assert.Equal(3900, await client.BalanceAsync());
+                using var listed = await client.ReadAsync("/api/chat");
+                Assert.Equal([chat], await listed.ReadAsync<List<ChatAnswer>>(HttpStatusCode.OK));
+                await client.LoginAsync("keeper", ApiClient.Password);
+            }
+        }
+        finally
+        {
+            Directory.Delete(store, recursive: true);
+        }
+    }
+
+    private static async Task<DistributedApplication> StartAsync(string store)
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
+            ["--Storage=persistent", $"--Aspire:Store:Path={store}"], cancellationToken)
+            .WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
+        var app = await builder.BuildAsync(cancellationToken).WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
+        await app.StartAsync(cancellationToken).WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
+        await app.ResourceNotifications.WaitForResourceHealthyAsync("gateway", cancellationToken)
+            .WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
+        return app;
+    }
+}
