@@ -1,0 +1,57 @@
+using Chat.Service;
+using Chat.Service.Chats;
+using Chat.Service.Ledger;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Chat.Tests;
+
+/// <summary>The ledger's client as Program.cs wires it: service discovery, the service's token, and retries.</summary>
+public sealed class LedgerRetryTests(ChatDatabase database)
+{
+    [Fact]
+    public async Task Answer_WhenTheFirstAnswerToAChargeIsLost_LeavesNoChargeWithoutAReply()
+    {
+        await using var ledger = await TestLedger.StartAsync();
+        var lost = 0;
+        ledger.AfterCharge = context =>
+            Interlocked.Increment(ref lost) == 1 ? TestLedger.LoseAnswer(context) : Task.CompletedTask;
+        using var host = CreateHost(ledger.Address);
+        var charge = new ChatCharge(Guid.NewGuid(), UserId: 9, "hello", Cost: 100);
+        var reply = new PaidReply(
+            new ChatStore(database.Source),
+            host.Services.GetRequiredService<LedgerClient>(),
+            ScriptedModel.Answers("hi"),
+            Options.Create(new ChatSettings()),
+            NullLogger<PaidReply>.Instance);
+
+        var result = await reply.AnswerAsync(charge, TestContext.Current.CancellationToken).Soon();
+
+        await using var db = database.CreateContext();
+        var row = await db.Chats.SingleOrDefaultAsync(
+            chat => chat.ChargeId == charge.Id, TestContext.Current.CancellationToken).Soon();
+        Assert.NotNull(row);
+        Assert.Equal(row.Status is ChatStatus.Completed, result.Status is ReplyStatus.Stored);
+        Assert.Equal(row.Status is ChatStatus.Completed ? 3900 : 4000, ledger.Balance);
+    }
+
+    private static IHost CreateHost(Uri address)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new());
+        builder.Logging.ClearProviders();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["services:ledger:http:0"] = address.ToString(),
+            ["services:identity:http:0"] = address.ToString(),
+            ["Ledger:ClientSecret"] = "secret",
+        });
+        builder.AddServiceDefaults();
+        builder.AddLedgerClient();
+        return builder.Build();
+    }
+}

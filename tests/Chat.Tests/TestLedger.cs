@@ -1,0 +1,139 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Logging;
+
+namespace Chat.Tests;
+
+/// <summary>
+/// A ledger with one account over real HTTP. It answers as Ledger.Service does, remembers what it was asked, and can be
+/// made to fail. It also gives out service tokens, as Identity.Service does.
+/// </summary>
+internal sealed class TestLedger : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<Guid, ChargeBody> _charges = [];
+    private readonly HashSet<Guid> _refunds = [];
+    private readonly ConcurrentQueue<string> _asked = [];
+
+    private TestLedger()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        _app = builder.Build();
+        _app.MapPut("/charges/{id:guid}", ChargeAsync);
+        _app.MapPut("/charges/{id:guid}/refund", RefundAsync);
+        _app.MapPost("/connect/token", () => TypedResults.Ok(new { access_token = "token", expires_in = 3600 }));
+    }
+
+    /// <summary>The account's tokens.</summary>
+    public long Balance { get; set; } = 4000;
+
+    /// <summary>What was asked for, in order: <c>charge</c> and <c>refund</c>.</summary>
+    public IEnumerable<string> Asked => _asked;
+
+    /// <summary>Runs before a charge is written.</summary>
+    public Func<HttpContext, Task> BeforeCharge { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Runs when a charge is written and before that is answered.</summary>
+    public Func<HttpContext, Task> AfterCharge { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Runs before a refund is written.</summary>
+    public Func<HttpContext, Task> BeforeRefund { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Where it listens.</summary>
+    public Uri Address => new(_app.Urls.Single());
+
+    public static async Task<TestLedger> StartAsync()
+    {
+        var ledger = new TestLedger();
+        await ledger._app.StartAsync(TestContext.Current.CancellationToken).Soon();
+        return ledger;
+    }
+
+    /// <summary>Fails as a service does that has thrown.</summary>
+    public static Task Fail(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status500InternalServerError;
+        return context.Response.CompleteAsync();
+    }
+
+    /// <summary>Breaks the connection: the caller gets no answer.</summary>
+    public static Task LoseAnswer(HttpContext context)
+    {
+        context.Abort();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Gives a charge back, as a reconciler would.</summary>
+    public void Refund(Guid id)
+    {
+        lock (_lock)
+        {
+            if (_charges.TryGetValue(id, out var charge) && _refunds.Add(id))
+            {
+                Balance += charge.Amount;
+            }
+        }
+    }
+
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private async Task<IResult> ChargeAsync(Guid id, ChargeBody body, HttpContext context)
+    {
+        _asked.Enqueue("charge");
+        await BeforeCharge(context);
+        var result = Charge(id, body);
+        await AfterCharge(context);
+        return context.Response.HasStarted ? Results.Empty : result;
+    }
+
+    private IResult Charge(Guid id, ChargeBody body)
+    {
+        lock (_lock)
+        {
+            if (_charges.TryGetValue(id, out var before))
+            {
+                return before != body ? Refuse(StatusCodes.Status409Conflict, "exists_with_different_content")
+                    : _refunds.Contains(id) ? Refuse(StatusCodes.Status409Conflict, "already_refunded")
+                    : TypedResults.Ok(new { balance = Balance });
+            }
+
+            if (Balance < body.Amount)
+            {
+                return Refuse(StatusCodes.Status402PaymentRequired, "insufficient_tokens");
+            }
+
+            Balance -= body.Amount;
+            _charges.Add(id, body);
+            return TypedResults.Created($"/charges/{id}", new { balance = Balance });
+        }
+    }
+
+    private async Task<IResult> RefundAsync(Guid id, HttpContext context)
+    {
+        _asked.Enqueue("refund");
+        await BeforeRefund(context);
+        lock (_lock)
+        {
+            if (!_charges.ContainsKey(id))
+            {
+                return Refuse(StatusCodes.Status404NotFound, "unknown_charge");
+            }
+        }
+
+        Refund(id);
+        return context.Response.HasStarted ? Results.Empty : TypedResults.Ok(new { balance = Balance });
+    }
+
+    private static ProblemHttpResult Refuse(int status, string code) => TypedResults.Problem(
+        $"The ledger says {code}.",
+        statusCode: status,
+        extensions: new Dictionary<string, object?> { ["code"] = code });
+
+    private sealed record ChargeBody(long User, long Amount, string Fingerprint);
+}

@@ -1,0 +1,67 @@
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.Extensions.Logging;
+
+namespace Gateway.Tests;
+
+/// <summary>The real gateway, with its own Program and appsettings.json, on a random port.</summary>
+public sealed class GatewayServer : WebApplicationFactory<Program>
+{
+    private readonly (string Service, string Address)[] _replicas;
+
+    /// <param name="replicas">The replicas of each service, as an AppHost would announce them.</param>
+    public GatewayServer(params (string Service, string Address)[] replicas)
+    {
+        _replicas = replicas;
+        UseKestrel(0);
+    }
+
+    public Task StartAsync() => Task.Run(StartServer).Soon();
+
+    protected override void ConfigureWebHost(IWebHostBuilder builder)
+    {
+        foreach (var replicas in _replicas.GroupBy(replica => replica.Service))
+        {
+            foreach (var (number, replica) in replicas.Index())
+            {
+                builder.UseSetting($"services:{replica.Service}:http:{number}", replica.Address);
+            }
+        }
+
+        builder.ConfigureLogging(logging => logging.ClearProviders());
+    }
+}
+
+/// <summary>Calls, and what all errors have in common.</summary>
+internal static class GatewayCalls
+{
+    private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    public static Task<HttpResponseMessage> CallAsync(
+        this HttpClient client, string method, string path, string? token = null, HttpContent? content = null)
+    {
+        // Not canonicalized: what is sent is what the test says, dots and all.
+        var address = new Uri(
+            client.BaseAddress!.GetLeftPart(UriPartial.Authority) + path,
+            new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        var request = new HttpRequestMessage(new HttpMethod(method), address) { Content = content };
+        request.Headers.Authorization = token is null ? null : new("Bearer", token);
+        return client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, CancellationToken).Soon();
+    }
+
+    public static async Task ProblemAsync(this HttpResponseMessage response, HttpStatusCode expected)
+    {
+        var text = await response.Content.ReadAsStringAsync(CancellationToken).Soon();
+        Assert.True(response.StatusCode == expected, $"Expected {expected}, got {response.StatusCode}: {text}");
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        var problem = JsonSerializer.Deserialize<Problem>(text, JsonSerializerOptions.Web)!;
+        Assert.Equal((int)expected, problem.Status);
+        Assert.False(string.IsNullOrWhiteSpace(problem.Detail), "An error says in a sentence what is wrong.");
+        Assert.False(string.IsNullOrWhiteSpace(problem.TraceId), "An error carries its trace id.");
+        Assert.DoesNotContain("127.0.0.1", text, StringComparison.Ordinal);
+    }
+
+    private sealed record Problem(int Status, string? Detail, string? TraceId);
+}

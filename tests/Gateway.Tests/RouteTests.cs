@@ -1,0 +1,108 @@
+using System.Net;
+using System.Net.Http.Json;
+
+namespace Gateway.Tests;
+
+/// <summary>Which call goes where, and which goes nowhere.</summary>
+public sealed class RouteTests(GatewayFixture system)
+{
+    private readonly HttpClient _client = system.Gateway.CreateClient();
+    private readonly string _query = $"?test={Guid.NewGuid():N}";
+
+    [Theory]
+    [InlineData("POST", "/api/register", "identity")]
+    [InlineData("POST", "/api/login", "identity")]
+    [InlineData("POST", "/api/login/", "identity")]
+    [InlineData("POST", "/api/token/refresh", "identity")]
+    [InlineData("POST", "/api/logout", "identity")]
+    [InlineData("POST", "/api/chat", "chat")]
+    [InlineData("GET", "/api/chat", "chat")]
+    [InlineData("GET", "/api/chat/", "chat")]
+    [InlineData("GET", "/api/chat/1", "chat")]
+    [InlineData("GET", "/api/tokens", "ledger")]
+    [InlineData("GET", "/api/tokens/", "ledger")]
+    [InlineData("POST", "/api/tokens/deduct", "ledger")]
+    [InlineData("GET", "/api/tokens/history", "ledger")]
+    [InlineData("POST", "/api/tokens/credit", "ledger")]
+    public async Task Call_OfTheApi_ReachesItsServiceOnceUnchanged(string method, string path, string service)
+    {
+        var token = system.Issuer.CreateToken();
+        using var response = await _client.CallAsync(method, path + _query, token);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        var reached = Assert.Single(system.Reached(_query));
+        Assert.Equal((service, new ReachedRequest(method, path, _query, $"Bearer {token}")), reached);
+    }
+
+    [Theory]
+    [InlineData("/api/register")]
+    [InlineData("/api/login")]
+    [InlineData("/api/token/refresh")]
+    [InlineData("/api/logout")]
+    public async Task Call_ThatNeedsNoToken_ReachesIdentityWithoutOne(string path)
+    {
+        using var response = await _client.CallAsync("POST", path + _query);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("identity", Assert.Single(system.Reached(_query)).Service);
+    }
+
+    [Theory]
+    [InlineData("GET", "/nothing")]
+    [InlineData("GET", "/api")]
+    [InlineData("GET", "/api/nothing")]
+    [InlineData("GET", "/api/tokensx")]
+    [InlineData("GET", "/api/chatx")]
+    [InlineData("POST", "/api/login/x")]
+    [InlineData("POST", "/connect/token")]
+    [InlineData("POST", "/connect/revocation")]
+    [InlineData("GET", "/.well-known/jwks")]
+    [InlineData("PUT", "/charges/018f0000-0000-7000-8000-000000000001")]
+    [InlineData("PUT", "/api/chat/../../charges/018f0000-0000-7000-8000-000000000001")]
+    [InlineData("PUT", "/api/tokens/%2e%2e/%2e%2e/charges/018f0000-0000-7000-8000-000000000001")]
+    public async Task Path_ThatIsNoCallOfTheApi_Is404AndReachesNobody(string method, string path)
+    {
+        using var response = await _client.CallAsync(method, path + _query, system.Issuer.CreateToken());
+        await response.ProblemAsync(HttpStatusCode.NotFound);
+        Assert.Empty(system.Reached(_query));
+    }
+
+    [Theory]
+    [InlineData("GET", "/api/register")]
+    [InlineData("GET", "/api/login")]
+    [InlineData("PUT", "/api/token/refresh")]
+    [InlineData("DELETE", "/api/logout")]
+    [InlineData("POST", "/")]
+    public async Task Method_ThatACallDoesNotHave_Is405AndReachesNobody(string method, string path)
+    {
+        using var response = await _client.CallAsync(method, path + _query, system.Issuer.CreateToken());
+        await response.ProblemAsync(HttpStatusCode.MethodNotAllowed);
+        Assert.Empty(system.Reached(_query));
+    }
+
+    [Fact]
+    public async Task Landing_Page_NamesCallsThatAreThere()
+    {
+        using var response = await _client.CallAsync("GET", "/");
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        var landing = await response.Content.ReadFromJsonAsync<Page>(TestContext.Current.CancellationToken).Soon();
+        Assert.Equal("AspireChat", landing!.Name);
+        Assert.NotEmpty(landing.Calls);
+        foreach (var named in landing.Calls)
+        {
+            var call = named.Replace("{id}", "1", StringComparison.Ordinal).Split(' ');
+            using var answer = await _client.CallAsync(call[0], call[1], system.Issuer.CreateToken());
+            Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{call[0]} {call[1]}: {answer.StatusCode}");
+        }
+    }
+
+    [Theory]
+    [InlineData("/health")]
+    [InlineData("/alive")]
+    public async Task Health_OfTheGateway_IsItsOwn(string path)
+    {
+        using var response = await _client.CallAsync("GET", path + _query);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Empty(system.Reached(_query));
+    }
+
+    private sealed record Page(string Name, string Description, string[] Calls);
+}

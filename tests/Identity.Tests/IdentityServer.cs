@@ -1,0 +1,56 @@
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.AspNetCore.TestHost;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Identity.Tests;
+
+/// <summary>One instance of the real Identity.Service, with its own Program, on a random port.</summary>
+public sealed class IdentityServer : WebApplicationFactory<Program>
+{
+    /// <summary>The secret of the client <c>chat</c>.</summary>
+    public const string ChatSecret = "a secret of the tests";
+
+    private readonly Dictionary<string, string> _settings;
+    private readonly TimeProvider? _clock;
+
+    /// <param name="connectionString">Its database.</param>
+    /// <param name="settings">Settings besides, such as <c>Auth:RefreshReuseLeeway</c>.</param>
+    /// <param name="clock">Its time; the system's when null.</param>
+    public IdentityServer(
+        string connectionString, Dictionary<string, string>? settings = null, TimeProvider? clock = null)
+    {
+        _settings = new()
+        {
+            ["ConnectionStrings:identitydb"] = connectionString,
+            ["Clients:chat:Secret"] = ChatSecret,
+            // The least that is allowed: hashing is slow on purpose, and not what is tested here.
+            ["Auth:PasswordIterations"] = "10000",
+        };
+        foreach (var (name, value) in settings ?? [])
+        {
+            _settings[name] = value;
+        }
+
+        _clock = clock;
+        UseKestrel(0);
+    }
+
+    /// <summary>Starts it. Program runs on a thread of its own, so that several can start at once.</summary>
+    public Task StartAsync() => Task.Run(StartServer).Soon();
+
+    protected override void ConfigureWebHost(IWebHostBuilder builder)
+    {
+        foreach (var (name, value) in _settings)
+        {
+            builder.UseSetting(name, value);
+        }
+
+        builder.ConfigureLogging(logging => logging.ClearProviders());
+        if (_clock is not null)
+        {
+            builder.ConfigureTestServices(services => services.AddSingleton(_clock));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using System.Diagnostics;
+using System.Net;
+using Identity.Service;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Tests;
+
+/// <summary>What the service does before it listens.</summary>
+public sealed class StartTests(IdentityFixture identity)
+{
+    private const string OldSecret = "an older secret of the tests";
+
+    private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("Clients:chat:Secret", "")]
+    [InlineData("Clients:chat:Secret", "15 characters..")]
+    [InlineData("Auth:Issuer", "identity")]
+    [InlineData("Auth:Issuer", "ftp://identity/")]
+    [InlineData("Auth:Issuer", "http://identity")]
+    [InlineData("Auth:Issuer", "http://identity/?a=b")]
+    [InlineData("Auth:AccessTokenLifetime", "00:00:00")]
+    [InlineData("Auth:AccessTokenLifetime", "1.00:00:01")]
+    [InlineData("Auth:AccessTokenLifetime", "soon")]
+    [InlineData("Auth:RefreshTokenLifetime", "00:59:59")]
+    [InlineData("Auth:RefreshTokenLifetime", "91.00:00:00")]
+    [InlineData("Auth:RefreshReuseLeeway", "-00:00:01")]
+    [InlineData("Auth:RefreshReuseLeeway", "00:05:01")]
+    [InlineData("Auth:PasswordIterations", "9999")]
+    [InlineData("ConnectionStrings:identitydb", "")]
+    public async Task Start_WithABadOption_EndsWithASentenceThatNamesIt(string option, string value)
+    {
+        var (exitCode, error) = await RunAsync(new()
+        {
+            // Nothing listens on port 1: options are checked before the database is asked.
+            ["ConnectionStrings:identitydb"] = "Host=127.0.0.1;Port=1",
+            ["Clients:chat:Secret"] = IdentityServer.ChatSecret,
+            [option] = value,
+        });
+        Assert.True(exitCode == 1, $"Exit code {exitCode}: {error}");
+        Assert.Contains(option, error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_OfTwoInstancesOnAnEmptyDatabase_MakesOneSetOfKeys()
+    {
+        var connectionString = await identity.CreateDatabaseAsync();
+        await using var one = new IdentityServer(connectionString);
+        await using var other = new IdentityServer(connectionString);
+        await Task.WhenAll(one.StartAsync(), other.StartAsync());
+
+        using var first = one.CreateClient();
+        using var second = other.CreateClient();
+        var keys = await first.GetStringAsync("/.well-known/jwks", CancellationToken).Soon();
+        Assert.Equal(keys, await second.GetStringAsync("/.well-known/jwks", CancellationToken).Soon());
+
+        await using var scope = one.Services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
+        Assert.Equal(
+            [KeyUse.Signing, KeyUse.Encryption],
+            await db.SigningKeys.Select(key => key.Use).Order().ToListAsync(CancellationToken).Soon());
+        Assert.Equal(1, await db.DataProtectionKeys.CountAsync(CancellationToken).Soon());
+
+        // What one has issued the other takes.
+        var tokens = await first.NewUserAsync();
+        using var refreshed = await second.RefreshAsync(tokens.Refresh);
+        await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Start_WithANewSecret_LetsInTheNewOneOnly()
+    {
+        var connectionString = await identity.CreateDatabaseAsync();
+        await using (var before = new IdentityServer(connectionString, new() { ["Clients:chat:Secret"] = OldSecret }))
+        {
+            await before.StartAsync();
+        }
+
+        await using var after = new IdentityServer(connectionString);
+        await after.StartAsync();
+        using var client = after.CreateClient();
+        using var old = await client.OAuthAsync(
+            ("grant_type", "client_credentials"), ("client_id", "chat"), ("client_secret", OldSecret));
+        Assert.Equal("invalid_client", await old.OAuthErrorAsync());
+        using var current = await client.OAuthAsync(
+            ("grant_type", "client_credentials"), ("client_id", "chat"), ("client_secret", IdentityServer.ChatSecret));
+        await current.ReadAsync<OAuthAnswer>(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Model_AgainstItsMigrations_HasNoChanges()
+    {
+        await using var scope = identity.Lenient.Services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
+        Assert.False(db.Database.HasPendingModelChanges(), "Add a migration: the model has changed.");
+    }
+
+    /// <summary>Runs the built service as a process of its own, as an operator does.</summary>
+    private static async Task<(int ExitCode, string Error)> RunAsync(Dictionary<string, string> settings)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            ArgumentList =
+            {
+                Path.Combine(AppContext.BaseDirectory, "Identity.Service.dll"), "--urls=http://127.0.0.1:0",
+            },
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        };
+        foreach (var (name, value) in settings)
+        {
+            start.ArgumentList.Add($"--{name}={value}");
+        }
+
+        using var process = Process.Start(start)!;
+        try
+        {
+            var output = process.StandardOutput.ReadToEndAsync(CancellationToken);
+            var error = process.StandardError.ReadToEndAsync(CancellationToken);
+            await process.WaitForExitAsync(CancellationToken).Soon();
+            await output.Soon();
+            return (process.ExitCode, await error.Soon());
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+}
