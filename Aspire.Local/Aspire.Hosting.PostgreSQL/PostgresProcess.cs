@@ -22,7 +22,7 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
         var data = context.Folders.DataFolder(volume, server.Name);
         if (!File.Exists(Path.Combine(data, "PG_VERSION")))
         {
-            await InitializeAsync(bin, data, volume is not null, context.Folders, cancellationToken);
+            await InitializeAsync(bin, data, volume is not null, context, cancellationToken);
         }
 
         List<string> arguments =
@@ -91,29 +91,33 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
         }
     }
 
+    /// <summary>
+    /// Makes a cluster beside its final place and moves it there when it is whole, so that an initdb that was cut off leaves
+    /// nothing that looks like one.
+    /// </summary>
     private async Task InitializeAsync(
-        string bin, string data, bool durable, AppHostFolders folders, CancellationToken cancellationToken)
+        string bin, string data, bool durable, ProcessContext context, CancellationToken cancellationToken)
     {
-        if (Directory.Exists(data))
+        var half = $"{data}.half";
+        foreach (var left in new[] { half, data }.Where(Directory.Exists))
         {
-            // Without PG_VERSION it is what an initdb that was cut off has left.
-            Directory.Delete(data, recursive: true);
+            Directory.Delete(left, recursive: true);
         }
 
-        Unix.MakePrivateFolder(data, PostgresServerResource.DefaultUserName);
+        Unix.MakePrivateFolder(half, PostgresServerResource.DefaultUserName);
         var password = await server.PasswordParameter.GetValueAsync(cancellationToken);
-        var passwordFile = folders.SecretFile(server.Name, password ?? "", PostgresServerResource.DefaultUserName);
+        var passwordFile = context.Folders.SecretFile(server.Name, password ?? "", PostgresServerResource.DefaultUserName);
         var output = new List<string>();
-        using var initdb = ChildProcess.Start(
+        using var initdb = context.Processes.Start(
             new ProcessSpec(Path.Combine(bin, "initdb"))
             {
                 Arguments =
                 [
-                    "-D", data, "-U", await server.UserNameReference.GetValueAsync(cancellationToken) ?? "",
+                    "-D", half, "-U", await server.UserNameReference.GetValueAsync(cancellationToken) ?? "",
                     $"--pwfile={passwordFile}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
                     .. durable ? Array.Empty<string>() : ["--no-sync"],
                 ],
-                WorkingDirectory = data,
+                WorkingDirectory = half,
                 UnprivilegedUser = PostgresServerResource.DefaultUserName,
             },
             (line, _) => output.Add(line));
@@ -135,5 +139,7 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
         {
             File.Delete(passwordFile);
         }
+
+        Directory.Move(half, data);
     }
 }

@@ -21,6 +21,9 @@ public class DistributedApplication : IHost, IAsyncDisposable
     /// <summary>The states of the resources.</summary>
     public ResourceNotificationService ResourceNotifications => Services.GetRequiredService<ResourceNotificationService>();
 
+    /// <summary>Starts, stops and restarts resources.</summary>
+    public ResourceCommandService ResourceCommands => Services.GetRequiredService<ResourceCommandService>();
+
     /// <summary>Makes a builder without arguments.</summary>
     /// <returns>The builder.</returns>
     public static IDistributedApplicationBuilder CreateBuilder() => CreateBuilder([]);

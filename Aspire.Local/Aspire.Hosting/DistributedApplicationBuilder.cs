@@ -43,6 +43,11 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
         Services.AddSingleton(ExecutionContext);
         Services.AddSingleton(services => new DistributedApplicationModel(Resources));
         Services.AddSingleton<ResourceNotificationService>();
+        Services.AddSingleton<ResourceLoggerService>();
+        Services.AddSingleton<RunningResources>();
+        Services.AddSingleton(services => new ResourceCommandService(services.GetRequiredService<RunningResources>()));
+        Services.AddSingleton<Watchdog>();
+        Services.AddSingleton<ProcessStarter>();
         Services.AddSingleton<AppHostFolders>();
         Services.AddSingleton<PortAllocator>();
         Services.AddHostedService<Orchestrator>();

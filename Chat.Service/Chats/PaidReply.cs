@@ -76,7 +76,7 @@ internal sealed class PaidReply(
         patience.CancelAfter(options.Value.ModelTimeout);
         try
         {
-            return (await model.GetResponseAsync(message, cancellationToken: patience.Token)).Text;
+            return (await model.GetResponseAsync(message, cancellationToken: patience.Token).WaitAsync(patience.Token)).Text;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

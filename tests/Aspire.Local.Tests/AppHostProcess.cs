@@ -17,12 +17,7 @@ internal static class AppHostProcess
     public static async Task<(int ExitCode, string Output)> RunAsync(params string[] args)
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        var start = new ProcessStartInfo("dotnet", ["exec", Assembly, .. args])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        using var process = Process.Start(start)!;
+        using var process = Start(args);
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
@@ -35,4 +30,12 @@ internal static class AppHostProcess
             process.Kill(entireProcessTree: true);
         }
     }
+
+    /// <summary>Starts it, with its output redirected.</summary>
+    public static Process Start(params string[] args) =>
+        Process.Start(new ProcessStartInfo("dotnet", ["exec", Assembly, .. args])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
 }

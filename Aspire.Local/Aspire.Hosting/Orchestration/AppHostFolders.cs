@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
 
 namespace Aspire.Hosting.Orchestration;
 
@@ -10,7 +11,7 @@ namespace Aspire.Hosting.Orchestration;
 /// Where an AppHost keeps things: volumes and secrets in a state folder of its own, which outlives it, and the rest in a
 /// scratch folder, which does not. <c>Aspire:Store:Path</c> moves the state folder.
 /// </summary>
-internal sealed class AppHostFolders(IConfiguration configuration, Microsoft.Extensions.Hosting.IHostEnvironment environment)
+internal sealed class AppHostFolders(IConfiguration configuration, IHostEnvironment environment, Watchdog? watchdog = null)
     : IDisposable
 {
     private static readonly JsonSerializerOptions SecretsJson = new() { WriteIndented = true };
@@ -20,6 +21,7 @@ internal sealed class AppHostFolders(IConfiguration configuration, Microsoft.Ext
     {
         var folder = Directory.CreateTempSubdirectory("aspire-");
         OpenToOthers(folder.FullName);
+        watchdog?.Remove(folder.FullName); // For when the AppHost is killed; otherwise Dispose has done it by then.
         return folder;
     });
 

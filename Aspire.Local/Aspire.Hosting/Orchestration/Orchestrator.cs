@@ -13,6 +13,9 @@ internal sealed class Orchestrator(
     DistributedApplicationModel model,
     DistributedApplicationExecutionContext executionContext,
     ResourceNotificationService notifications,
+    ResourceLoggerService output,
+    RunningResources running,
+    ProcessStarter processes,
     AppHostFolders folders,
     PortAllocator ports,
     IConfiguration configuration,
@@ -36,9 +39,11 @@ internal sealed class Orchestrator(
 
         WaitGraph.RefuseCycles(model.Resources);
         AllocateEndpoints();
-        var environmentOf = new ProcessEnvironment(configuration, executionContext, environment);
-        _runners.AddRange(model.Resources.Select(resource =>
-            new ResourceRunner(resource, notifications, folders, environmentOf, loggers, environment.ApplicationName)));
+        var services = new RunnerServices(
+            notifications, output, folders, processes,
+            new ProcessEnvironment(configuration, executionContext, environment), loggers, environment.ApplicationName);
+        _runners.AddRange(model.Resources.Select(resource => new ResourceRunner(resource, services)));
+        running.Set(_runners.SelectMany(runner => runner.Replicas));
         foreach (var runner in _runners)
         {
             await runner.AnnounceAsync();

@@ -4,103 +4,86 @@ using Microsoft.Extensions.Logging;
 
 namespace Aspire.Hosting.Orchestration;
 
-/// <summary>Takes one resource through its life: waiting, starting, running, healthy, ended.</summary>
-internal sealed class ResourceRunner(
-    IResource resource,
-    ResourceNotificationService notifications,
-    AppHostFolders folders,
-    ProcessEnvironment environment,
-    ILoggerFactory loggers,
-    string applicationName)
+/// <summary>Takes one resource through its life: it waits for others, then its replicas run, or it is provisioned.</summary>
+internal sealed class ResourceRunner
 {
-    private static readonly TimeSpan ProbeWhileStarting = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan ProbeWhileHealthy = TimeSpan.FromSeconds(2);
+    private readonly RunnerServices _services;
 
-    private readonly ILogger _logger = loggers.CreateLogger<DistributedApplication>();
-    private readonly ChildProcess?[] _processes = new ChildProcess?[ReplicasOf(resource)];
-    private readonly Lock _starting = new();
-    private bool _stopping;
+    public ResourceRunner(IResource resource, RunnerServices services)
+    {
+        Resource = resource;
+        _services = services;
+        var replicas = ReplicasOf(resource);
+        Replicas = resource.Annotations.OfType<ProcessAnnotation>().LastOrDefault() is { } process
+            ? [.. Enumerable.Range(0, replicas).Select(n => new ReplicaRunner(resource, n, replicas, process, services))]
+            : [];
+    }
 
     /// <summary>The resource.</summary>
-    public IResource Resource => resource;
+    public IResource Resource { get; }
+
+    /// <summary>Its processes; none when it is a database or a parameter.</summary>
+    public IReadOnlyList<ReplicaRunner> Replicas { get; }
 
     /// <summary>Whether it starts with the application.</summary>
-    public bool StartsByItself => !resource.Annotations.OfType<ExplicitStartupAnnotation>().Any();
+    public bool StartsByItself => !Resource.Annotations.OfType<ExplicitStartupAnnotation>().Any();
 
     /// <summary>How many processes a resource runs.</summary>
     public static int ReplicasOf(IResource resource) =>
         resource.Annotations.OfType<ReplicaAnnotation>().LastOrDefault()?.Replicas ?? 1;
 
     /// <summary>Makes every replica known before any of them starts.</summary>
-    public async Task AnnounceAsync()
-    {
-        for (var replica = 0; replica < _processes.Length; replica++)
-        {
-            await PublishAsync(replica, StartsByItself ? KnownResourceStates.Waiting : KnownResourceStates.NotStarted);
-        }
-    }
+    public Task AnnounceAsync() =>
+        PublishAllAsync(StartsByItself ? KnownResourceStates.Waiting : KnownResourceStates.NotStarted);
 
     /// <summary>Waits, starts, and watches until the application stops.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
-        if (!StartsByItself)
-        {
-            return;
-        }
-
         try
         {
-            await WaitForOthersAsync(stopping);
-            if (resource.Annotations.OfType<ProcessAnnotation>().LastOrDefault() is { } process)
+            if (StartsByItself)
             {
-                await Task.WhenAll(Enumerable.Range(0, _processes.Length)
-                    .Select(replica => RunReplicaAsync(process, replica, stopping)));
+                await WaitForOthersAsync(stopping);
             }
-            else
+
+            await Task.WhenAll(Replicas.Select(replica => replica.RunAsync(StartsByItself, stopping)));
+            if (Replicas.Count == 0)
             {
-                foreach (var annotation in resource.Annotations.OfType<ProvisionAnnotation>())
+                foreach (var annotation in Resource.Annotations.OfType<ProvisionAnnotation>())
                 {
                     await annotation.Provision(stopping);
                 }
 
-                await PublishAsync(0, KnownResourceStates.Running, HealthStatus.Healthy);
+                await PublishAllAsync(KnownResourceStates.Running, HealthStatus.Healthy);
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            // The application stops before the resource was up.
+            // The application stops before the resource was up, or while it was down.
         }
         catch (Exception exception)
         {
-            _logger.LogError("{Resource} failed to start: {Problem}", resource.Name, exception.Message);
-            for (var replica = 0; replica < _processes.Length; replica++)
-            {
-                await PublishAsync(replica, KnownResourceStates.FailedToStart);
-            }
+            _services.Logger.LogError("{Resource} failed to start: {Problem}", Resource.Name, exception.Message);
+            await PublishAllAsync(KnownResourceStates.FailedToStart);
         }
     }
 
     /// <summary>Ends the resource's processes and lets no new one start.</summary>
-    public async Task StopAsync()
-    {
-        ChildProcess?[] processes;
-        lock (_starting)
-        {
-            _stopping = true;
-            processes = [.. _processes];
-        }
+    public Task StopAsync() => Task.WhenAll(Replicas.Select(replica => replica.StopAsync()));
 
-        await Task.WhenAll(processes.OfType<ChildProcess>().Select(process => process.StopAsync()));
-    }
+    private Task PublishAllAsync(string state, HealthStatus? health = null) => Replicas.Count == 0
+        ? _services.Notifications.PublishUpdateAsync(
+            Resource, snapshot => snapshot with { State = state, HealthStatus = health })
+        : Task.WhenAll(Replicas.Select(replica => replica.PublishAsync(state, health)));
 
     private async Task WaitForOthersAsync(CancellationToken stopping)
     {
-        if (resource is IResourceWithParent child)
+        if (Resource is IResourceWithParent child)
         {
             await WaitUntilHealthyAsync(child.Parent, stopping);
         }
 
-        foreach (var wait in resource.Annotations.OfType<WaitAnnotation>())
+        foreach (var wait in Resource.Annotations.OfType<WaitAnnotation>())
         {
             if (wait.WaitType == WaitType.WaitUntilHealthy)
             {
@@ -108,7 +91,7 @@ internal sealed class ResourceRunner(
                 continue;
             }
 
-            var ended = await notifications.WaitForResourceAsync(
+            var ended = await _services.Notifications.WaitForResourceAsync(
                 wait.Resource.Name, e => e.Snapshot.ExitCode is not null || HasFailed(e), stopping);
             if (ended.Snapshot.ExitCode != wait.ExitCode)
             {
@@ -122,8 +105,8 @@ internal sealed class ResourceRunner(
     private async Task WaitUntilHealthyAsync(IResource other, CancellationToken stopping)
     {
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        var healthy = notifications.WaitForResourceHealthyAsync(other.Name, enough.Token);
-        var failed = notifications.WaitForResourceAsync(other.Name, HasFailed, enough.Token);
+        var healthy = _services.Notifications.WaitForResourceHealthyAsync(other.Name, enough.Token);
+        var failed = _services.Notifications.WaitForResourceAsync(other.Name, HasFailed, enough.Token);
         var first = await Task.WhenAny(healthy, failed);
         await enough.CancelAsync();
         stopping.ThrowIfCancellationRequested();
@@ -133,88 +116,7 @@ internal sealed class ResourceRunner(
         }
     }
 
-    private static bool HasFailed(ResourceEvent e) =>
-        e.Snapshot.State?.Text is KnownResourceStates.FailedToStart or KnownResourceStates.Exited;
-
-    private async Task RunReplicaAsync(ProcessAnnotation annotation, int replica, CancellationToken stopping)
-    {
-        await PublishAsync(replica, KnownResourceStates.Starting);
-        var spec = await annotation.Describe(new ProcessContext(resource, replica, folders), stopping);
-        spec = await environment.CompleteAsync(spec, resource, IdOf(replica), replica, stopping);
-        var output = loggers.CreateLogger(ResourceConsoleFormatter.Category(applicationName, IdOf(replica)));
-        ChildProcess process;
-        lock (_starting)
-        {
-            if (_stopping)
-            {
-                return;
-            }
-
-            process = _processes[replica] = ChildProcess.Start(
-                spec, (line, error) => output.Log(error ? LogLevel.Error : LogLevel.Information, "{Line}", line));
-        }
-
-        await PublishAsync(replica, KnownResourceStates.Running);
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        var watching = WatchHealthAsync(replica, ended.Token);
-        var exitCode = await process.Exited;
-        await ended.CancelAsync();
-        await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        var asked = stopping.IsCancellationRequested || exitCode == 0;
-        await notifications.PublishUpdateAsync(resource, IdOf(replica), snapshot => snapshot with
-        {
-            State = asked ? KnownResourceStates.Finished : KnownResourceStates.Exited,
-            ExitCode = exitCode,
-            HealthStatus = HealthStatus.Unhealthy,
-        });
-        if (!stopping.IsCancellationRequested)
-        {
-            _logger.LogError("{Resource} has ended with exit code {ExitCode}", IdOf(replica), exitCode);
-        }
-    }
-
-    private async Task WatchHealthAsync(int replica, CancellationToken ended)
-    {
-        var probes = resource.Annotations.OfType<HealthProbeAnnotation>().ToList();
-        HealthStatus? before = null;
-        while (true)
-        {
-            var now = HealthStatus.Healthy;
-            foreach (var probe in probes)
-            {
-                now = await IsWellAsync(probe, replica, ended) ? now : HealthStatus.Unhealthy;
-            }
-
-            if (now != before)
-            {
-                before = now;
-                await PublishAsync(replica, KnownResourceStates.Running, now);
-            }
-
-            await Task.Delay(now == HealthStatus.Healthy ? ProbeWhileHealthy : ProbeWhileStarting, ended);
-        }
-    }
-
-    private static async Task<bool> IsWellAsync(HealthProbeAnnotation probe, int replica, CancellationToken ended)
-    {
-        try
-        {
-            return await probe.Probe(replica, ended);
-        }
-        catch (Exception) when (!ended.IsCancellationRequested)
-        {
-            // Whatever a probe throws means the same: not well yet, or not any more.
-            return false;
-        }
-    }
-
-    private Task PublishAsync(int replica, string state, HealthStatus? health = null) =>
-        notifications.PublishUpdateAsync(resource, IdOf(replica), snapshot => snapshot with
-        {
-            State = state,
-            HealthStatus = health,
-            StartTimeStamp = state == KnownResourceStates.Starting ? DateTime.UtcNow : snapshot.StartTimeStamp,
-        });
-
-    private string IdOf(int replica) => _processes.Length == 1 ? resource.Name : $"{resource.Name}-{replica + 1}";
+    /// <summary>A service or server that has exited is started again, so that waiting for it goes on.</summary>
+    private static bool HasFailed(ResourceEvent e) => e.Snapshot.State?.Text is KnownResourceStates.FailedToStart
+        || (e.Snapshot.State?.Text is KnownResourceStates.Exited && e.Resource is ExecutableResource);
 }

@@ -1,0 +1,275 @@
+using System.Threading.Channels;
+using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+
+namespace Aspire.Hosting.Orchestration;
+
+/// <summary>
+/// Keeps one process of a resource running: starts it, watches its health, starts it again when it dies, and gives up
+/// when it dies again and again.
+/// </summary>
+internal sealed class ReplicaRunner(
+    IResource resource, int replica, int replicas, ProcessAnnotation annotation, RunnerServices services)
+{
+    /// <summary>The name of the property that holds the process id, as in Aspire.</summary>
+    private const string PidProperty = "executable.pid";
+
+    private const int MaxFailuresInARow = 5;
+    private const int LastLines = 10;
+
+    private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan ProbeWhileStarting = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan ProbeWhileHealthy = TimeSpan.FromSeconds(2);
+
+    private readonly Channel<bool> _startAsked = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    private readonly Queue<string> _lastLines = new();
+    private readonly Lock _lock = new();
+    private ChildProcess? _process;
+    private bool _stopAsked;
+
+    // Completed while the replica is down and stays down until it is told to start.
+    private TaskCompletionSource _down = NewSource(completed: true);
+
+    /// <summary>The replica's id: the resource's name when it is the only one.</summary>
+    public string Id { get; } = replicas == 1 ? resource.Name : $"{resource.Name}-{replica + 1}";
+
+    /// <summary>A program that ends has done its work; a service or server that ends has died.</summary>
+    private bool IsMeantToStay => resource is not ExecutableResource;
+
+    /// <summary>Whether a name or id means this replica.</summary>
+    public bool Answers(string resourceId) => resourceId.Equals(Id, StringComparison.OrdinalIgnoreCase)
+        || resourceId.Equals(resource.Name, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Tells the state to those who watch.</summary>
+    public Task PublishAsync(string state, HealthStatus? health = null, int? exitCode = null) =>
+        services.Notifications.PublishUpdateAsync(resource, Id, snapshot => snapshot with
+        {
+            State = state,
+            HealthStatus = health,
+            ExitCode = exitCode,
+            StartTimeStamp = state == KnownResourceStates.Starting ? DateTime.UtcNow : snapshot.StartTimeStamp,
+        });
+
+    /// <summary>Lets a stopped replica start.</summary>
+    public Task StartAsync()
+    {
+        lock (_lock)
+        {
+            _stopAsked = false;
+            if (_down.Task.IsCompleted)
+            {
+                _startAsked.Writer.TryWrite(true);
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Ends the process and keeps it from starting again.</summary>
+    public async Task StopAsync()
+    {
+        ChildProcess? process;
+        Task down;
+        lock (_lock)
+        {
+            _stopAsked = true;
+            process = _process;
+            down = _down.Task;
+        }
+
+        if (process is not null)
+        {
+            await PublishAsync(KnownResourceStates.Stopping);
+            await process.StopAsync();
+        }
+
+        await down;
+    }
+
+    /// <summary>Runs the process, again and again, until the application stops.</summary>
+    /// <param name="startNow">Whether it starts by itself; otherwise when it is told to.</param>
+    /// <param name="stopping">The application stops.</param>
+    public async Task RunAsync(bool startNow, CancellationToken stopping)
+    {
+        if (!startNow)
+        {
+            await _startAsked.Reader.ReadAsync(stopping);
+        }
+
+        try
+        {
+            await KeepRunningAsync(stopping);
+        }
+        finally
+        {
+            _down.TrySetResult();
+        }
+    }
+
+    private async Task KeepRunningAsync(CancellationToken stopping)
+    {
+        var failures = 0;
+        while (!stopping.IsCancellationRequested)
+        {
+            lock (_lock)
+            {
+                _down = _down.Task.IsCompleted ? NewSource(completed: false) : _down;
+            }
+
+            var end = await RunOnceAsync(stopping);
+            if (stopping.IsCancellationRequested || _stopAsked || end.ExitCode == 0 || !IsMeantToStay)
+            {
+                var asked = _stopAsked || stopping.IsCancellationRequested || end.ExitCode == 0;
+                await PublishAsync(
+                    asked ? KnownResourceStates.Finished : KnownResourceStates.Exited, HealthStatus.Unhealthy, end.ExitCode);
+                failures = 0;
+            }
+            else
+            {
+                failures = end.WasHealthy ? 1 : failures + 1;
+                services.Logger.LogError("{Resource} has ended with exit code {ExitCode}", Id, end.ExitCode);
+                if (failures < MaxFailuresInARow)
+                {
+                    await PublishAsync(KnownResourceStates.Exited, HealthStatus.Unhealthy, end.ExitCode);
+                    await Task.Delay(FirstBackoff * (1 << (failures - 1)), stopping);
+                    continue;
+                }
+
+                services.Logger.LogError(
+                    "{Resource} has failed {Count} times in a row and stays down. Its last lines:\n{Lines}",
+                    Id, failures, string.Join('\n', _lastLines));
+                await PublishAsync(KnownResourceStates.FailedToStart, HealthStatus.Unhealthy, end.ExitCode);
+                failures = 0;
+            }
+
+            _down.TrySetResult();
+            await _startAsked.Reader.ReadAsync(stopping);
+        }
+    }
+
+    private async Task<(int ExitCode, bool WasHealthy)> RunOnceAsync(CancellationToken stopping)
+    {
+        await PublishAsync(KnownResourceStates.Starting);
+        var spec = await annotation.Describe(
+            new ProcessContext(resource, replica, services.Folders, services.Processes), stopping);
+        spec = await services.Environment.CompleteAsync(spec, resource, Id, replica, stopping);
+        var output = services.Loggers.CreateLogger(ResourceConsoleFormatter.Category(services.ApplicationName, Id));
+        ChildProcess process;
+        lock (_lock)
+        {
+            if (_stopAsked || stopping.IsCancellationRequested)
+            {
+                return (0, false);
+            }
+
+            process = _process = services.Processes.Start(spec, (line, isError) => Take(line, isError, output));
+        }
+
+        await services.Notifications.PublishUpdateAsync(resource, Id, snapshot => snapshot with
+        {
+            State = KnownResourceStates.Running,
+            Properties = [new ResourcePropertySnapshot(PidProperty, process.Id)],
+        });
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        var watching = WatchHealthAsync(ended.Token);
+        var exitCode = await process.Exited;
+        await ended.CancelAsync();
+        var wasHealthy = await watching;
+        lock (_lock)
+        {
+            _process = null;
+        }
+
+        process.Dispose();
+        return (exitCode, wasHealthy);
+    }
+
+    private static TaskCompletionSource NewSource(bool completed)
+    {
+        var source = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (completed)
+        {
+            source.SetResult();
+        }
+
+        return source;
+    }
+
+    private void Take(string line, bool isError, ILogger output)
+    {
+        output.Log(isError ? LogLevel.Error : LogLevel.Information, "{Line}", line);
+        services.Output.Add(resource.Name, line, isError);
+        lock (_lastLines)
+        {
+            _lastLines.Enqueue(line);
+            if (_lastLines.Count > LastLines)
+            {
+                _lastLines.Dequeue();
+            }
+        }
+    }
+
+    /// <summary>Publishes each change of health until the process ends.</summary>
+    /// <returns>Whether it ever was healthy.</returns>
+    private async Task<bool> WatchHealthAsync(CancellationToken ended)
+    {
+        var probes = resource.Annotations.OfType<HealthProbeAnnotation>().ToList();
+        HealthStatus? before = null;
+        var wasHealthy = false;
+        try
+        {
+            while (true)
+            {
+                var now = HealthStatus.Healthy;
+                foreach (var probe in probes)
+                {
+                    now = await IsWellAsync(probe, ended) ? now : HealthStatus.Unhealthy;
+                }
+
+                ended.ThrowIfCancellationRequested();
+                if (now != before)
+                {
+                    before = now;
+                    await PublishAsync(KnownResourceStates.Running, now);
+                }
+
+                wasHealthy |= now == HealthStatus.Healthy;
+                await Task.Delay(now == HealthStatus.Healthy ? ProbeWhileHealthy : ProbeWhileStarting, ended);
+            }
+        }
+        catch (OperationCanceledException) when (ended.IsCancellationRequested)
+        {
+            return wasHealthy;
+        }
+    }
+
+    private async Task<bool> IsWellAsync(HealthProbeAnnotation probe, CancellationToken ended)
+    {
+        try
+        {
+            return await probe.Probe(replica, ended);
+        }
+        catch (Exception) when (!ended.IsCancellationRequested)
+        {
+            // Whatever a probe throws means the same: not well yet, or not any more.
+            return false;
+        }
+    }
+}
+
+/// <summary>What runners work with.</summary>
+internal sealed record RunnerServices(
+    ResourceNotificationService Notifications,
+    ResourceLoggerService Output,
+    AppHostFolders Folders,
+    ProcessStarter Processes,
+    ProcessEnvironment Environment,
+    ILoggerFactory Loggers,
+    string ApplicationName)
+{
+    /// <summary>The AppHost's own log.</summary>
+    public ILogger Logger { get; } = Loggers.CreateLogger<DistributedApplication>();
+}
