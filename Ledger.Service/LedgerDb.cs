@@ -33,7 +33,7 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
             transfer.HasIndex(t => t.ChargeId).IsUnique().HasFilter("charge_id IS NOT NULL").HasDatabaseName(OneRefundPerCharge);
             transfer.ToTable("transfers", table =>
             {
-                table.HasCheckConstraint("ck_transfers_amount", "amount > 0");
+                table.HasCheckConstraint("ck_transfers_amount", "amount > 0 OR (kind = 5 AND amount = 0)");
                 table.HasCheckConstraint("ck_transfers_accounts", "debit_account <> credit_account");
                 table.HasCheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
             });

@@ -49,7 +49,8 @@ public static class Problems
         StatusCodes.Status415UnsupportedMediaType => "Send the body as JSON, with 'Content-Type: application/json'.",
         StatusCodes.Status500InternalServerError => "Something went wrong here. The traceId finds it in the logs.",
         StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout
-            => "A service behind this call does not answer. Nothing was charged for good; try again shortly.",
+            => "A service behind this call does not answer, and it is not known whether this was done. Send it again shortly; "
+                + "with an Idempotency-Key it is done once.",
         _ => null,
     };
 

@@ -26,7 +26,7 @@ internal static class ChatApi
         ChatRequest request,
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
-        ChatDb db,
+        ChatStore store,
         PaidReply paidReply,
         IOptions<ChatSettings> options,
         HttpResponse response,
@@ -40,15 +40,15 @@ internal static class ChatApi
         var userId = user.GetUserId();
         var charge = new ChatCharge(
             IdempotencyKey.ToTransferId(userId, "chat", key), userId, request.Message, options.Value.Cost);
-        if (key is not null && await FindAsync(db, charge.Id, cancellationToken) is { } before)
+        if (key is not null && await store.FindAsync(charge.Id, cancellationToken) is { } before)
         {
-            return Replay(before, charge, response);
+            return await ReplayAsync(before, charge, paidReply, response, cancellationToken);
         }
 
         var result = await paidReply.AnswerAsync(charge, cancellationToken);
-        if (result.Status is ReplyStatus.InProgress && await FindAsync(db, charge.Id, cancellationToken) is { } meanwhile)
+        if (result.Status is ReplyStatus.InProgress && await store.FindAsync(charge.Id, cancellationToken) is { } meanwhile)
         {
-            return Replay(meanwhile, charge, response);
+            return await ReplayAsync(meanwhile, charge, paidReply, response, cancellationToken);
         }
 
         return result.Chat is { } chat ? Created(chat) : ChatProblems.Of(result, response);
@@ -88,11 +88,12 @@ internal static class ChatApi
         return chat is null ? TypedResults.NotFound() : TypedResults.Ok(chat.ToResponse());
     }
 
-    private static Task<StoredChat?> FindAsync(ChatDb db, Guid chargeId, CancellationToken cancellationToken) =>
-        db.Chats.AsNoTracking().FirstOrDefaultAsync(chat => chat.ChargeId == chargeId, cancellationToken);
-
-    private static Results<Created<ChatResponse>, ProblemHttpResult> Replay(
-        StoredChat before, ChatCharge charge, HttpResponse response)
+    private static async Task<Results<Created<ChatResponse>, ProblemHttpResult>> ReplayAsync(
+        StoredChat before,
+        ChatCharge charge,
+        PaidReply paidReply,
+        HttpResponse response,
+        CancellationToken cancellationToken)
     {
         if (before.Message != charge.Message)
         {
@@ -101,7 +102,8 @@ internal static class ChatApi
 
         if (before.Status is ChatStatus.Refunded)
         {
-            return ChatProblems.Of(new PaidReplyResult(ReplyStatus.Refunded), response);
+            // The refund may have been cut off behind the tombstone; asking again does no harm.
+            return ChatProblems.Of(await paidReply.UndoAsync(charge, ReplyStatus.Refunded, cancellationToken), response);
         }
 
         response.Headers[IdempotencyKey.ReplayedHeader] = "true";

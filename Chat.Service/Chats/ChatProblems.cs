@@ -13,6 +13,10 @@ internal static class ChatProblems
             response.Headers.RetryAfter = "1";
         }
 
+        // Never said unless it is so.
+        var charged = result.IsSettled
+            ? "You were not charged."
+            : "It is not settled yet whether you were charged; send it again with the same Idempotency-Key to find out.";
         return result.Status switch
         {
             ReplyStatus.InsufficientTokens => Problem(
@@ -25,17 +29,17 @@ internal static class ChatProblems
                 "The request with this Idempotency-Key is being answered. Ask again shortly."),
             ReplyStatus.Refunded => Problem(
                 StatusCodes.Status409Conflict, "already_refunded",
-                "The request with this Idempotency-Key failed and was refunded. Send it again with a new key."),
+                $"The request with this Idempotency-Key failed. {charged} To try again, use a new key."),
             ReplyStatus.ModelFailed => Problem(
-                StatusCodes.Status502BadGateway, "model_failed", "The model failed. You were not charged."),
+                StatusCodes.Status502BadGateway, "model_failed", $"The model failed. {charged}"),
             ReplyStatus.ModelTimedOut => Problem(
-                StatusCodes.Status504GatewayTimeout, "model_timed_out", "The model took too long. You were not charged."),
+                StatusCodes.Status504GatewayTimeout, "model_timed_out", $"The model took too long. {charged}"),
             ReplyStatus.LedgerUnavailable => Problem(
                 StatusCodes.Status503ServiceUnavailable, "ledger_unavailable",
-                "The ledger does not answer. You were not charged for good; try again shortly."),
+                $"The ledger does not answer. {charged}"),
             _ => Problem(
                 StatusCodes.Status503ServiceUnavailable, "store_unavailable",
-                "The reply could not be stored. You were not charged for good; try again shortly."),
+                $"The reply could not be stored. {charged}"),
         };
     }
 

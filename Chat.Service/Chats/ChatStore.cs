@@ -10,6 +10,10 @@ internal sealed class ChatStore(NpgsqlDataSource database)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (charge_id) DO NOTHING RETURNING id, created_at
         """;
 
+    private const string FindSql = """
+        SELECT id, created_at, user_id, status, message, response, cost, tokens FROM chats WHERE charge_id = $1
+        """;
+
     /// <summary>Stores a completed chat.</summary>
     /// <returns>The chat with its number and time; null when the charge's tombstone stands.</returns>
     public Task<StoredChat?> AddAsync(
@@ -20,6 +24,27 @@ internal sealed class ChatStore(NpgsqlDataSource database)
     /// <returns>Whether this call set it; false when the charge has a chat or a tombstone already.</returns>
     public async Task<bool> AddTombstoneAsync(ChatCharge charge, CancellationToken cancellationToken) =>
         await InsertAsync(charge, ChatStatus.Refunded, response: null, tokens: null, cancellationToken) is not null;
+
+    /// <summary>What became of a charge.</summary>
+    /// <returns>The chat or tombstone; null when there is neither yet.</returns>
+    public async Task<StoredChat?> FindAsync(Guid chargeId, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(FindSql);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = chargeId });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return !await reader.ReadAsync(cancellationToken) ? null : new StoredChat
+        {
+            Id = reader.GetInt64(0),
+            CreatedAt = reader.GetFieldValue<DateTimeOffset>(1),
+            UserId = reader.GetInt64(2),
+            Status = (ChatStatus)reader.GetInt16(3),
+            Message = reader.GetString(4),
+            Response = reader.IsDBNull(5) ? null : reader.GetString(5),
+            Cost = reader.GetInt64(6),
+            Tokens = reader.IsDBNull(7) ? null : reader.GetInt64(7),
+            ChargeId = chargeId,
+        };
+    }
 
     private async Task<StoredChat?> InsertAsync(
         ChatCharge charge, ChatStatus status, string? response, long? tokens, CancellationToken cancellationToken)

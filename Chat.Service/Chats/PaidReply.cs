@@ -14,10 +14,11 @@ internal sealed class PaidReply(
     LedgerClient ledger,
     IChatClient model,
     IOptions<ChatSettings> options,
+    IHostApplicationLifetime lifetime,
     ILogger<PaidReply> logger)
 {
-    /// <summary>How long undoing may take once the caller is gone.</summary>
-    private static readonly TimeSpan UndoTimeout = TimeSpan.FromSeconds(30);
+    /// <summary>How long undoing may take; less than a service has to stop.</summary>
+    private static readonly TimeSpan UndoTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Answers a message.</summary>
     /// <param name="charge">Who pays, what for.</param>
@@ -34,9 +35,7 @@ internal sealed class PaidReply(
         {
             // The charge may have been written though its answer was lost.
             logger.LogWarning(exception, "The ledger did not answer for charge {Charge}", charge.Id);
-            await UndoAsync(charge);
-            cancellationToken.ThrowIfCancellationRequested();
-            return new(ReplyStatus.LedgerUnavailable);
+            return await UndoAsync(charge, ReplyStatus.LedgerUnavailable, cancellationToken);
         }
 
         if (charged.Status is not ChargeStatus.Created)
@@ -59,45 +58,61 @@ internal sealed class PaidReply(
         catch (Exception exception)
         {
             logger.LogWarning(exception, "No reply for charge {Charge}", charge.Id);
-            await UndoAsync(charge);
-            cancellationToken.ThrowIfCancellationRequested();
-            return new(exception switch
+            var why = exception switch
             {
                 TimeoutException => ReplyStatus.ModelTimedOut,
                 NpgsqlException => ReplyStatus.StoreUnavailable,
                 _ => ReplyStatus.ModelFailed,
-            });
+            };
+            return await UndoAsync(charge, why, cancellationToken);
         }
     }
 
-    private async Task<string> AskAsync(string message, CancellationToken cancellationToken)
+    /// <summary>Sets the tombstone and gives the charge back. May be repeated: an undo that was cut off is finished.</summary>
+    /// <param name="charge">The charge.</param>
+    /// <param name="why">What to answer.</param>
+    /// <param name="cancellationToken">The caller. Undoing goes on when it is gone, which is one reason to undo.</param>
+    /// <returns>Why there is no chat; or the chat, when it turns out to be stored.</returns>
+    public async Task<PaidReplyResult> UndoAsync(
+        ChatCharge charge, ReplyStatus why, CancellationToken cancellationToken)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(options.Value.ModelTimeout);
-        try
-        {
-            return (await model.GetResponseAsync(message, cancellationToken: patience.Token).WaitAsync(patience.Token)).Text;
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new TimeoutException($"The model took longer than {options.Value.ModelTimeout}.");
-        }
-    }
-
-    private async Task UndoAsync(ChatCharge charge)
-    {
-        // Not the caller's token: a caller that has gone is one reason to be here.
+        var isSettled = false;
         using var patience = new CancellationTokenSource(UndoTimeout);
         try
         {
-            if (await store.AddTombstoneAsync(charge, patience.Token))
+            if (!await store.AddTombstoneAsync(charge, patience.Token)
+                && await store.FindAsync(charge.Id, patience.Token) is { Status: ChatStatus.Completed } chat)
             {
-                await ledger.RefundAsync(charge.Id, patience.Token);
+                // It was stored and the answer to that was lost: paid and delivered.
+                return new(ReplyStatus.Stored, chat);
             }
+
+            await ledger.RefundAsync(charge.Id, patience.Token);
+            isSettled = true;
         }
         catch (Exception exception)
         {
             logger.LogError(exception, "Charge {Charge} of user {User} could not be refunded yet", charge.Id, charge.UserId);
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        return new(why, IsSettled: isSettled);
+    }
+
+    private async Task<string> AskAsync(string message, CancellationToken cancellationToken)
+    {
+        // A service that stops does not wait for the model: it undoes while it still can.
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(
+            cancellationToken, lifetime.ApplicationStopping);
+        patience.CancelAfter(options.Value.ModelTimeout);
+        try
+        {
+            // A model client that does not honour its token is left behind.
+            return (await model.GetResponseAsync(message, cancellationToken: patience.Token).WaitAsync(patience.Token)).Text;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"The model took longer than {options.Value.ModelTimeout}, or the service stops.");
         }
     }
 }
@@ -137,4 +152,6 @@ internal enum ReplyStatus
 /// <param name="Status">In a word.</param>
 /// <param name="Chat">The chat, when it is stored.</param>
 /// <param name="Problem">The ledger's sentence, when it refused.</param>
-internal sealed record PaidReplyResult(ReplyStatus Status, StoredChat? Chat = null, string? Problem = null);
+/// <param name="IsSettled">Whether it is certain that nothing is charged, when there is no chat.</param>
+internal sealed record PaidReplyResult(
+    ReplyStatus Status, StoredChat? Chat = null, string? Problem = null, bool IsSettled = true);

@@ -20,14 +20,14 @@ internal sealed class LedgerClient(HttpClient http)
     {
         using var response = await http.PutAsJsonAsync(
             $"charges/{charge.Id}", new ChargeBody(charge.UserId, charge.Cost, Fingerprint(charge.Message)), cancellationToken);
+        if (response.StatusCode is not HttpStatusCode.Created && WasRepeated(response))
+        {
+            // An earlier attempt may have written it, or may yet: nobody can tell from this answer.
+            throw new HttpRequestException($"The answer to charge {charge.Id} was lost.");
+        }
+
         if (response.StatusCode is HttpStatusCode.Created or HttpStatusCode.OK)
         {
-            if (response.StatusCode is HttpStatusCode.OK && WasRepeated(response))
-            {
-                // Whether an attempt of this call wrote it or another call did, nobody can tell.
-                throw new HttpRequestException($"The answer to charge {charge.Id} was lost.");
-            }
-
             var written = await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken);
             var status = response.StatusCode is HttpStatusCode.Created ? ChargeStatus.Created : ChargeStatus.Exists;
             return new ChargeResult(status, written!.Balance);
@@ -47,7 +47,10 @@ internal sealed class LedgerClient(HttpClient http)
         }, Problem: refusal?.Detail);
     }
 
-    /// <summary>Gives a charge back. A charge that was never written needs no refund.</summary>
+    /// <summary>
+    /// Gives a charge back. One that was never written cannot be written any more once this is answered: the ledger keeps
+    /// its name.
+    /// </summary>
     /// <param name="charge">The charge's name.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="HttpRequestException">The ledger failed.</exception>

@@ -7,10 +7,15 @@ namespace Ledger.Service.Accounts;
 /// <summary>
 /// Balances in Redis, for reads only: no decision is ever made on them. Each value carries the account's version, and an
 /// older version never replaces a newer one, whatever the order in which replicas write. Without Redis every call is a
-/// miss, at no cost in time.
+/// miss; a Redis that is slow costs a call <see cref="Patience"/> once and is then left alone for <see cref="Rest"/>.
 /// </summary>
-internal sealed class BalanceCache(IServiceProvider services, ILogger<BalanceCache> logger)
+internal sealed class BalanceCache(IServiceProvider services, TimeProvider time, ILogger<BalanceCache> logger)
+    : IHostedService
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(2);
+
     /// <summary>
     /// How long a value lives, in seconds. It bounds how old a balance can be when a write reached Postgres and not Redis.
     /// </summary>
@@ -27,48 +32,53 @@ internal sealed class BalanceCache(IServiceProvider services, ILogger<BalanceCac
         return 1
         """;
 
-    // Connecting waits for the server; that is done aside, once, and until then every call is a miss.
+    // Connecting waits for the server; until it is done every call is a miss.
     private readonly Lazy<Task<IConnectionMultiplexer>> _connection = new(() =>
         Task.Run(services.GetRequiredService<IConnectionMultiplexer>));
+
+    private DateTimeOffset _restUntil;
+
+    /// <summary>
+    /// Connects before the service listens: a write that missed the cache while it was connecting would leave an older
+    /// balance there. Without Redis the service starts all the same.
+    /// </summary>
+    public Task StartAsync(CancellationToken cancellationToken) => Task.WhenAny(
+        _connection.Value, Task.Delay(ConnectPatience, cancellationToken)).Unwrap();
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>A balance held, or null.</summary>
     /// <param name="account">The account.</param>
     public async Task<Balance?> GetAsync(long account)
     {
-        if (Connected() is not { } redis)
-        {
-            return null;
-        }
-
-        try
-        {
-            return Parse(await redis.StringGetAsync(Key(account)));
-        }
-        catch (Exception exception) when (exception is RedisException or TimeoutException)
-        {
-            logger.LogDebug(exception, "A balance could not be read from Redis");
-            return null;
-        }
+        Balance? balance = null;
+        await TryAsync(async redis => balance = Parse(await redis.StringGetAsync(Key(account))));
+        return balance;
     }
 
     /// <summary>Holds a balance that Postgres has confirmed, unless a newer one is held.</summary>
     /// <param name="account">The account.</param>
     /// <param name="balance">Its balance.</param>
-    public async Task SetAsync(long account, Balance balance)
+    public Task SetAsync(long account, Balance balance) => TryAsync(redis => redis.ScriptEvaluateAsync(
+        SetIfNewer, [Key(account)], [balance.Version, balance.Tokens, LifetimeSeconds]));
+
+    private async Task TryAsync(Func<IDatabase, Task> call)
     {
-        if (Connected() is not { } redis)
+        if (_connection.Value is not { IsCompletedSuccessfully: true } connection || !connection.Result.IsConnected
+            || time.GetUtcNow() < _restUntil)
         {
             return;
         }
 
         try
         {
-            await redis.ScriptEvaluateAsync(
-                SetIfNewer, [Key(account)], [balance.Version, balance.Tokens, LifetimeSeconds]);
+            // The client looks at its own time-outs once a second only.
+            await call(connection.Result.GetDatabase()).WaitAsync(Patience);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            logger.LogDebug(exception, "A balance could not be written to Redis");
+            _restUntil = time.GetUtcNow() + Rest;
+            logger.LogDebug(exception, "Redis did not answer");
         }
     }
 
@@ -81,19 +91,11 @@ internal sealed class BalanceCache(IServiceProvider services, ILogger<BalanceCac
         && long.TryParse(tokens, NumberStyles.None, CultureInfo.InvariantCulture, out var t)
             ? new Balance(t, v)
             : null;
-
-    private IDatabase? Connected() =>
-        _connection.Value is { IsCompletedSuccessfully: true } task && task.Result.IsConnected
-            ? task.Result.GetDatabase()
-            : null;
 }
 
 /// <summary>Registers the cache.</summary>
 internal static class BalanceCacheExtensions
 {
-    /// <summary>How long a request may wait for Redis, in milliseconds.</summary>
-    private const int TimeoutMs = 200;
-
     /// <summary>Adds the cache on a Redis connection.</summary>
     /// <param name="builder">The service's builder.</param>
     /// <param name="connectionName">The connection string's name.</param>
@@ -102,10 +104,11 @@ internal static class BalanceCacheExtensions
         builder.AddRedisClient(connectionName, LeaveOutOfHealth, options =>
         {
             options.AbortOnConnectFail = false;
-            options.AsyncTimeout = options.SyncTimeout = TimeoutMs;
             options.BacklogPolicy = BacklogPolicy.FailFast;
         });
+        builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<BalanceCache>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<BalanceCache>());
     }
 
     /// <summary>A ledger without Redis is slower and as right: that is no reason to send it no requests.</summary>

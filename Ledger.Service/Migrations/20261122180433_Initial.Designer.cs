@@ -113,7 +113,7 @@ namespace Ledger.Service.Migrations
                         {
                             t.HasCheckConstraint("ck_transfers_accounts", "debit_account <> credit_account");
 
-                            t.HasCheckConstraint("ck_transfers_amount", "amount > 0");
+                            t.HasCheckConstraint("ck_transfers_amount", "amount > 0 OR (kind = 5 AND amount = 0)");
 
                             t.HasCheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
                         });

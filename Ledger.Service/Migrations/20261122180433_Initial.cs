@@ -46,7 +46,7 @@ namespace Ledger.Service.Migrations
                 {
                     table.PrimaryKey("pk_transfers", x => x.id);
                     table.CheckConstraint("ck_transfers_accounts", "debit_account <> credit_account");
-                    table.CheckConstraint("ck_transfers_amount", "amount > 0");
+                    table.CheckConstraint("ck_transfers_amount", "amount > 0 OR (kind = 5 AND amount = 0)");
                     table.CheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
                 });
 

@@ -54,6 +54,7 @@ internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOpti
 
             if (await store.FindAsync(request.Id, cancellationToken) is { } written)
             {
+                await RefreshAsync(request.Account, cancellationToken);
                 return Compare(request, written);
             }
 
@@ -75,7 +76,9 @@ internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOpti
         return new Outcome(TransferStatus.InsufficientTokens, request.Id, balance);
     }
 
-    /// <summary>Gives a charge back, once.</summary>
+    /// <summary>
+    /// Gives a charge back, once. A charge that is not there is voided: when it arrives late, it is refused.
+    /// </summary>
     /// <param name="charge">The charge's name.</param>
     /// <param name="cancellationToken">Ends the wait. The refund may be written all the same.</param>
     /// <returns>Created, Exists, or UnknownCharge.</returns>
@@ -88,13 +91,40 @@ internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOpti
             return new Outcome(TransferStatus.Created, refund, refunded.Balance);
         }
 
-        return await store.FindRefundAsync(charge, cancellationToken) is { } before
-            ? new Outcome(TransferStatus.Exists, before.Id, new Balance(before.BalanceAfter, 0))
-            : new Outcome(TransferStatus.UnknownCharge, charge);
+        if (await store.FindRefundAsync(charge, cancellationToken) is { } before)
+        {
+            await RefreshAsync(before.Account, cancellationToken);
+            return new Outcome(TransferStatus.Exists, before.Id, new Balance(before.BalanceAfter, 0));
+        }
+
+        if (!await store.VoidAsync(charge, cancellationToken)
+            && await store.FindAsync(charge, cancellationToken) is { Kind: TransferKind.Charge })
+        {
+            return await RefundAsync(charge, cancellationToken); // It has arrived in this moment.
+        }
+
+        return new Outcome(TransferStatus.UnknownCharge, charge);
+    }
+
+    /// <summary>
+    /// Brings the cache up to date when an earlier call may have written to Postgres and not to Redis, because it was cut
+    /// off in between.
+    /// </summary>
+    private async Task RefreshAsync(long account, CancellationToken cancellationToken)
+    {
+        if (await store.BalanceAsync(account, cancellationToken) is { } current)
+        {
+            await cache.SetAsync(account, current);
+        }
     }
 
     private static Outcome Compare(DebitRequest request, WrittenTransfer written)
     {
+        if (written.Kind is TransferKind.Void)
+        {
+            return new Outcome(TransferStatus.AlreadyRefunded, request.Id);
+        }
+
         var same = written.RequestHash.AsSpan().SequenceEqual(request.Hash());
         return new Outcome(
             same && written.Refunded ? TransferStatus.AlreadyRefunded

@@ -48,4 +48,10 @@ internal enum TransferKind : short
 
     /// <summary>Spent by the user's own call: user to revenue.</summary>
     Deduction = 4,
+
+    /// <summary>
+    /// Nothing, under the name of a charge that was refunded before it arrived. It moves no tokens; it takes the name, so
+    /// that the charge, which may still be on its way, cannot be written.
+    /// </summary>
+    Void = 5,
 }

@@ -41,12 +41,17 @@ internal sealed class TransferStore(NpgsqlDataSource database)
         SELECT $3, $4, id, $2, $5, ''::bytea, $2 FROM opened WHERE $2 > 0
         """;
 
+    private const string VoidSql = """
+        INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, balance_after)
+        VALUES ($1, $2, $3, 0, $4, ''::bytea, 0) ON CONFLICT (id) DO NOTHING
+        """;
+
     private const string FindSql = """
         SELECT t.request_hash, t.balance_after, t.kind, EXISTS (SELECT FROM transfers r WHERE r.charge_id = t.id)
         FROM transfers t WHERE t.id = $1
         """;
 
-    private const string FindRefundSql = "SELECT id, balance_after FROM transfers WHERE charge_id = $1";
+    private const string FindRefundSql = "SELECT id, credit_account, balance_after FROM transfers WHERE charge_id = $1";
 
     private const string BalanceSql = "SELECT balance, version FROM accounts WHERE id = $1";
 
@@ -90,6 +95,15 @@ internal sealed class TransferStore(NpgsqlDataSource database)
         }
     }
 
+    /// <summary>Takes the name of a charge that is not there. Waits for a charge of that name that is being written.</summary>
+    /// <returns>Whether the name was free.</returns>
+    public async Task<bool> VoidAsync(Guid charge, CancellationToken cancellationToken)
+    {
+        await using var command = Command(
+            VoidSql, charge, SystemAccount.Issuance, SystemAccount.Revenue, (short)TransferKind.Void);
+        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+    }
+
     /// <summary>Opens an account, once, however many ask for it at the same time.</summary>
     public async Task OpenAsync(long account, Guid transfer, long tokens, CancellationToken cancellationToken)
     {
@@ -110,11 +124,11 @@ internal sealed class TransferStore(NpgsqlDataSource database)
     }
 
     /// <summary>The refund of a charge: its name and the balance right after it.</summary>
-    public async Task<(Guid Id, long BalanceAfter)?> FindRefundAsync(Guid charge, CancellationToken cancellationToken)
+    public async Task<(Guid Id, long Account, long BalanceAfter)?> FindRefundAsync(Guid charge, CancellationToken cancellationToken)
     {
         await using var command = Command(FindRefundSql, charge);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        return await reader.ReadAsync(cancellationToken) ? (reader.GetGuid(0), reader.GetInt64(1)) : null;
+        return await reader.ReadAsync(cancellationToken) ? (reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2)) : null;
     }
 
     /// <summary>An account's balance; null when it is not open.</summary>

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Hosting.Internal;
 using Chat.Service;
 using Chat.Service.Chats;
 using Chat.Service.Ledger;
@@ -28,6 +29,7 @@ public sealed class LedgerRetryTests(ChatDatabase database)
             host.Services.GetRequiredService<LedgerClient>(),
             ScriptedModel.Answers("hi"),
             Options.Create(new ChatSettings()),
+            new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
             NullLogger<PaidReply>.Instance);
 
         var result = await reply.AnswerAsync(charge, TestContext.Current.CancellationToken).Soon();

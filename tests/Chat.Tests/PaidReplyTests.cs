@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Hosting.Internal;
 using Chat.Service;
 using Chat.Service.Chats;
 using Chat.Service.Ledger;
@@ -230,6 +231,42 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Undo_WhenTheChatTurnsOutToBeStored_AnswersWithIt()
+    {
+        var stored = (await AnswerAsync(ScriptedModel.Answers("hi"))).Chat;
+        var result = await NewReply(ScriptedModel.Fails())
+            .UndoAsync(_charge, ReplyStatus.StoreUnavailable, TestContext.Current.CancellationToken).Soon();
+        Assert.Equal((ReplyStatus.Stored, stored!.Id), (result.Status, result.Chat!.Id));
+        Assert.Equal(Opening - Cost, _ledger.Balance);
+    }
+
+    [Fact]
+    public async Task Undo_CutOffBehindTheTombstone_IsFinishedByTheNextOne()
+    {
+        _ledger.BeforeRefund = _ => throw new InvalidOperationException("The ledger's database is away.");
+        Assert.False((await AnswerAsync(ScriptedModel.Fails())).IsSettled);
+        Assert.Equal(Opening - Cost, _ledger.Balance);
+
+        _ledger.BeforeRefund = _ => Task.CompletedTask;
+        var result = await NewReply(ScriptedModel.Fails())
+            .UndoAsync(_charge, ReplyStatus.Refunded, TestContext.Current.CancellationToken).Soon();
+        Assert.True(result.IsSettled);
+        Assert.Equal(Opening, _ledger.Balance);
+    }
+
+    [Fact]
+    public async Task Answer_WhenTheServiceStopsWhileTheModelThinks_IsRefunded()
+    {
+        var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
+        var model = ScriptedModel.NeverAnswers();
+        var answer = NewReply(model, lifetime: lifetime).AnswerAsync(_charge, TestContext.Current.CancellationToken);
+        await model.Asked.Soon();
+        lifetime.StopApplication();
+        Assert.True((await answer.Soon()).IsSettled);
+        await AssertUndoneAsync();
+    }
+
+    [Fact]
     public async Task Refund_ThatFails_LeavesTheTombstoneAndTheReasonForNoReply()
     {
         _ledger.BeforeRefund = _ => throw new InvalidOperationException("The ledger's database is away.");
@@ -245,16 +282,21 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
         TimeSpan? modelTimeout = null,
         CancellationTokenSource? caller = null)
     {
-        var settings = new ChatSettings { ModelTimeout = modelTimeout ?? Forever };
-        var reply = new PaidReply(
+        var gone = caller?.Token ?? TestContext.Current.CancellationToken;
+        return await NewReply(model, source, modelTimeout).AnswerAsync(charge ?? _charge, gone).Soon();
+    }
+
+    private PaidReply NewReply(
+        ScriptedModel model,
+        NpgsqlDataSource? source = null,
+        TimeSpan? modelTimeout = null,
+        ApplicationLifetime? lifetime = null) => new(
             new ChatStore(source ?? database.Source),
             new LedgerClient(_http),
             model,
-            Options.Create(settings),
+            Options.Create(new ChatSettings { ModelTimeout = modelTimeout ?? Forever }),
+            lifetime ?? new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
             NullLogger<PaidReply>.Instance);
-        var gone = caller?.Token ?? TestContext.Current.CancellationToken;
-        return await reply.AnswerAsync(charge ?? _charge, gone).Soon();
-    }
 
     /// <summary>The user has all tokens, the refund was asked for once, and the tombstone stands.</summary>
     private async Task AssertUndoneAsync()

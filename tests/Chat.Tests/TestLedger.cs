@@ -103,6 +103,11 @@ internal sealed class TestLedger : IAsyncDisposable
                     : TypedResults.Ok(new { balance = Balance });
             }
 
+            if (_refunds.Contains(id))
+            {
+                return Refuse(StatusCodes.Status409Conflict, "already_refunded");
+            }
+
             if (Balance < body.Amount)
             {
                 return Refuse(StatusCodes.Status402PaymentRequired, "insufficient_tokens");
@@ -122,6 +127,7 @@ internal sealed class TestLedger : IAsyncDisposable
         {
             if (!_charges.ContainsKey(id))
             {
+                _refunds.Add(id); // The name is void from now on.
                 return Refuse(StatusCodes.Status404NotFound, "unknown_charge");
             }
         }

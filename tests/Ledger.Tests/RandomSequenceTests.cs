@@ -8,6 +8,7 @@ public sealed class RandomSequenceTests(ServersFixture servers)
 {
     private const int Accounts = 3;
     private const int Names = 8;
+    private const long Nobody = 0;
 
     private enum Operation
     {
@@ -21,7 +22,7 @@ public sealed class RandomSequenceTests(ServersFixture servers)
             Gen.Const(Operation.Charge), Gen.Const(Operation.Charge), Gen.Const(Operation.Refund), Gen.Const(Operation.Read)),
         Gen.Int[0, Accounts - 1],
         Gen.OneOf(Gen.Long[1, 1500], Gen.Const(4000L), Gen.Const(long.MaxValue)),
-        Gen.Int[0, Names - 1]).Array[1, 32];
+        Gen.Int[0, Names - 1]).Array[1, 64];
 
     [Fact]
     public Task Sequence_OfAnyOperations_FollowsTheModel() => Sequences.SampleAsync(async sequence =>
@@ -56,7 +57,7 @@ public sealed class RandomSequenceTests(ServersFixture servers)
             Assert.Equal(balances[account], await servers.Ledger.GetBalanceAsync(account, CancellationToken.None));
             await servers.AssertBooksBalanceAsync(account, balances[account]);
         }
-    }, iter: 128, threads: 2);
+    }, iter: 512, threads: 2);
 
     private static TransferStatus Expect(
         Dictionary<Guid, (long Account, long Amount, bool Refunded)> charges,
@@ -64,7 +65,8 @@ public sealed class RandomSequenceTests(ServersFixture servers)
     {
         if (charges.TryGetValue(name, out var before))
         {
-            return (before.Account, before.Amount) != (account, amount) ? TransferStatus.ExistsWithDifferentContent
+            return before.Account == Nobody ? TransferStatus.AlreadyRefunded
+                : (before.Account, before.Amount) != (account, amount) ? TransferStatus.ExistsWithDifferentContent
                 : before.Refunded ? TransferStatus.AlreadyRefunded
                 : TransferStatus.Exists;
         }
@@ -82,8 +84,9 @@ public sealed class RandomSequenceTests(ServersFixture servers)
     private static TransferStatus ExpectRefund(
         Dictionary<Guid, (long Account, long Amount, bool Refunded)> charges, Dictionary<long, long> balances, Guid name)
     {
-        if (!charges.TryGetValue(name, out var charge))
+        if (!charges.TryGetValue(name, out var charge) || charge.Account == Nobody)
         {
+            charges[name] = (Nobody, 0, Refunded: true); // From now on the name is void.
             return TransferStatus.UnknownCharge;
         }
 

@@ -68,7 +68,7 @@ public sealed class ServersFixture : IAsyncLifetime
     {
         var services = new ServiceCollection();
         services.AddSingleton(_ => redis ?? throw new RedisException("None."));
-        return new BalanceCache(services.BuildServiceProvider(), NullLogger<BalanceCache>.Instance);
+        return new BalanceCache(services.BuildServiceProvider(), TimeProvider.System, NullLogger<BalanceCache>.Instance);
     }
 
     /// <summary>Reads one number with SQL.</summary>

@@ -140,6 +140,33 @@ public sealed class TokenLedgerTests(ServersFixture servers)
         await servers.AssertBooksBalanceAsync(account, 3900);
     }
 
+    [Fact]
+    public async Task Charge_ThatArrivesAfterItsRefund_IsRefused()
+    {
+        var account = ServersFixture.NewAccount();
+        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        var late = Charge(account);
+        Assert.Equal(TransferStatus.UnknownCharge, (await servers.Ledger.RefundAsync(late.Id, Cancellation)).Status);
+        Assert.Equal(TransferStatus.UnknownCharge, (await servers.Ledger.RefundAsync(late.Id, Cancellation)).Status);
+        Assert.Equal(TransferStatus.AlreadyRefunded, (await servers.Ledger.DebitAsync(late, Cancellation)).Status);
+        await servers.AssertBooksBalanceAsync(account, 4000);
+    }
+
+    [Fact]
+    public async Task Refund_AtTheSameTimeAsItsCharge_LeavesNothingCharged()
+    {
+        var account = ServersFixture.NewAccount();
+        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        await Task.WhenAll(Enumerable.Range(0, 100).Select(async _ =>
+        {
+            var charge = Charge(account);
+            await Task.WhenAll(
+                servers.Ledger.DebitAsync(charge, Cancellation), servers.Ledger.RefundAsync(charge.Id, Cancellation));
+        }));
+        Assert.Equal(4000, await servers.Ledger.GetBalanceAsync(account, Cancellation));
+        await servers.AssertBooksBalanceAsync(account, 4000);
+    }
+
     [Theory]
     [InlineData("UPDATE transfers SET amount = amount + 1")]
     [InlineData("DELETE FROM transfers")]
