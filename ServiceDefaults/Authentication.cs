@@ -3,6 +3,8 @@ using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Microsoft.Extensions.Hosting;
@@ -70,6 +72,8 @@ public static class Authentication
                 };
             });
 
+        // A service that has never seen the keys would call good tokens bad. Once seen they are kept, whatever happens.
+        builder.Services.AddHealthChecks().AddCheck<SigningKeysCheck>("signing keys");
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(Tokens.UserPolicy, policy => policy.RequireScope(Tokens.UserScope))
             .AddPolicy(Tokens.LedgerPolicy, policy => policy.RequireScope(Tokens.LedgerScope));
@@ -81,6 +85,24 @@ public static class Authentication
     /// <returns>The user's id.</returns>
     public static long GetUserId(this ClaimsPrincipal user) =>
         long.Parse(user.FindFirstValue("sub")!, NumberStyles.None, CultureInfo.InvariantCulture);
+
+    private sealed class SigningKeysCheck(IOptionsMonitor<JwtBearerOptions> options) : IHealthCheck
+    {
+        public async Task<HealthCheckResult> CheckHealthAsync(
+            HealthCheckContext context, CancellationToken cancellationToken = default)
+        {
+            var jwt = options.Get(JwtBearerDefaults.AuthenticationScheme);
+            try
+            {
+                await jwt.ConfigurationManager!.GetConfigurationAsync(cancellationToken);
+                return HealthCheckResult.Healthy();
+            }
+            catch (InvalidOperationException exception)
+            {
+                return HealthCheckResult.Unhealthy("Identity.Service's keys are not known yet.", exception);
+            }
+        }
+    }
 
     private static bool IsDataProtectionAtStart(ServiceDescriptor service) =>
         service.ServiceType == typeof(IHostedService)

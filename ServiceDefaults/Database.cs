@@ -16,6 +16,10 @@ public static class Database
     /// </summary>
     private const int MaxPoolSize = 24;
 
+    /// <summary>A caller waits while EF tries again; by default that may be a minute.</summary>
+    private const int MaxRetries = 3;
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMilliseconds(300);
+
     /// <summary>
     /// Adds the context with snake_case names, an <see cref="NpgsqlDataSource"/> on the same database, and the migration
     /// of the schema at start: the service listens only when its schema is ready.
@@ -31,6 +35,7 @@ public static class Database
             connectionName,
             settings => settings.ConnectionString = Bounded(settings.ConnectionString),
             options => options
+                .UseNpgsql(npgsql => npgsql.EnableRetryOnFailure(MaxRetries, MaxRetryDelay, errorCodesToAdd: null))
                 .UseSnakeCaseNamingConvention()
                 // Looking for changes without a migration builds the model twice at every start; a test looks instead.
                 .ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.PendingModelChangesWarning)));

@@ -42,8 +42,15 @@ public static class Extensions
         builder.Services.ConfigureHttpClientDefaults(http =>
         {
             // A repeated POST could charge twice; calls that may be repeated are PUTs that name what they create.
+            // Callers are waiting, and services are near each other: try again soon, and give up soon.
             http.AddStandardResilienceHandler(options =>
-                options.Retry.DisableFor(HttpMethod.Post, HttpMethod.Patch));
+            {
+                options.Retry.DisableFor(HttpMethod.Post, HttpMethod.Patch);
+                options.Retry.MaxRetryAttempts = 2;
+                options.Retry.Delay = TimeSpan.FromMilliseconds(100);
+                options.AttemptTimeout.Timeout = TimeSpan.FromSeconds(3);
+                options.TotalRequestTimeout.Timeout = TimeSpan.FromSeconds(8);
+            });
             http.AddServiceDiscovery();
         });
         builder.Services.Configure<KestrelServerOptions>(options =>

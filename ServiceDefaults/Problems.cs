@@ -3,8 +3,11 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Net.Http.Headers;
+using Npgsql;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -26,7 +29,8 @@ public static class Problems
                 : Sentence(context.HttpContext);
         })
         .Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true)
-        .AddExceptionHandler<BadRequestHandler>();
+        .AddExceptionHandler<BadRequestHandler>()
+        .AddExceptionHandler<DatabaseAwayHandler>();
 
     /// <summary>Turns exceptions and empty error answers into problem details. Goes first in the pipeline.</summary>
     /// <param name="app">The service.</param>
@@ -35,6 +39,19 @@ public static class Problems
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.Use((context, next) =>
+        {
+            // JSON is UTF-8 (RFC 8259, 8.1); the framework throws on charsets that it does not know.
+            if (context.Request.ContentType is { } type && type.Contains("charset", StringComparison.OrdinalIgnoreCase)
+                && !(MediaTypeHeaderValue.TryParse(type, out var parsed)
+                    && parsed.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
+            {
+                context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
+                return Task.CompletedTask;
+            }
+
+            return next(context);
+        });
         return app;
     }
 
@@ -53,6 +70,28 @@ public static class Problems
                 + "with an Idempotency-Key it is done once.",
         _ => null,
     };
+
+    /// <summary>Answers 503 while the database cannot be reached: that passes, and is nobody's mistake.</summary>
+    private sealed class DatabaseAwayHandler(IProblemDetailsService problems, ILogger<DatabaseAwayHandler> logger)
+        : IExceptionHandler
+    {
+        public async ValueTask<bool> TryHandleAsync(
+            HttpContext context, Exception exception, CancellationToken cancellationToken)
+        {
+            // EF wraps what it has given up trying again.
+            if (exception is not NpgsqlException { IsTransient: true }
+                && exception is not RetryLimitExceededException { InnerException: NpgsqlException }
+                && exception is not InvalidOperationException { InnerException: NpgsqlException { IsTransient: true } })
+            {
+                return false;
+            }
+
+            logger.LogError(exception, "PostgreSQL cannot be reached");
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            context.Response.Headers.RetryAfter = "1";
+            return await problems.TryWriteAsync(new() { HttpContext = context });
+        }
+    }
 
     /// <summary>Says what is wrong with a request that the framework could not read.</summary>
     private sealed class BadRequestHandler(IProblemDetailsService problems, ILogger<BadRequestHandler> logger)

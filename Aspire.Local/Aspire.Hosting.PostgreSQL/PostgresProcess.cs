@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Orchestration;
 using Microsoft.Extensions.Configuration;
@@ -107,7 +108,7 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
         Unix.MakePrivateFolder(half, PostgresServerResource.DefaultUserName);
         var password = await server.PasswordParameter.GetValueAsync(cancellationToken);
         var passwordFile = context.Folders.SecretFile(server.Name, password ?? "", PostgresServerResource.DefaultUserName);
-        var output = new List<string>();
+        var output = new ConcurrentQueue<string>(); // Both streams are read at once.
         using var initdb = context.Processes.Start(
             new ProcessSpec(Path.Combine(bin, "initdb"))
             {
@@ -120,7 +121,7 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
                 WorkingDirectory = half,
                 UnprivilegedUser = PostgresServerResource.DefaultUserName,
             },
-            (line, _) => output.Add(line));
+            (line, _) => output.Enqueue(line));
         try
         {
             var exitCode = await initdb.Exited.WaitAsync(cancellationToken);
@@ -132,7 +133,7 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
         }
         catch (OperationCanceledException)
         {
-            await initdb.StopAsync();
+            await initdb.StopAsync(CancellationToken.None);
             throw;
         }
         finally

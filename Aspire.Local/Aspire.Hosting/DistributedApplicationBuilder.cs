@@ -95,9 +95,11 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
     /// <summary>What an AppHost's Main cannot describe is said in a sentence, without a stack trace.</summary>
     private static void SayInASentence(object sender, UnhandledExceptionEventArgs e)
     {
-        if (e.ExceptionObject is DistributedApplicationException exception)
+        // A configuration value that does not convert is an InvalidOperationException which names its key.
+        if (e.ExceptionObject is DistributedApplicationException or ArgumentException
+            or InvalidOperationException { InnerException: FormatException or ArgumentException })
         {
-            Console.Error.WriteLine(exception.Message);
+            Console.Error.WriteLine(((Exception)e.ExceptionObject).Message);
             System.Environment.Exit(1);
         }
     }

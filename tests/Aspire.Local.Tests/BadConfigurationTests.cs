@@ -36,11 +36,13 @@ public sealed class BadConfigurationTests
     [InlineData("--Storage=elsewhere", "Storage")]
     [InlineData("--Replicas=0", "replicas")]
     [InlineData("--Replicas=many", "Replicas")]
+    [InlineData("--GatewayPort=http", "GatewayPort")]
     public async Task AppHost_WithAValueThatDoesNotFit_NamesItAndFails(string argument, string name)
     {
         var (exitCode, output) = await AppHostProcess.RunAsync(argument);
-        Assert.NotEqual(0, exitCode);
+        Assert.Equal(1, exitCode);
         Assert.Contains(name, output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -78,7 +80,7 @@ public sealed class BadConfigurationTests
     }
 
     [Fact]
-    public async Task Parameter_WithoutAValue_FailsWhatNeedsItAndSaysHowToSetIt()
+    public async Task Parameter_WithoutAValue_FailsWhatNeedsIt()
     {
         await using var builder = DistributedApplicationTestingBuilder.Create();
         builder.AddExecutable("needs", "true", ".").WithEnvironment("SECRET", builder.AddParameter("api-key", secret: true));

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Aspire.Local.Tests;
@@ -103,10 +105,49 @@ public sealed class LifetimeTests : IDisposable
     [Fact]
     public async Task Executable_ThatIgnoresTheSignal_IsKilled()
     {
-        var app = await StartAsync(builder => builder.AddExecutable("stubborn", "sh", ".", "-c", "trap '' TERM; while :; do sleep 1; done"));
-        await app.ResourceNotifications.WaitForResourceAsync("stubborn", KnownResourceStates.Running, Cancellation)
-            .WaitAsync(Timeout, Cancellation);
+        var app = await StartAsync(builder => builder.AddExecutable(
+            "stubborn", "sh", ".", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"));
+        await SaysAsync(app, "stubborn", "deaf");
+        var state = await app.ResourceNotifications.WaitForResourceAsync("stubborn", _ => true, Cancellation);
+        using var process = Process.GetProcessById((int)state.Snapshot.Properties.Single().Value!);
         await app.DisposeAsync().AsTask().WaitAsync(Timeout, Cancellation);
+        Assert.True(process.HasExited);
+    }
+
+    [Fact]
+    public async Task Executable_ThatLeavesAProcessBehind_EndsAllTheSame()
+    {
+        await using var app = await StartAsync(builder => builder.AddExecutable(
+            "parent", "sh", ".", "-c", "sleep 600 & echo $!"));
+        await app.ResourceNotifications.WaitForResourceAsync("parent", KnownResourceStates.Finished, Cancellation)
+            .WaitAsync(Timeout, Cancellation);
+        var child = int.Parse(await SaysAsync(app, "parent", ""), System.Globalization.CultureInfo.InvariantCulture);
+        try
+        {
+            using var process = Process.GetProcessById(child);
+            await process.WaitForExitAsync(Cancellation).WaitAsync(Timeout, Cancellation);
+        }
+        catch (ArgumentException)
+        {
+            // It is gone already.
+        }
+    }
+
+    /// <summary>Waits for a line of output.</summary>
+    private static async Task<string> SaysAsync(DistributedApplication app, string resource, string text)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(Timeout);
+        var output = app.Services.GetRequiredService<ResourceLoggerService>();
+        await foreach (var lines in output.WatchAsync(resource).WithCancellation(patience.Token))
+        {
+            if (lines.FirstOrDefault(line => line.Content.Contains(text, StringComparison.Ordinal)).Content is { } said)
+            {
+                return said;
+            }
+        }
+
+        throw new InvalidOperationException("Output does not end before its reader does.");
     }
 
     private async Task<DistributedApplication> StartPostgresAsync(bool volume)

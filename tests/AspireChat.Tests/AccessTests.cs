@@ -1,4 +1,7 @@
+using System.Buffers.Text;
 using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
 
 namespace AspireChat.Tests;
 
@@ -65,9 +68,10 @@ public sealed class AccessTests(AppHostFixture system)
     {
         using var user = await system.NewUserAsync();
         var parts = user.Tokens.Access.Split('.');
-        var payload = parts[1].ToCharArray();
-        payload[10] = payload[10] == 'A' ? 'B' : 'A';
-        user.Client.DefaultRequestHeaders.Authorization = new("Bearer", $"{parts[0]}.{new string(payload)}.{parts[2]}");
+        var payload = JsonNode.Parse(Base64Url.DecodeFromChars(parts[1]))!;
+        payload["sub"] = "1";
+        var forged = Base64Url.EncodeToString(Encoding.UTF8.GetBytes(payload.ToJsonString()));
+        user.Client.DefaultRequestHeaders.Authorization = new("Bearer", $"{parts[0]}.{forged}.{parts[2]}");
         using var response = await user.Client.ReadAsync("/api/tokens");
         await response.ProblemAsync(HttpStatusCode.Unauthorized);
     }

@@ -77,6 +77,19 @@ public sealed class BadInputTests(AppHostFixture system)
         await response.ProblemAsync(HttpStatusCode.UnsupportedMediaType);
     }
 
+    [Theory]
+    [InlineData("/api/chat", "application/json; charset=bogus")]
+    [InlineData("/api/chat", "application/json; charset=utf-16")]
+    [InlineData("/api/login", "application/json; charset=utf-7")]
+    public async Task Body_OfAnotherCharset_Is415(string path, string contentType)
+    {
+        using var user = await system.NewUserAsync();
+        using var content = new StringContent("{}");
+        content.Headers.ContentType = System.Net.Http.Headers.MediaTypeHeaderValue.Parse(contentType);
+        using var response = await user.Client.PostAsync(path, content, TestContext.Current.CancellationToken);
+        await response.ProblemAsync(HttpStatusCode.UnsupportedMediaType);
+    }
+
     [Fact]
     public async Task IdempotencyKey_ThatCannotBeUsed_Is400()
     {

@@ -46,9 +46,17 @@ public sealed class PersistenceTests
             ["--Storage=persistent", $"--Aspire:Store:Path={store}"], cancellationToken)
             .WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
         var app = await builder.BuildAsync(cancellationToken).WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
-        await app.StartAsync(cancellationToken).WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
-        await app.ResourceNotifications.WaitForResourceHealthyAsync("gateway", cancellationToken)
-            .WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
-        return app;
+        try
+        {
+            await app.StartAsync(cancellationToken).WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
+            await app.ResourceNotifications.WaitForResourceHealthyAsync("gateway", cancellationToken)
+                .WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
+            return app;
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace Aspire.Hosting.Orchestration;
 
@@ -9,14 +8,19 @@ internal sealed class ChildProcess : IDisposable
     private static readonly string? SetSid = OperatingSystem.IsWindows() ? null : Unix.Find("setsid");
     private static readonly string? SetPriv = OperatingSystem.IsWindows() ? null : Unix.Find("setpriv");
 
+    /// <summary>
+    /// How long the output is read after the end. A process that it has left behind may hold it open for ever.
+    /// </summary>
+    private static readonly TimeSpan OutputPatience = TimeSpan.FromSeconds(1);
+
     private readonly Process _process;
     private readonly ProcessSpec _spec;
 
-    private ChildProcess(Process process, ProcessSpec spec)
+    private ChildProcess(Process process, ProcessSpec spec, Task ended)
     {
         _process = process;
         _spec = spec;
-        Exited = WaitAsync();
+        Exited = WaitAsync(ended);
     }
 
     /// <summary>The exit code, when it has ended and its output is read.</summary>
@@ -31,9 +35,11 @@ internal sealed class ChildProcess : IDisposable
     /// <exception cref="DistributedApplicationException">The program cannot be started.</exception>
     public static ChildProcess Start(ProcessSpec spec, Action<string, bool> onLine)
     {
-        var process = new Process { StartInfo = StartInfo(spec) };
+        var process = new Process { StartInfo = StartInfo(spec), EnableRaisingEvents = true };
         process.OutputDataReceived += (_, e) => Pass(e.Data, error: false);
         process.ErrorDataReceived += (_, e) => Pass(e.Data, error: true);
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        process.Exited += (_, _) => ended.TrySetResult();
         try
         {
             process.Start();
@@ -48,7 +54,7 @@ internal sealed class ChildProcess : IDisposable
         process.BeginErrorReadLine();
         process.StandardInput.Write(spec.StandardInput);
         process.StandardInput.Close();
-        return new ChildProcess(process, spec);
+        return new ChildProcess(process, spec, ended.Task);
 
         void Pass(string? line, bool error)
         {
@@ -59,13 +65,14 @@ internal sealed class ChildProcess : IDisposable
         }
     }
 
-    /// <summary>Asks it to end, and kills it when it has not ended in time.</summary>
-    public async Task StopAsync()
+    /// <summary>Asks it to end, and kills it with all it has started when it has not ended in time.</summary>
+    /// <param name="hurry">Ends the patience earlier.</param>
+    public async Task StopAsync(CancellationToken hurry = default)
     {
         if (!Exited.IsCompleted)
         {
             Unix.Signal(_process, _spec.StopSignal);
-            await Task.WhenAny(Exited, Task.Delay(_spec.StopTimeout));
+            await Task.WhenAny(Exited, Task.Delay(_spec.StopTimeout, hurry));
         }
 
         if (!Exited.IsCompleted)
@@ -115,11 +122,15 @@ internal sealed class ChildProcess : IDisposable
         return start;
     }
 
-    private async Task<int> WaitAsync()
+    private async Task<int> WaitAsync(Task ended)
     {
-        await _process.WaitForExitAsync();
+        await ended;
+        await Task.WhenAny(_process.WaitForExitAsync(), Task.Delay(OutputPatience));
+        if (SetSid is not null)
+        {
+            Unix.KillGroup(_process.Id); // Whatever it has left behind.
+        }
+
         return _process.ExitCode;
     }
-
-    public override string ToString() => _process.Id.ToString(CultureInfo.InvariantCulture);
 }

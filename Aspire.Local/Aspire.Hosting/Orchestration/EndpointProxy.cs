@@ -36,16 +36,16 @@ internal sealed class EndpointProxy : IAsyncDisposable
 
     private async Task AcceptAsync()
     {
-        try
+        while (!_stopping.IsCancellationRequested)
         {
-            while (true)
+            try
             {
                 _ = ForwardAsync(await _listener.AcceptTcpClientAsync(_stopping.Token));
             }
-        }
-        catch (OperationCanceledException)
-        {
-            // The application ends.
+            catch (Exception exception) when (exception is OperationCanceledException or SocketException)
+            {
+                // The application ends, or a client was gone before it was taken in.
+            }
         }
     }
 
@@ -59,14 +59,14 @@ internal sealed class EndpointProxy : IAsyncDisposable
         }
 
         here.NoDelay = there.NoDelay = true;
-        try
+        Task[] copies = [CopyAsync(here, there), CopyAsync(there, here)];
+        if ((await Task.WhenAny(copies)).IsCompletedSuccessfully)
         {
-            await Task.WhenAll(CopyAsync(here, there), CopyAsync(there, here));
+            // One side has said all it has to say; the other may still.
+            await Task.WhenAll(copies).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException)
-        {
-            // Either side is gone; closing both tells the other.
-        }
+
+        // Otherwise one side is gone, and closing both tells the other.
     }
 
     private async Task<TcpClient?> ConnectAsync()

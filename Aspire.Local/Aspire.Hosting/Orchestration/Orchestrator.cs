@@ -22,6 +22,9 @@ internal sealed class Orchestrator(
     IHostEnvironment environment,
     ILoggerFactory loggers) : IHostedService, IAsyncDisposable
 {
+    /// <summary>How long everything together may take to end; what still runs then is killed.</summary>
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(9);
+
     private readonly ILogger _logger = loggers.CreateLogger<DistributedApplication>();
     private readonly CancellationTokenSource _stopping = new();
     private readonly List<EndpointProxy> _proxies = [];
@@ -66,13 +69,14 @@ internal sealed class Orchestrator(
     private async Task StopAllAsync()
     {
         await _stopping.CancelAsync();
+        using var hurry = new CancellationTokenSource(StopTimeout);
         var left = _runners.ToList();
         while (left.Count > 0)
         {
             var used = left.SelectMany(runner => WaitGraph.Uses(runner.Resource).Where(r => r != runner.Resource)).ToHashSet();
             var wave = left.Where(runner => !used.Contains(runner.Resource)).ToList();
             wave = wave.Count > 0 ? wave : [.. left];
-            await Task.WhenAll(wave.Select(runner => runner.StopAsync()));
+            await Task.WhenAll(wave.Select(runner => runner.StopAsync(hurry.Token)));
             left.RemoveAll(wave.Contains);
         }
 

@@ -12,7 +12,7 @@ internal sealed class PortAllocator : IDisposable
     private const int First = 20_000;
     private const int End = 32_000;
 
-    private static readonly string LockFolder = Path.Combine(Path.GetTempPath(), "aspire-ports");
+    private static readonly string LockFolder = Path.Combine(Path.GetTempPath(), $"aspire-ports-{Environment.UserName}");
 
     private readonly List<FileStream> _locks = [];
 

@@ -69,7 +69,8 @@ internal sealed class ReplicaRunner(
     }
 
     /// <summary>Ends the process and keeps it from starting again.</summary>
-    public async Task StopAsync()
+    /// <param name="hurry">Ends the patience with it.</param>
+    public async Task StopAsync(CancellationToken hurry = default)
     {
         ChildProcess? process;
         Task down;
@@ -83,7 +84,7 @@ internal sealed class ReplicaRunner(
         if (process is not null)
         {
             await PublishAsync(KnownResourceStates.Stopping);
-            await process.StopAsync();
+            await process.StopAsync(hurry);
         }
 
         await down;

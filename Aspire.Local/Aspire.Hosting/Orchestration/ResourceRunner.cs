@@ -69,7 +69,8 @@ internal sealed class ResourceRunner
     }
 
     /// <summary>Ends the resource's processes and lets no new one start.</summary>
-    public Task StopAsync() => Task.WhenAll(Replicas.Select(replica => replica.StopAsync()));
+    /// <param name="hurry">Ends the patience with them.</param>
+    public Task StopAsync(CancellationToken hurry) => Task.WhenAll(Replicas.Select(replica => replica.StopAsync(hurry)));
 
     private Task PublishAllAsync(string state, HealthStatus? health = null) => Replicas.Count == 0
         ? _services.Notifications.PublishUpdateAsync(
@@ -118,5 +119,6 @@ internal sealed class ResourceRunner
 
     /// <summary>A service or server that has exited is started again, so that waiting for it goes on.</summary>
     private static bool HasFailed(ResourceEvent e) => e.Snapshot.State?.Text is KnownResourceStates.FailedToStart
-        || (e.Snapshot.State?.Text is KnownResourceStates.Exited && e.Resource is ExecutableResource);
+        || (e.Snapshot.State?.Text is KnownResourceStates.Exited or KnownResourceStates.Finished
+            && e.Resource is ExecutableResource);
 }

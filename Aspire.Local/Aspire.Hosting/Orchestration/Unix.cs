@@ -9,6 +9,9 @@ internal static partial class Unix
     /// <summary>SIGINT: for Postgres a fast shutdown.</summary>
     public const int SigInt = 2;
 
+    /// <summary>SIGKILL: the end.</summary>
+    private const int SigKill = 9;
+
     /// <summary>SIGTERM: please end.</summary>
     public const int SigTerm = 15;
 
@@ -25,6 +28,16 @@ internal static partial class Unix
         else if (!process.HasExited)
         {
             _ = kill(process.Id, signal);
+        }
+    }
+
+    /// <summary>Kills what is left of a process group. Nothing happens when nothing is.</summary>
+    /// <param name="group">The id of the process that leads it.</param>
+    public static void KillGroup(int group)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            _ = kill(-group, SigKill);
         }
     }
 
