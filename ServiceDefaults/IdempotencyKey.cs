@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Microsoft.Extensions.Hosting;
 
@@ -22,6 +24,12 @@ public static class IdempotencyKey
     /// <param name="key">The header's value.</param>
     /// <returns>True when it can.</returns>
     public static bool IsValid(string key) => key.Length is > 0 and <= MaxLength && key.All(c => c is >= '!' and <= '~');
+
+    /// <summary>The answer to a key that cannot be used.</summary>
+    /// <returns>400.</returns>
+    public static ProblemHttpResult Invalid() => Problems.Refusal(
+        StatusCodes.Status400BadRequest, "invalid_idempotency_key",
+        $"An {Header} has 1 to {MaxLength} visible ASCII characters.");
 
     /// <summary>
     /// The transfer's name: made of the key when there is one, so that the same caller's same key names the same transfer

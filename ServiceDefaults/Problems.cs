@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -54,6 +55,14 @@ public static class Problems
         });
         return app;
     }
+
+    /// <summary>A refusal with a word for programs beside the sentence for people.</summary>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="code">The word: snake_case, and the same for ever.</param>
+    /// <param name="detail">The sentence.</param>
+    /// <returns>The answer.</returns>
+    public static ProblemHttpResult Refusal(int status, string code, string detail) =>
+        TypedResults.Problem(detail, statusCode: status, extensions: new Dictionary<string, object?> { ["code"] = code });
 
     private static string? Sentence(HttpContext context) => context.Response.StatusCode switch
     {

@@ -34,7 +34,7 @@ internal static class ChatApi
     {
         if (key is not null && !IdempotencyKey.IsValid(key))
         {
-            return ChatProblems.InvalidKey();
+            return IdempotencyKey.Invalid();
         }
 
         var userId = user.GetUserId();

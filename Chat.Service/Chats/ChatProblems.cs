@@ -19,35 +19,27 @@ internal static class ChatProblems
             : "It is not settled yet whether you were charged; send it again with the same Idempotency-Key to find out.";
         return result.Status switch
         {
-            ReplyStatus.InsufficientTokens => Problem(
+            ReplyStatus.InsufficientTokens => Problems.Refusal(
                 StatusCodes.Status402PaymentRequired, "insufficient_tokens", result.Problem ?? "Not enough tokens."),
-            ReplyStatus.KeyReused => Problem(
+            ReplyStatus.KeyReused => Problems.Refusal(
                 StatusCodes.Status409Conflict, "exists_with_different_content",
                 "This Idempotency-Key was used before for another message. Nothing was written."),
-            ReplyStatus.InProgress => Problem(
+            ReplyStatus.InProgress => Problems.Refusal(
                 StatusCodes.Status409Conflict, "in_progress",
                 "The request with this Idempotency-Key is being answered. Ask again shortly."),
-            ReplyStatus.Refunded => Problem(
+            ReplyStatus.Refunded => Problems.Refusal(
                 StatusCodes.Status409Conflict, "already_refunded",
                 $"The request with this Idempotency-Key failed. {charged} To try again, use a new key."),
-            ReplyStatus.ModelFailed => Problem(
+            ReplyStatus.ModelFailed => Problems.Refusal(
                 StatusCodes.Status502BadGateway, "model_failed", $"The model failed. {charged}"),
-            ReplyStatus.ModelTimedOut => Problem(
+            ReplyStatus.ModelTimedOut => Problems.Refusal(
                 StatusCodes.Status504GatewayTimeout, "model_timed_out", $"The model took too long. {charged}"),
-            ReplyStatus.LedgerUnavailable => Problem(
+            ReplyStatus.LedgerUnavailable => Problems.Refusal(
                 StatusCodes.Status503ServiceUnavailable, "ledger_unavailable",
                 $"The ledger does not answer. {charged}"),
-            _ => Problem(
+            _ => Problems.Refusal(
                 StatusCodes.Status503ServiceUnavailable, "store_unavailable",
                 $"The reply could not be stored. {charged}"),
         };
     }
-
-    /// <summary>The answer to an Idempotency-Key that cannot be used.</summary>
-    public static ProblemHttpResult InvalidKey() => Problem(
-        StatusCodes.Status400BadRequest, "invalid_idempotency_key",
-        $"An {IdempotencyKey.Header} has 1 to {IdempotencyKey.MaxLength} visible ASCII characters.");
-
-    private static ProblemHttpResult Problem(int status, string code, string detail) =>
-        TypedResults.Problem(detail, statusCode: status, extensions: new Dictionary<string, object?> { ["code"] = code });
 }

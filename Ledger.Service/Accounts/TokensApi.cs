@@ -33,7 +33,7 @@ internal static class TokensApi
     {
         if (key is not null && !IdempotencyKey.IsValid(key))
         {
-            return LedgerProblems.InvalidKey();
+            return IdempotencyKey.Invalid();
         }
 
         var userId = user.GetUserId();
