@@ -6,8 +6,8 @@ namespace Gateway;
 internal static class BodyLimit
 {
     /// <summary>
-    /// How much of a refused body is read and thrown away, in bytes. Most clients read an answer only when they have sent
-    /// all of their request; closing the connection on them would show them a broken pipe instead of the 413.
+    /// How much of a refused body is read and thrown away, in bytes. Most clients read an answer only when they have
+    /// sent all of their request; closing the connection on them would show them a broken pipe instead of the 413.
     /// </summary>
     private const int MaxDrainedBytes = 32 * 1024 * 1024;
 

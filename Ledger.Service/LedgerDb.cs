@@ -30,7 +30,8 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
         {
             transfer.Property(t => t.Id).ValueGeneratedNever();
             transfer.Property(t => t.CreatedAt).HasDefaultValueSql("now()");
-            transfer.HasIndex(t => t.ChargeId).IsUnique().HasFilter("charge_id IS NOT NULL").HasDatabaseName(OneRefundPerCharge);
+            transfer.HasIndex(t => t.ChargeId).IsUnique()
+                .HasFilter("charge_id IS NOT NULL").HasDatabaseName(OneRefundPerCharge);
             transfer.ToTable("transfers", table =>
             {
                 table.HasCheckConstraint("ck_transfers_amount", "amount > 0 OR (kind = 5 AND amount = 0)");

@@ -12,7 +12,9 @@ namespace Microsoft.Extensions.Hosting;
 /// <summary>What access tokens of this system carry, and what each scope allows. Written and read here alone.</summary>
 public static class Tokens
 {
-    /// <summary>The issuer unless <c>Auth:Issuer</c> says otherwise: Identity.Service's name in service discovery.</summary>
+    /// <summary>
+    /// The issuer unless <c>Auth:Issuer</c> says otherwise: Identity.Service's name in service discovery.
+    /// </summary>
     public const string DefaultIssuer = "http://identity/";
 
     /// <summary>The audience of every access token.</summary>
@@ -38,9 +40,12 @@ public static class Authentication
     /// Accepts access tokens (RFC 9068: <c>at+jwt</c>, RS256) of Identity.Service, whose keys are read from its
     /// discovery document, and adds the policies <see cref="Tokens.UserPolicy"/> and <see cref="Tokens.LedgerPolicy"/>.
     /// </summary>
-    /// <param name="builder">The service's builder; <c>Auth:Issuer</c> and <c>Auth:Authority</c> are read from it.</param>
+    /// <param name="builder">
+    /// The service's builder; <c>Auth:Issuer</c> and <c>Auth:Authority</c> are read from it.
+    /// </param>
     /// <returns>The same builder.</returns>
-    public static TBuilder AddTokenAuthentication<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    public static TBuilder AddTokenAuthentication<TBuilder>(this TBuilder builder)
+        where TBuilder : IHostApplicationBuilder
     {
         var issuer = builder.Configuration["Auth:Issuer"] ?? Tokens.DefaultIssuer;
         var authority = builder.Configuration["Auth:Authority"] ?? Tokens.DefaultIssuer;
@@ -106,7 +111,8 @@ public static class Authentication
 
     private static bool IsDataProtectionAtStart(ServiceDescriptor service) =>
         service.ServiceType == typeof(IHostedService)
-        && service.ImplementationType?.Namespace?.StartsWith("Microsoft.AspNetCore.DataProtection", StringComparison.Ordinal) == true;
+        && service.ImplementationType?.Namespace?
+            .StartsWith("Microsoft.AspNetCore.DataProtection", StringComparison.Ordinal) == true;
 
     private static void RequireScope(this AuthorizationPolicyBuilder policy, string scope) => policy
         .RequireAuthenticatedUser()

@@ -21,8 +21,8 @@ public static class Database
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMilliseconds(300);
 
     /// <summary>
-    /// Adds the context with snake_case names, an <see cref="NpgsqlDataSource"/> on the same database, and the migration
-    /// of the schema at start: the service listens only when its schema is ready.
+    /// Adds the context with snake_case names, an <see cref="NpgsqlDataSource"/> on the same database, and the
+    /// migration of the schema at start: the service listens only when its schema is ready.
     /// </summary>
     /// <typeparam name="TContext">The service's context.</typeparam>
     /// <param name="builder">The service's builder.</param>

@@ -21,10 +21,14 @@ public static class Extensions
     private const string HealthPath = "/health";
     private const string AlivePath = "/alive";
 
-    /// <summary>The largest request body a service reads, in bytes. A chat message has its own, smaller limit.</summary>
+    /// <summary>
+    /// The largest request body a service reads, in bytes. A chat message has its own, smaller limit.
+    /// </summary>
     public const int MaxRequestBodyBytes = 256 * 1024;
 
-    /// <summary>How long one health check may take. An EF check of a dead server would otherwise hang for 20 s.</summary>
+    /// <summary>
+    /// How long one health check may take. An EF check of a dead server would otherwise hang for 20 s.
+    /// </summary>
     private static readonly TimeSpan HealthCheckTimeout = TimeSpan.FromSeconds(3);
 
     /// <summary>Adds the defaults to a service.</summary>
@@ -66,10 +70,11 @@ public static class Extensions
     /// <summary>Logs, metrics and traces; sent by OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set.</summary>
     /// <param name="builder">The service's builder.</param>
     /// <returns>The same builder.</returns>
-    public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder)
+        where TBuilder : IHostApplicationBuilder
     {
-        // EF logs a failed command and throws it; whoever catches it says what matters. On an empty database and in lost
-        // races failures are expected.
+        // EF logs a failed command and throws it; whoever catches it says what matters. On an empty database and in
+        // lost races failures are expected.
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Database.Command", LogLevel.Critical);
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Update", LogLevel.Critical);
         // It logs each statement at Information: measured, that took half of the machine. Traces show the same.
@@ -103,7 +108,8 @@ public static class Extensions
     /// <summary>Adds a liveness check, and a time limit to every check that has none.</summary>
     /// <param name="builder">The service's builder.</param>
     /// <returns>The same builder.</returns>
-    public static TBuilder AddDefaultHealthChecks<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    public static TBuilder AddDefaultHealthChecks<TBuilder>(this TBuilder builder)
+        where TBuilder : IHostApplicationBuilder
     {
         builder.Services.AddHealthChecks().AddCheck("self", () => HealthCheckResult.Healthy(), ["live"]);
         builder.Services.PostConfigure<HealthCheckServiceOptions>(options =>

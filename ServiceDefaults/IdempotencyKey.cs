@@ -23,7 +23,8 @@ public static class IdempotencyKey
     /// <summary>Whether a key can be used: 1 to 255 visible ASCII characters.</summary>
     /// <param name="key">The header's value.</param>
     /// <returns>True when it can.</returns>
-    public static bool IsValid(string key) => key.Length is > 0 and <= MaxLength && key.All(c => c is >= '!' and <= '~');
+    public static bool IsValid(string key) =>
+        key.Length is > 0 and <= MaxLength && key.All(c => c is >= '!' and <= '~');
 
     /// <summary>The answer to a key that cannot be used.</summary>
     /// <returns>400.</returns>
@@ -32,8 +33,8 @@ public static class IdempotencyKey
         $"An {Header} has 1 to {MaxLength} visible ASCII characters.");
 
     /// <summary>
-    /// The transfer's name: made of the key when there is one, so that the same caller's same key names the same transfer
-    /// on every replica, and new otherwise.
+    /// The transfer's name: made of the key when there is one, so that the same caller's same key names the same
+    /// transfer on every replica, and new otherwise.
     /// </summary>
     /// <param name="userId">The caller; keys of different callers never meet.</param>
     /// <param name="operation">What is asked for; keys of different operations never meet.</param>

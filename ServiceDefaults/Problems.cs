@@ -62,7 +62,8 @@ public static class Problems
     /// <param name="detail">The sentence.</param>
     /// <returns>The answer.</returns>
     public static ProblemHttpResult Refusal(int status, string code, string detail) =>
-        TypedResults.Problem(detail, statusCode: status, extensions: new Dictionary<string, object?> { ["code"] = code });
+        TypedResults.Problem(
+            detail, statusCode: status, extensions: new Dictionary<string, object?> { ["code"] = code });
 
     private static string? Sentence(HttpContext context) => context.Response.StatusCode switch
     {
@@ -74,9 +75,11 @@ public static class Problems
         StatusCodes.Status413PayloadTooLarge => $"The body may have {Extensions.MaxRequestBodyBytes} bytes at most.",
         StatusCodes.Status415UnsupportedMediaType => "Send the body as JSON, with 'Content-Type: application/json'.",
         StatusCodes.Status500InternalServerError => "Something went wrong here. The traceId finds it in the logs.",
-        StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable or StatusCodes.Status504GatewayTimeout
-            => "A service behind this call does not answer, and it is not known whether this was done. Send it again shortly; "
-                + "with an Idempotency-Key it is done once.",
+        StatusCodes.Status502BadGateway
+            or StatusCodes.Status503ServiceUnavailable
+            or StatusCodes.Status504GatewayTimeout
+            => "A service behind this call does not answer, and it is not known whether this was done. "
+                + "Send it again shortly; with an Idempotency-Key it is done once.",
         _ => null,
     };
 
@@ -116,7 +119,8 @@ public static class Problems
 
             logger.LogDebug(bad, "A request could not be read");
             context.Response.StatusCode = bad.StatusCode;
-            return await problems.TryWriteAsync(new() { HttpContext = context, ProblemDetails = { Detail = Explain(bad) } });
+            return await problems.TryWriteAsync(
+                new() { HttpContext = context, ProblemDetails = { Detail = Explain(bad) } });
         }
 
         private static string? Explain(BadHttpRequestException bad) => bad switch

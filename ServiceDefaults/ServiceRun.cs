@@ -9,8 +9,8 @@ namespace Microsoft.Extensions.Hosting;
 public static class ServiceRun
 {
     /// <summary>
-    /// Runs until Ctrl+C or SIGTERM. What an operator can mend (a wrong option, a missing connection string, a taken port,
-    /// a database that does not answer) is one sentence on standard error and not a stack trace.
+    /// Runs until Ctrl+C or SIGTERM. What an operator can mend (a wrong option, a missing connection string, a taken
+    /// port, a database that does not answer) is one sentence on standard error and not a stack trace.
     /// </summary>
     /// <param name="app">The service.</param>
     /// <returns>The exit code: 0, or 1 when it could not start.</returns>
@@ -39,7 +39,8 @@ public static class ServiceRun
         // EF wraps what it gave up retrying; a missing connection string or an option that does not convert is one too.
         InvalidOperationException { InnerException: { } inner } when Explain(inner) is { } cause => cause,
         InvalidOperationException invalid when invalid.Message.Contains("onnection string", StringComparison.Ordinal)
-            || invalid.Message.StartsWith("Failed to convert configuration", StringComparison.Ordinal) => invalid.Message,
+            || invalid.Message.StartsWith("Failed to convert configuration", StringComparison.Ordinal)
+            => invalid.Message,
         _ => null,
     };
 }

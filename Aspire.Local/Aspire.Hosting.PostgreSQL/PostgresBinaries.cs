@@ -8,7 +8,9 @@ internal static class PostgresBinaries
     /// <summary>The configuration key that names the folder to use, for one of several versions.</summary>
     public const string FolderKey = "Aspire:Local:PostgresBin";
 
-    /// <summary>The folder of the server: the given one, or on the PATH, or the newest where the usual packages put it.</summary>
+    /// <summary>
+    /// The folder of the server: the given one, or on the PATH, or the newest where the usual packages put it.
+    /// </summary>
     /// <param name="given">The folder from the configuration, or null.</param>
     /// <exception cref="DistributedApplicationException">There is none; the message says how to install it.</exception>
     public static string Find(string? given)
@@ -18,7 +20,8 @@ internal static class PostgresBinaries
             return File.Exists(Path.Combine(given, OperatingSystem.IsWindows() ? "initdb.exe" : "initdb"))
                 ? given
                 : throw new DistributedApplicationException(
-                    $"'{FolderKey}' is '{given}', which has no 'initdb': name PostgreSQL's bin folder, or leave it out.");
+                    $"'{FolderKey}' is '{given}', which has no 'initdb': "
+                    + "name PostgreSQL's bin folder, or leave it out.");
         }
 
         var initdb = Unix.Find("initdb", UsualFolders()) ?? throw new DistributedApplicationException(
@@ -36,7 +39,8 @@ internal static class PostgresBinaries
             : ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/usr"];
         return roots.Where(Directory.Exists)
             .SelectMany(root => Directory.EnumerateDirectories(root, root == "/usr" ? "pgsql-*" : "*"))
-            .Where(folder => root(folder) is "postgresql" or "PostgreSQL" || folder.Contains("postgresql@", StringComparison.Ordinal)
+            .Where(folder => root(folder) is "postgresql" or "PostgreSQL"
+                || folder.Contains("postgresql@", StringComparison.Ordinal)
                 || folder.Contains("pgsql-", StringComparison.Ordinal))
             .OrderByDescending(Version)
             .Select(folder => Path.Combine(folder, "bin"));

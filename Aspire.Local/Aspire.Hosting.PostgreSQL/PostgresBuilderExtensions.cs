@@ -26,7 +26,8 @@ public static class PostgresBuilderExtensions
         var server = new PostgresServerResource(name, userName?.Resource, passwordParameter);
         var process = new PostgresProcess(server, builder.Configuration);
         return builder.AddResource(server)
-            .WithAnnotation(new EndpointAnnotation(ProtocolType.Tcp, name: PostgresServerResource.PrimaryEndpointName, port: port))
+            .WithAnnotation(new EndpointAnnotation(
+                ProtocolType.Tcp, name: PostgresServerResource.PrimaryEndpointName, port: port))
             .WithAnnotation(new RequirementAnnotation(() => process.FindBinaries()))
             .WithAnnotation(new ProcessAnnotation(process.DescribeAsync))
             .WithAnnotation(new HealthProbeAnnotation(process.AnswersAsync));
@@ -61,6 +62,7 @@ public static class PostgresBuilderExtensions
         }
 
         return builder.WithAnnotation(
-            new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"), ResourceAnnotationMutationBehavior.Replace);
+            new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"),
+            ResourceAnnotationMutationBehavior.Replace);
     }
 }

@@ -93,8 +93,8 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
     }
 
     /// <summary>
-    /// Makes a cluster beside its final place and moves it there when it is whole, so that an initdb that was cut off leaves
-    /// nothing that looks like one.
+    /// Makes a cluster beside its final place and moves it there when it is whole, so that an initdb that was cut off
+    /// leaves nothing that looks like one.
     /// </summary>
     private async Task InitializeAsync(
         string bin, string data, bool durable, ProcessContext context, CancellationToken cancellationToken)
@@ -107,7 +107,8 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
 
         Unix.MakePrivateFolder(half, PostgresServerResource.DefaultUserName);
         var password = await server.PasswordParameter.GetValueAsync(cancellationToken);
-        var passwordFile = context.Folders.SecretFile(server.Name, password ?? "", PostgresServerResource.DefaultUserName);
+        var passwordFile = context.Folders.SecretFile(
+            server.Name, password ?? "", PostgresServerResource.DefaultUserName);
         var output = new ConcurrentQueue<string>(); // Both streams are read at once.
         using var initdb = context.Processes.Start(
             new ProcessSpec(Path.Combine(bin, "initdb"))

@@ -32,11 +32,14 @@ public class PostgresServerResource(string name, ParameterResource? userName, Pa
 
     /// <inheritdoc/>
     public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create(
-        $"Host={PrimaryEndpoint.Property(EndpointProperty.Host)};Port={PrimaryEndpoint.Property(EndpointProperty.Port)};Username={UserNameReference};Password={PasswordParameter}");
+        $"Host={PrimaryEndpoint.Property(EndpointProperty.Host)};"
+        + $"Port={PrimaryEndpoint.Property(EndpointProperty.Port)};"
+        + $"Username={UserNameReference};Password={PasswordParameter}");
 
     /// <summary>The server as a <c>postgresql://</c> URI.</summary>
     public ReferenceExpression UriExpression => ReferenceExpression.Create(
-        $"postgresql://{UserNameReference}:{PasswordParameter}@{PrimaryEndpoint.Property(EndpointProperty.HostAndPort)}");
+        $"postgresql://{UserNameReference}:{PasswordParameter}"
+        + $"@{PrimaryEndpoint.Property(EndpointProperty.HostAndPort)}");
 
     internal IEnumerable<KeyValuePair<string, ReferenceExpression>> ConnectionProperties =>
     [

@@ -23,7 +23,8 @@ public static class RedisBuilderExtensions
         var server = new RedisResource(name, password?.Resource ?? builder.AddPassword(name).Resource);
         var process = new RedisProcess(server, builder.Configuration, builder.AppHostDirectory);
         return builder.AddResource(server)
-            .WithAnnotation(new EndpointAnnotation(ProtocolType.Tcp, name: RedisResource.PrimaryEndpointName, port: port))
+            .WithAnnotation(new EndpointAnnotation(
+                ProtocolType.Tcp, name: RedisResource.PrimaryEndpointName, port: port))
             .WithAnnotation(new RequirementAnnotation(process.Require))
             .WithAnnotation(new ProcessAnnotation(process.DescribeAsync))
             .WithAnnotation(new HealthProbeAnnotation(process.AnswersAsync));
@@ -43,6 +44,7 @@ public static class RedisBuilderExtensions
         }
 
         return builder.WithAnnotation(
-            new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"), ResourceAnnotationMutationBehavior.Replace);
+            new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"),
+            ResourceAnnotationMutationBehavior.Replace);
     }
 }

@@ -6,8 +6,8 @@ using StackExchange.Redis;
 namespace Aspire.Hosting.Redis;
 
 /// <summary>
-/// Runs <c>redis-server</c> or Garnet, on loopback only, with a password. <c>Aspire:Local:Redis</c> set to <c>redis</c> or
-/// <c>garnet</c> chooses one; otherwise it is <c>redis-server</c> when the PATH has it.
+/// Runs <c>redis-server</c> or Garnet, on loopback only, with a password. <c>Aspire:Local:Redis</c> set to <c>redis</c>
+/// or <c>garnet</c> chooses one; otherwise it is <c>redis-server</c> when the PATH has it.
 /// </summary>
 internal sealed class RedisProcess(RedisResource server, IConfiguration configuration, string appHostDirectory)
 {
@@ -28,7 +28,9 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
         ? choice.Equals("garnet", StringComparison.OrdinalIgnoreCase)
         : Unix.Find("redis-server") is null;
 
-    /// <summary>How to start it. The password goes in by standard input or a private file, never as an argument.</summary>
+    /// <summary>
+    /// How to start it. The password goes in by standard input or a private file, never as an argument.
+    /// </summary>
     public async Task<ProcessSpec> DescribeAsync(ProcessContext context, CancellationToken cancellationToken)
     {
         var password = await server.PasswordParameter!.GetValueAsync(cancellationToken);
@@ -45,7 +47,8 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
     {
         if (_options is null)
         {
-            var connectionString = await ((IResourceWithConnectionString)server).GetConnectionStringAsync(cancellationToken);
+            var connectionString = await ((IResourceWithConnectionString)server)
+                .GetConnectionStringAsync(cancellationToken);
             _options = ConfigurationOptions.Parse(connectionString!);
             _options.ConnectTimeout = _options.AsyncTimeout = 2_000;
             _options.ConnectRetry = 1;

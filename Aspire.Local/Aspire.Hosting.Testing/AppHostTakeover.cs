@@ -8,10 +8,13 @@ namespace Aspire.Hosting.Testing;
 /// stopping to the test.
 /// </summary>
 internal sealed class AppHostTakeover(
-    Assembly appHost, string[] args, Action<DistributedApplicationOptions, HostApplicationBuilderSettings> configureBuilder)
+    Assembly appHost,
+    string[] args,
+    Action<DistributedApplicationOptions, HostApplicationBuilderSettings> configureBuilder)
     : TestRun(args)
 {
-    private readonly TaskCompletionSource<IDistributedApplicationBuilder> _described = NewSource<IDistributedApplicationBuilder>();
+    private readonly TaskCompletionSource<IDistributedApplicationBuilder> _described =
+        NewSource<IDistributedApplicationBuilder>();
     private readonly TaskCompletionSource<DistributedApplication> _built = NewSource<DistributedApplication>();
     private readonly TaskCompletionSource _mayBuild = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -21,7 +21,10 @@ internal abstract class TestRun(string[] args) : AppHostInterceptor
 
     public override void ConfigureOptions(DistributedApplicationOptions options) =>
         // The later of two arguments wins: what the test says goes before what is said here.
-        options.Args = ["--DcpPublisher:RandomizePorts=true", $"--Aspire:Store:Path={_store}", .. options.Args ?? [], .. Args];
+        options.Args =
+        [
+            "--DcpPublisher:RandomizePorts=true", $"--Aspire:Store:Path={_store}", .. options.Args ?? [], .. Args,
+        ];
 
     public override void ConfigureHost(HostApplicationBuilderSettings settings) =>
         settings.EnvironmentName = Environments.Development;

@@ -19,7 +19,8 @@ public class DistributedApplication : IHost, IAsyncDisposable
     public IServiceProvider Services => _host.Services;
 
     /// <summary>The states of the resources.</summary>
-    public ResourceNotificationService ResourceNotifications => Services.GetRequiredService<ResourceNotificationService>();
+    public ResourceNotificationService ResourceNotifications =>
+        Services.GetRequiredService<ResourceNotificationService>();
 
     /// <summary>Starts, stops and restarts resources.</summary>
     public ResourceCommandService ResourceCommands => Services.GetRequiredService<ResourceCommandService>();
@@ -49,7 +50,8 @@ public class DistributedApplication : IHost, IAsyncDisposable
     /// <summary>Starts all resources; returns when they have begun to start, not when they are healthy.</summary>
     /// <param name="cancellationToken">Ends the start.</param>
     /// <returns>The start.</returns>
-    public virtual Task StartAsync(CancellationToken cancellationToken = default) => _host.StartAsync(cancellationToken);
+    public virtual Task StartAsync(CancellationToken cancellationToken = default) =>
+        _host.StartAsync(cancellationToken);
 
     /// <summary>Stops all resources, those that use others first.</summary>
     /// <param name="cancellationToken">Ends the patience.</param>
@@ -60,8 +62,8 @@ public class DistributedApplication : IHost, IAsyncDisposable
     public void Run() => RunAsync().GetAwaiter().GetResult();
 
     /// <summary>
-    /// Starts, waits for Ctrl+C, SIGTERM or <paramref name="cancellationToken"/>, stops. What cannot be started is said in
-    /// one sentence and makes the exit code 1.
+    /// Starts, waits for Ctrl+C, SIGTERM or <paramref name="cancellationToken"/>, stops. What cannot be started is said
+    /// in one sentence and makes the exit code 1.
     /// </summary>
     /// <param name="cancellationToken">Ends the run.</param>
     /// <returns>The run.</returns>

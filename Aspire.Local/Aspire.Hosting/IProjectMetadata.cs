@@ -3,7 +3,9 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace Aspire.Hosting;
 
-/// <summary>Where a project is. The AppHost's build writes a class of this kind for each project it references.</summary>
+/// <summary>
+/// Where a project is. The AppHost's build writes a class of this kind for each project it references.
+/// </summary>
 public interface IProjectMetadata : IResourceAnnotation
 {
     /// <summary>The path of the project file.</summary>

@@ -47,7 +47,9 @@ public static class ParameterResourceBuilderExtensions
         var parameter = builder.AddParameter(
             name,
             secret,
-            () => persist ? AppHostFolders.Of(builder).GetOrAddSecret(name, value.GetDefaultValue) : value.GetDefaultValue());
+            () => persist
+                ? AppHostFolders.Of(builder).GetOrAddSecret(name, value.GetDefaultValue)
+                : value.GetDefaultValue());
         parameter.Resource.Default = value;
         return parameter;
     }

@@ -11,7 +11,9 @@ public static class ProjectResourceBuilderExtensions
     private static readonly JsonSerializerOptions LaunchSettingsJson =
         new() { ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
-    /// <summary>Adds a project, with the endpoints and variables of its launch profile "http", or else its first.</summary>
+    /// <summary>
+    /// Adds a project, with the endpoints and variables of its launch profile "http", or else its first.
+    /// </summary>
     /// <typeparam name="TProject">The class that the AppHost's build wrote for it.</typeparam>
     /// <param name="builder">The application.</param>
     /// <param name="name">The resource's name.</param>

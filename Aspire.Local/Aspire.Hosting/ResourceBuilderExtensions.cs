@@ -8,7 +8,9 @@ namespace Aspire.Hosting;
 /// <summary>What resources of any kind can be told.</summary>
 public static class ResourceBuilderExtensions
 {
-    /// <summary>Gives the resource another one's connection string: <c>ConnectionStrings__{name}</c> and its parts.</summary>
+    /// <summary>
+    /// Gives the resource another one's connection string: <c>ConnectionStrings__{name}</c> and its parts.
+    /// </summary>
     /// <typeparam name="T">The resource's type.</typeparam>
     /// <param name="builder">The resource.</param>
     /// <param name="source">The other one.</param>
@@ -33,10 +35,12 @@ public static class ResourceBuilderExtensions
                     return;
                 }
 
-                throw new DistributedApplicationException($"The connection string for the resource '{resource.Name}' is not available.");
+                throw new DistributedApplicationException(
+                    $"The connection string for the resource '{resource.Name}' is not available.");
             }
 
-            context.EnvironmentVariables[resource.ConnectionStringEnvironmentVariable ?? $"ConnectionStrings__{name}"] = value;
+            var variable = resource.ConnectionStringEnvironmentVariable ?? $"ConnectionStrings__{name}";
+            context.EnvironmentVariables[variable] = value;
             foreach (var (property, expression) in resource.GetConnectionProperties())
             {
                 context.EnvironmentVariables[$"{VariableName(name)}_{property.ToUpperInvariant()}"] = expression;
@@ -44,7 +48,9 @@ public static class ResourceBuilderExtensions
         });
     }
 
-    /// <summary>Lets the resource find another one by name: <c>services__{name}__{endpoint}__{n}</c>, one per replica.</summary>
+    /// <summary>
+    /// Lets the resource find another one by name: <c>services__{name}__{endpoint}__{n}</c>, one per replica.
+    /// </summary>
     /// <typeparam name="T">The resource's type.</typeparam>
     /// <param name="builder">The resource.</param>
     /// <param name="source">The other one.</param>
@@ -270,7 +276,8 @@ public static class ResourceBuilderExtensions
     /// <param name="builder">The resource.</param>
     /// <param name="dependency">The other one.</param>
     /// <returns>The same builder.</returns>
-    public static IResourceBuilder<T> WaitFor<T>(this IResourceBuilder<T> builder, IResourceBuilder<IResource> dependency)
+    public static IResourceBuilder<T> WaitFor<T>(
+        this IResourceBuilder<T> builder, IResourceBuilder<IResource> dependency)
         where T : IResourceWithWaitSupport => builder.Relate(dependency.Resource, "WaitFor")
             .WithAnnotation(new WaitAnnotation(dependency.Resource, WaitType.WaitUntilHealthy));
 
@@ -295,8 +302,8 @@ public static class ResourceBuilderExtensions
     internal static IResourceBuilder<T> Relate<T>(this IResourceBuilder<T> builder, IResource resource, string type)
         where T : IResource => builder.WithAnnotation(new ResourceRelationshipAnnotation(resource, type));
 
-    private static EndpointAnnotation? FindEndpoint<T>(this IResourceBuilder<T> builder, string name) where T : IResource =>
-        builder.Resource.Annotations.OfType<EndpointAnnotation>()
+    private static EndpointAnnotation? FindEndpoint<T>(this IResourceBuilder<T> builder, string name)
+        where T : IResource => builder.Resource.Annotations.OfType<EndpointAnnotation>()
             .SingleOrDefault(endpoint => endpoint.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 
     private static string VariableName(string name) => name.ToUpperInvariant().Replace('-', '_');

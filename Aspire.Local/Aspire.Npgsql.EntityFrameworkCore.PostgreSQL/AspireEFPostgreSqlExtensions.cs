@@ -12,7 +12,9 @@ public static class AspireEFPostgreSqlExtensions
 {
     private const string Section = "Aspire:Npgsql:EntityFrameworkCore:PostgreSQL";
 
-    /// <summary>Adds a pooled <typeparamref name="TContext"/> with retries, a health check, tracing and metrics.</summary>
+    /// <summary>
+    /// Adds a pooled <typeparamref name="TContext"/> with retries, a health check, tracing and metrics.
+    /// </summary>
     /// <typeparam name="TContext">The context.</typeparam>
     /// <param name="builder">The application's builder.</param>
     /// <param name="connectionName">The name under <c>ConnectionStrings</c>.</param>
@@ -36,8 +38,8 @@ public static class AspireEFPostgreSqlExtensions
             if (string.IsNullOrWhiteSpace(settings.ConnectionString) && !EF.IsDesignTime)
             {
                 throw new InvalidOperationException(
-                    $"The connection string of {typeof(TContext).Name} is missing: set 'ConnectionStrings:{connectionName}' "
-                    + $"or 'ConnectionString' in '{Section}'.");
+                    $"The connection string of {typeof(TContext).Name} is missing: "
+                    + $"set 'ConnectionStrings:{connectionName}' or 'ConnectionString' in '{Section}'.");
             }
 
             options.UseNpgsql(settings.ConnectionString, npgsql => Apply(npgsql, settings));
@@ -80,7 +82,8 @@ public static class AspireEFPostgreSqlExtensions
         }
 
         section.GetSection(typeof(TContext).Name).Bind(settings);
-        if (connectionName is not null && builder.Configuration.GetConnectionString(connectionName) is { } connectionString)
+        if (connectionName is not null
+            && builder.Configuration.GetConnectionString(connectionName) is { } connectionString)
         {
             settings.ConnectionString = connectionString;
         }
@@ -103,7 +106,8 @@ public static class AspireEFPostgreSqlExtensions
     }
 
     private static void AddInstrumentation<TContext>(
-        IHostApplicationBuilder builder, NpgsqlEntityFrameworkCorePostgreSQLSettings settings) where TContext : DbContext
+        IHostApplicationBuilder builder, NpgsqlEntityFrameworkCorePostgreSQLSettings settings)
+        where TContext : DbContext
     {
         if (!settings.DisableHealthChecks)
         {

@@ -46,7 +46,8 @@ internal static class ChatApi
         }
 
         var result = await paidReply.AnswerAsync(charge, cancellationToken);
-        if (result.Status is ReplyStatus.InProgress && await store.FindAsync(charge.Id, cancellationToken) is { } meanwhile)
+        if (result.Status is ReplyStatus.InProgress
+            && await store.FindAsync(charge.Id, cancellationToken) is { } meanwhile)
         {
             return await ReplayAsync(meanwhile, charge, paidReply, response, cancellationToken);
         }
@@ -103,7 +104,8 @@ internal static class ChatApi
         if (before.Status is ChatStatus.Refunded)
         {
             // The refund may have been cut off behind the tombstone; asking again does no harm.
-            return ChatProblems.Of(await paidReply.UndoAsync(charge, ReplyStatus.Refunded, cancellationToken), response);
+            var undone = await paidReply.UndoAsync(charge, ReplyStatus.Refunded, cancellationToken);
+            return ChatProblems.Of(undone, response);
         }
 
         response.Headers[IdempotencyKey.ReplayedHeader] = "true";
@@ -116,7 +118,8 @@ internal static class ChatApi
 
 /// <summary>A message to the model. Public, because validation passes over internal types.</summary>
 /// <param name="Message">1 to 32,768 bytes of UTF-8.</param>
-public sealed record ChatRequest([Required(ErrorMessage = "The message must not be empty."), ChatMessage] string Message);
+public sealed record ChatRequest(
+    [Required(ErrorMessage = "The message must not be empty."), ChatMessage] string Message);
 
 /// <summary>A message and its reply.</summary>
 /// <param name="Id">The chat's number.</param>

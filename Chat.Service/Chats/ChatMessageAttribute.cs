@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Chat.Service.Chats;
 
-/// <summary>A message that can be answered and stored: something to read, within the limit, without NUL characters.</summary>
+/// <summary>
+/// A message that can be answered and stored: something to read, within the limit, without NUL characters.
+/// </summary>
 [AttributeUsage(AttributeTargets.Parameter | AttributeTargets.Property)]
 public sealed class ChatMessageAttribute : ValidationAttribute
 {
@@ -14,7 +16,8 @@ public sealed class ChatMessageAttribute : ValidationAttribute
     protected override ValidationResult? IsValid(object? value, ValidationContext validationContext) => value switch
     {
         not string => ValidationResult.Success, // That is for [Required] to say, which refuses blank messages too.
-        string text when Encoding.UTF8.GetByteCount(text) > MaxBytes => new($"The message may have {MaxBytes} bytes at most."),
+        string text when Encoding.UTF8.GetByteCount(text) > MaxBytes =>
+            new($"The message may have {MaxBytes} bytes at most."),
         string text when text.Contains('\0') => new("The message must not hold a NUL character."),
         _ => ValidationResult.Success,
     };

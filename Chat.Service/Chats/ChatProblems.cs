@@ -16,7 +16,8 @@ internal static class ChatProblems
         // Never said unless it is so.
         var charged = result.IsSettled
             ? "You were not charged."
-            : "It is not settled yet whether you were charged; send it again with the same Idempotency-Key to find out.";
+            : "It is not settled yet whether you were charged; "
+                + "send it again with the same Idempotency-Key to find out.";
         return result.Status switch
         {
             ReplyStatus.InsufficientTokens => Problems.Refusal(

@@ -6,8 +6,8 @@ using Npgsql;
 namespace Chat.Service.Chats;
 
 /// <summary>
-/// Charge, reply, store: a user is charged if and only if a reply is stored. Whatever fails after the charge was asked for
-/// sets the charge's tombstone and then refunds it, in that order, so that nothing can be both stored and refunded.
+/// Charge, reply, store: a user is charged if and only if a reply is stored. Whatever fails after the charge was asked
+/// for sets the charge's tombstone and then refunds it, in that order, so that nothing can be both stored and refunded.
 /// </summary>
 internal sealed class PaidReply(
     ChatStore store,
@@ -68,10 +68,14 @@ internal sealed class PaidReply(
         }
     }
 
-    /// <summary>Sets the tombstone and gives the charge back. May be repeated: an undo that was cut off is finished.</summary>
+    /// <summary>
+    /// Sets the tombstone and gives the charge back. May be repeated: an undo that was cut off is finished.
+    /// </summary>
     /// <param name="charge">The charge.</param>
     /// <param name="why">What to answer.</param>
-    /// <param name="cancellationToken">The caller. Undoing goes on when it is gone, which is one reason to undo.</param>
+    /// <param name="cancellationToken">
+    /// The caller. Undoing goes on when it is gone, which is one reason to undo.
+    /// </param>
     /// <returns>Why there is no chat; or the chat, when it turns out to be stored.</returns>
     public async Task<PaidReplyResult> UndoAsync(
         ChatCharge charge, ReplyStatus why, CancellationToken cancellationToken)
@@ -92,7 +96,8 @@ internal sealed class PaidReply(
         }
         catch (Exception exception)
         {
-            logger.LogError(exception, "Charge {Charge} of user {User} could not be refunded yet", charge.Id, charge.UserId);
+            logger.LogError(
+                exception, "Charge {Charge} of user {User} could not be refunded yet", charge.Id, charge.UserId);
         }
 
         cancellationToken.ThrowIfCancellationRequested();
@@ -108,11 +113,14 @@ internal sealed class PaidReply(
         try
         {
             // A model client that does not honour its token is left behind.
-            return (await model.GetResponseAsync(message, cancellationToken: patience.Token).WaitAsync(patience.Token)).Text;
+            var response = await model.GetResponseAsync(message, cancellationToken: patience.Token)
+                .WaitAsync(patience.Token);
+            return response.Text;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new TimeoutException($"The model took longer than {options.Value.ModelTimeout}, or the service stops.");
+            throw new TimeoutException(
+                $"The model took longer than {options.Value.ModelTimeout}, or the service stops.");
         }
     }
 }

@@ -1,8 +1,9 @@
 namespace Chat.Service.Chats;
 
 /// <summary>
-/// What became of a charge: a completed chat, or a tombstone that says the charge was or will be refunded. A charge has one
-/// row, so a chat that is finished late cannot be stored once its tombstone stands, nor be refunded once it is stored.
+/// What became of a charge: a completed chat, or a tombstone that says the charge was or will be refunded. A charge has
+/// one row, so a chat that is finished late cannot be stored once its tombstone stands, nor be refunded once it is
+/// stored.
 /// </summary>
 internal sealed class StoredChat
 {

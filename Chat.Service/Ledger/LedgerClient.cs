@@ -8,7 +8,9 @@ namespace Chat.Service.Ledger;
 /// <summary>Charges and refunds at Ledger.Service. Both calls name the charge, so they may be repeated.</summary>
 internal sealed class LedgerClient(HttpClient http)
 {
-    /// <summary>How often a request was sent. The resilience handler sends it again when an answer is lost or late.</summary>
+    /// <summary>
+    /// How often a request was sent. The resilience handler sends it again when an answer is lost or late.
+    /// </summary>
     public static readonly HttpRequestOptionsKey<int> Attempts = new("Attempts");
 
     /// <summary>Charges a chat.</summary>
@@ -19,7 +21,9 @@ internal sealed class LedgerClient(HttpClient http)
     public async Task<ChargeResult> ChargeAsync(ChatCharge charge, CancellationToken cancellationToken)
     {
         using var response = await http.PutAsJsonAsync(
-            $"charges/{charge.Id}", new ChargeBody(charge.UserId, charge.Cost, Fingerprint(charge.Message)), cancellationToken);
+            $"charges/{charge.Id}",
+            new ChargeBody(charge.UserId, charge.Cost, Fingerprint(charge.Message)),
+            cancellationToken);
         if (response.StatusCode is not HttpStatusCode.Created && WasRepeated(response))
         {
             // An earlier attempt may have written it, or may yet: nobody can tell from this answer.
@@ -48,8 +52,8 @@ internal sealed class LedgerClient(HttpClient http)
     }
 
     /// <summary>
-    /// Gives a charge back. One that was never written cannot be written any more once this is answered: the ledger keeps
-    /// its name.
+    /// Gives a charge back. One that was never written cannot be written any more once this is answered: the ledger
+    /// keeps its name.
     /// </summary>
     /// <param name="charge">The charge's name.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Options;
 namespace Chat.Service.Ledger;
 
 /// <summary>
-/// Sends each request with a client-credentials token (RFC 6749, 4.4) of this service, fetched when the first is needed and
-/// again shortly before it ends. A token that is refused is forgotten.
+/// Sends each request with a client-credentials token (RFC 6749, 4.4) of this service, fetched when the first is needed
+/// and again shortly before it ends. A token that is refused is forgotten.
 /// </summary>
 internal sealed class ServiceTokenHandler(ServiceTokens tokens) : DelegatingHandler
 {
@@ -82,7 +82,8 @@ internal sealed class ServiceTokens(
             ["client_secret"] = options.Value.ClientSecret,
             ["scope"] = Tokens.LedgerScope,
         });
-        using var response = await clients.CreateClient(IdentityClient).PostAsync("connect/token", form, cancellationToken);
+        using var response = await clients.CreateClient(IdentityClient)
+            .PostAsync("connect/token", form, cancellationToken);
         response.EnsureSuccessStatusCode();
         var answer = await response.Content.ReadFromJsonAsync<TokenAnswer>(cancellationToken);
         return new Held(answer!.AccessToken, time.GetUtcNow() + TimeSpan.FromSeconds(answer.ExpiresIn) - Margin);

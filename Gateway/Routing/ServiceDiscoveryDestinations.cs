@@ -35,7 +35,9 @@ internal sealed class ServiceDiscoveryDestinations(ServiceEndpointResolver resol
     {
         // An endpoint is "host:port", or a URL when the service was given as one.
         var text = endpoint.ToString()!;
-        return text.Contains("://", StringComparison.Ordinal) ? text : $"{service.Scheme}://{text}{service.PathAndQuery}";
+        return text.Contains("://", StringComparison.Ordinal)
+            ? text
+            : $"{service.Scheme}://{text}{service.PathAndQuery}";
     }
 }
 

@@ -17,8 +17,8 @@ internal sealed class Account
 }
 
 /// <summary>
-/// The other side of every user's transfer. These accounts have ids but no rows: a row would be locked by every charge of
-/// every user, and what they hold can be summed from the transfers.
+/// The other side of every user's transfer. These accounts have ids but no rows: a row would be locked by every charge
+/// of every user, and what they hold can be summed from the transfers.
 /// </summary>
 internal static class SystemAccount
 {

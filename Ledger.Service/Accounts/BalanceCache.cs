@@ -5,9 +5,9 @@ using StackExchange.Redis;
 namespace Ledger.Service.Accounts;
 
 /// <summary>
-/// Balances in Redis, for reads only: no decision is ever made on them. Each value carries the account's version, and an
-/// older version never replaces a newer one, whatever the order in which replicas write. Without Redis every call is a
-/// miss; a Redis that is slow costs a call <see cref="Patience"/> once and is then left alone for <see cref="Rest"/>.
+/// Balances in Redis, for reads only: no decision is ever made on them. Each value carries the account's version, and
+/// an older version never replaces a newer one, whatever the order in which replicas write. Without Redis every call is
+/// a miss; a Redis that is slow costs a call <see cref="Patience"/> once and is then left alone for <see cref="Rest"/>.
 /// </summary>
 internal sealed class BalanceCache(IServiceProvider services, TimeProvider time, ILogger<BalanceCache> logger)
     : IHostedService
@@ -17,7 +17,8 @@ internal sealed class BalanceCache(IServiceProvider services, TimeProvider time,
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// How long a value lives, in seconds. It bounds how old a balance can be when a write reached Postgres and not Redis.
+    /// How long a value lives, in seconds.
+    /// It bounds how old a balance can be when a write reached Postgres and not Redis.
     /// </summary>
     private const int LifetimeSeconds = 10;
 

@@ -38,7 +38,11 @@ internal static class TokensApi
 
         var userId = user.GetUserId();
         var transfer = new DebitRequest(
-            IdempotencyKey.ToTransferId(userId, "deduct", key), userId, request.Amount, TransferKind.Deduction, request.Reason);
+            IdempotencyKey.ToTransferId(userId, "deduct", key),
+            userId,
+            request.Amount,
+            TransferKind.Deduction,
+            request.Reason);
         var outcome = await ledger.DebitAsync(transfer, cancellationToken);
         if (outcome.Status is TransferStatus.Exists)
         {

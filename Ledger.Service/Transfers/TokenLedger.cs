@@ -4,14 +4,14 @@ using Microsoft.Extensions.Options;
 namespace Ledger.Service.Transfers;
 
 /// <summary>
-/// Every way tokens move and are read. Postgres decides; what it decided goes to the cache before the caller hears of it,
-/// so that the caller's next read, on any replica, is not older.
+/// Every way tokens move and are read. Postgres decides; what it decided goes to the cache before the caller hears of
+/// it, so that the caller's next read, on any replica, is not older.
 /// </summary>
 internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOptions<LedgerOptions> options)
 {
     /// <summary>
-    /// How often a refused debit is tried again because the account has changed since. Each time another request has won
-    /// a race, so that a few are enough.
+    /// How often a refused debit is tried again because the account has changed since. Each time another request has
+    /// won a race, so that a few are enough.
     /// </summary>
     private const int MaxAttempts = 16;
 
@@ -107,8 +107,8 @@ internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOpti
     }
 
     /// <summary>
-    /// Brings the cache up to date when an earlier call may have written to Postgres and not to Redis, because it was cut
-    /// off in between.
+    /// Brings the cache up to date when an earlier call may have written to Postgres and not to Redis, because it was
+    /// cut off in between.
     /// </summary>
     private async Task RefreshAsync(long account, CancellationToken cancellationToken)
     {

@@ -50,8 +50,8 @@ internal enum TransferKind : short
     Deduction = 4,
 
     /// <summary>
-    /// Nothing, under the name of a charge that was refunded before it arrived. It moves no tokens; it takes the name, so
-    /// that the charge, which may still be on its way, cannot be written.
+    /// Nothing, under the name of a charge that was refunded before it arrived. It moves no tokens; it takes the name,
+    /// so that the charge, which may still be on its way, cannot be written.
     /// </summary>
     Void = 5,
 }

@@ -4,8 +4,8 @@ using Npgsql;
 namespace Ledger.Service.Transfers;
 
 /// <summary>
-/// The statements that move tokens. Each is one guarded statement: it locks the user's row, checks, changes the balance and
-/// writes the transfer together, or does nothing. Only one row is ever locked, so no order of locks is needed.
+/// The statements that move tokens. Each is one guarded statement: it locks the user's row, checks, changes the balance
+/// and writes the transfer together, or does nothing. Only one row is ever locked, so no order of locks is needed.
 /// </summary>
 internal sealed class TransferStore(NpgsqlDataSource database)
 {
@@ -29,7 +29,8 @@ internal sealed class TransferStore(NpgsqlDataSource database)
             WHERE accounts.id = charge.debit_account AND NOT EXISTS (SELECT FROM transfers WHERE charge_id = $1)
             RETURNING accounts.id, charge.amount, accounts.balance, accounts.version),
         transfer AS (
-            INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, charge_id, balance_after)
+            INSERT INTO transfers
+                (id, debit_account, credit_account, amount, kind, request_hash, charge_id, balance_after)
             SELECT $2, $3, id, amount, $5, ''::bytea, $1, balance FROM credit)
         SELECT balance, version, id FROM credit
         """;
@@ -60,12 +61,20 @@ internal sealed class TransferStore(NpgsqlDataSource database)
     public async Task<Balance?> DebitAsync(DebitRequest request, CancellationToken cancellationToken)
     {
         await using var command = Command(
-            DebitSql, request.Id, request.Account, request.Amount, SystemAccount.Revenue, (short)request.Kind, request.Hash());
+            DebitSql,
+            request.Id,
+            request.Account,
+            request.Amount,
+            SystemAccount.Revenue,
+            (short)request.Kind,
+            request.Hash());
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = request.Reason });
         try
         {
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            return await reader.ReadAsync(cancellationToken) ? new Balance(reader.GetInt64(0), reader.GetInt64(1)) : null;
+            return await reader.ReadAsync(cancellationToken)
+                ? new Balance(reader.GetInt64(0), reader.GetInt64(1))
+                : null;
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UniqueViolation)
         {
@@ -75,7 +84,9 @@ internal sealed class TransferStore(NpgsqlDataSource database)
     }
 
     /// <summary>Gives a charge back.</summary>
-    /// <returns>The account and its new balance; null when there is no such charge, or it was given back before.</returns>
+    /// <returns>
+    /// The account and its new balance; null when there is no such charge, or it was given back before.
+    /// </returns>
     public async Task<(long Account, Balance Balance)?> RefundAsync(
         Guid charge, Guid refund, CancellationToken cancellationToken)
     {
@@ -95,7 +106,9 @@ internal sealed class TransferStore(NpgsqlDataSource database)
         }
     }
 
-    /// <summary>Takes the name of a charge that is not there. Waits for a charge of that name that is being written.</summary>
+    /// <summary>
+    /// Takes the name of a charge that is not there. Waits for a charge of that name that is being written.
+    /// </summary>
     /// <returns>Whether the name was free.</returns>
     public async Task<bool> VoidAsync(Guid charge, CancellationToken cancellationToken)
     {
@@ -119,16 +132,22 @@ internal sealed class TransferStore(NpgsqlDataSource database)
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadAsync(cancellationToken)
             ? new WrittenTransfer(
-                reader.GetFieldValue<byte[]>(0), reader.GetInt64(1), (TransferKind)reader.GetInt16(2), reader.GetBoolean(3))
+                reader.GetFieldValue<byte[]>(0),
+                reader.GetInt64(1),
+                (TransferKind)reader.GetInt16(2),
+                reader.GetBoolean(3))
             : null;
     }
 
     /// <summary>The refund of a charge: its name and the balance right after it.</summary>
-    public async Task<(Guid Id, long Account, long BalanceAfter)?> FindRefundAsync(Guid charge, CancellationToken cancellationToken)
+    public async Task<(Guid Id, long Account, long BalanceAfter)?> FindRefundAsync(
+        Guid charge, CancellationToken cancellationToken)
     {
         await using var command = Command(FindRefundSql, charge);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        return await reader.ReadAsync(cancellationToken) ? (reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2)) : null;
+        return await reader.ReadAsync(cancellationToken)
+            ? (reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2))
+            : null;
     }
 
     /// <summary>An account's balance; null when it is not open.</summary>

@@ -12,6 +12,9 @@ internal static class AppHostProcess
         Projects.AppHost.ProjectPath, "bin", Path.GetRelativePath(
             Path.Combine(AppContext.BaseDirectory, "..", ".."), AppContext.BaseDirectory), "AppHost.dll");
 
+    /// <summary>Not the one that people who work here use.</summary>
+    private static readonly string Store = Path.Combine(Path.GetTempPath(), "aspire-local-tests");
+
     /// <summary>Runs it until it ends.</summary>
     /// <returns>Its exit code, and all it wrote.</returns>
     public static async Task<(int ExitCode, string Output)> RunAsync(params string[] args)
@@ -33,7 +36,7 @@ internal static class AppHostProcess
 
     /// <summary>Starts it, with its output redirected.</summary>
     public static Process Start(params string[] args) =>
-        Process.Start(new ProcessStartInfo("dotnet", ["exec", Assembly, .. args])
+        Process.Start(new ProcessStartInfo("dotnet", ["exec", Assembly, $"--Aspire:Store:Path={Store}", .. args])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

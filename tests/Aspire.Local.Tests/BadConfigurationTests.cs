@@ -14,9 +14,11 @@ public sealed class BadConfigurationTests
     [Fact]
     public async Task AppHost_WithoutPostgres_SaysWhatToDoAndExitsWith1()
     {
-        var (exitCode, output) = await AppHostProcess.RunAsync("--Storage=ephemeral", "--Aspire:Local:PostgresBin=/nowhere");
+        var (exitCode, output) = await AppHostProcess.RunAsync(
+            "--Storage=ephemeral", "--Aspire:Local:PostgresBin=/nowhere");
         Assert.Equal(1, exitCode);
-        Assert.Contains("'Aspire:Local:PostgresBin' is '/nowhere', which has no 'initdb'", output, StringComparison.Ordinal);
+        Assert.Contains(
+            "'Aspire:Local:PostgresBin' is '/nowhere', which has no 'initdb'", output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
     }
 
@@ -83,7 +85,8 @@ public sealed class BadConfigurationTests
     public async Task Parameter_WithoutAValue_FailsWhatNeedsIt()
     {
         await using var builder = DistributedApplicationTestingBuilder.Create();
-        builder.AddExecutable("needs", "true", ".").WithEnvironment("SECRET", builder.AddParameter("api-key", secret: true));
+        builder.AddExecutable("needs", "true", ".")
+            .WithEnvironment("SECRET", builder.AddParameter("api-key", secret: true));
         var app = await builder.BuildAsync(Cancellation);
         await app.StartAsync(Cancellation).WaitAsync(Timeout, Cancellation);
         await app.ResourceNotifications.WaitForResourceAsync("needs", KnownResourceStates.FailedToStart, Cancellation)

@@ -70,7 +70,8 @@ public sealed class CrashTests
     public async Task Command_ThatCannotBe_SaysWhy()
     {
         await using var app = await StartAsync(builder => builder.AddRedis("cache"));
-        var noResource = await app.ResourceCommands.ExecuteCommandAsync("none", KnownResourceCommands.StopCommand, Cancellation);
+        var noResource = await app.ResourceCommands.ExecuteCommandAsync(
+            "none", KnownResourceCommands.StopCommand, Cancellation);
         Assert.False(noResource.Success);
         Assert.Contains("none", noResource.ErrorMessage, StringComparison.Ordinal);
         var noCommand = await app.ResourceCommands.ExecuteCommandAsync("cache", "dance", Cancellation);
@@ -124,7 +125,8 @@ public sealed class CrashTests
     }
 
     private static async Task<int> PidAsync(DistributedApplication app, string resource) =>
-        Pid(await app.ResourceNotifications.WaitForResourceAsync(resource, _ => true, Cancellation));
+        Pid(await app.ResourceNotifications.WaitForResourceAsync(
+            resource, e => e.Snapshot.Properties.Length > 0, Cancellation));
 
     private static int Pid(ResourceEvent e) =>
         (int)e.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!;

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Aspire.Local.Tests;
 
-/// <summary>An AppHost that ends, however it ends, takes everything it started with it. Reads /proc: Linux only.</summary>
+/// <summary>
+/// An AppHost that ends, however it ends, takes everything it started with it. Reads /proc: Linux only.
+/// </summary>
 public sealed class KilledAppHostTests
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
@@ -20,7 +22,8 @@ public sealed class KilledAppHostTests
         {
             await ReadyAsync(appHost);
             children.AddRange(ChildrenOf(appHost.Id).Select(Process.GetProcessById));
-            Assert.True(children.Count >= 7, $"Postgres, Redis, four services and the watchdog run, not {children.Count}.");
+            Assert.True(
+                children.Count >= 7, $"Postgres, Redis, four services and the watchdog run, not {children.Count}.");
 
             using var kill = Process.Start("kill", [$"-{signal}", $"{appHost.Id}"]);
             await appHost.WaitForExitAsync(Cancellation).WaitAsync(Timeout, Cancellation);
@@ -36,7 +39,8 @@ public sealed class KilledAppHostTests
 
     private static async Task ReadyAsync(Process appHost)
     {
-        while (await appHost.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Timeout, Cancellation) is { } line)
+        while (await appHost.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Timeout, Cancellation)
+            is { } line)
         {
             if (line.Contains("gateway is ready", StringComparison.Ordinal))
             {
@@ -60,7 +64,8 @@ public sealed class KilledAppHostTests
         try
         {
             var stat = File.ReadAllText($"/proc/{id}/stat");
-            return int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+            var parent = stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1];
+            return int.Parse(parent, System.Globalization.CultureInfo.InvariantCulture);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -83,7 +83,8 @@ public sealed class LifetimeTests : IDisposable
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
             Assert.All(
                 Directory.EnumerateDirectories("/proc"),
-                process => Assert.DoesNotContain(password, ReadIfThere($"{process}/cmdline"), StringComparison.Ordinal));
+                process => Assert.DoesNotContain(
+                    password, ReadIfThere($"{process}/cmdline"), StringComparison.Ordinal));
         }
     }
 
@@ -108,7 +109,8 @@ public sealed class LifetimeTests : IDisposable
         var app = await StartAsync(builder => builder.AddExecutable(
             "stubborn", "sh", ".", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"));
         await SaysAsync(app, "stubborn", "deaf");
-        var state = await app.ResourceNotifications.WaitForResourceAsync("stubborn", _ => true, Cancellation);
+        var state = await app.ResourceNotifications.WaitForResourceAsync(
+            "stubborn", e => e.Snapshot.Properties.Length > 0, Cancellation).WaitAsync(Timeout, Cancellation);
         using var process = Process.GetProcessById((int)state.Snapshot.Properties.Single().Value!);
         await app.DisposeAsync().AsTask().WaitAsync(Timeout, Cancellation);
         Assert.True(process.HasExited);
@@ -161,7 +163,8 @@ public sealed class LifetimeTests : IDisposable
                 postgres.WithDataVolume();
             }
         });
-        await app.ResourceNotifications.WaitForResourceHealthyAsync("db", Cancellation).WaitAsync(Timeout, Cancellation);
+        await app.ResourceNotifications.WaitForResourceHealthyAsync("db", Cancellation)
+            .WaitAsync(Timeout, Cancellation);
         return app;
     }
 

@@ -30,7 +30,8 @@ public sealed class AccessTests(AppHostFixture system)
     {
         using var user = await system.NewUserAsync();
         using var client = system.CreateClient();
-        using var wrong = await client.PostAsync("/api/login", new { username = user.Name, password = "wrong password" });
+        using var wrong = await client.PostAsync(
+            "/api/login", new { username = user.Name, password = "wrong password" });
         using var unknown = await client.PostAsync(
             "/api/login", new { username = $"nobody-{Guid.NewGuid():N}", password = "wrong password" });
 
@@ -69,7 +70,7 @@ public sealed class AccessTests(AppHostFixture system)
         using var user = await system.NewUserAsync();
         var parts = user.Tokens.Access.Split('.');
         var payload = JsonNode.Parse(Base64Url.DecodeFromChars(parts[1]))!;
-        payload["sub"] = "1";
+        payload["sub"] = "999999999";
         var forged = Base64Url.EncodeToString(Encoding.UTF8.GetBytes(payload.ToJsonString()));
         user.Client.DefaultRequestHeaders.Authorization = new("Bearer", $"{parts[0]}.{forged}.{parts[2]}");
         using var response = await user.Client.ReadAsync("/api/tokens");
@@ -82,7 +83,8 @@ public sealed class AccessTests(AppHostFixture system)
     [InlineData("chat", "GET", "/api/chat", HttpStatusCode.Unauthorized)]
     [InlineData("gateway", "PUT", "/charges/018f0000-0000-7000-8000-000000000001", HttpStatusCode.NotFound)]
     [InlineData("gateway", "POST", "/connect/token", HttpStatusCode.NotFound)]
-    public async Task ServiceCall_FromOutside_IsRefused(string resource, string method, string path, HttpStatusCode expected)
+    public async Task ServiceCall_FromOutside_IsRefused(
+        string resource, string method, string path, HttpStatusCode expected)
     {
         using var client = system.App.CreateHttpClient(resource);
         using var request = new HttpRequestMessage(new HttpMethod(method), path);

@@ -74,7 +74,8 @@ public sealed record SignedInUser(HttpClient Client, string Name, LoginAnswer To
     public void Dispose() => Client.Dispose();
 }
 
-public sealed record LoginAnswer(string Access, string Refresh, [property: JsonPropertyName("expires_in")] long ExpiresIn);
+public sealed record LoginAnswer(
+    string Access, string Refresh, [property: JsonPropertyName("expires_in")] long ExpiresIn);
 
 internal sealed record TokensAnswer(long Tokens);
 

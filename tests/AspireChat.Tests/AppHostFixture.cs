@@ -17,7 +17,8 @@ public sealed class AppHostFixture : IAsyncLifetime
     private DistributedApplication? _app;
 
     /// <summary>The running application.</summary>
-    public DistributedApplication App => _app ?? throw new InvalidOperationException("The application has not started.");
+    public DistributedApplication App =>
+        _app ?? throw new InvalidOperationException("The application has not started.");
 
     public async ValueTask InitializeAsync()
     {

@@ -33,7 +33,8 @@ public sealed class BadInputTests(AppHostFixture system)
 
     [Theory]
     [MemberData(nameof(BadBodies), DisableDiscoveryEnumeration = true)]
-    public async Task Body_ThatDoesNotFit_GetsASentenceAndChangesNothing(string path, string body, HttpStatusCode expected)
+    public async Task Body_ThatDoesNotFit_GetsASentenceAndChangesNothing(
+        string path, string body, HttpStatusCode expected)
     {
         using var user = await system.NewUserAsync();
         using var content = new StringContent(body, Encoding.UTF8, "application/json");

@@ -12,7 +12,8 @@ public sealed class JourneyTests(AppHostFixture system)
         using var client = system.CreateClient();
         var name = $"journey-{Guid.NewGuid():N}";
 
-        using var registered = await client.PostAsync("/api/register", new { username = name, password = ApiClient.Password });
+        using var registered = await client.PostAsync(
+            "/api/register", new { username = name, password = ApiClient.Password });
         Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
         Assert.Equal(
             """{"message":"User registered successfully"}""",

@@ -74,11 +74,13 @@ public sealed class MoneyTests(AppHostFixture system)
     public async Task Deduct_WithAKeyTwice_DeductsOnce()
     {
         using var user = await system.NewUserAsync();
-        using var first = await user.Client.PostAsync("/api/tokens/deduct", new { amount = 250, reason = "test" }, "d1");
+        using var first = await user.Client.PostAsync(
+            "/api/tokens/deduct", new { amount = 250, reason = "test" }, "d1");
         var deducted = await first.ReadAsync<DeductAnswer>(HttpStatusCode.OK);
         Assert.Equal(3750, deducted.Tokens);
 
-        using var again = await user.Client.PostAsync("/api/tokens/deduct", new { amount = 250, reason = "test" }, "d1");
+        using var again = await user.Client.PostAsync(
+            "/api/tokens/deduct", new { amount = 250, reason = "test" }, "d1");
         Assert.Equal(deducted, await again.ReadAsync<DeductAnswer>(HttpStatusCode.OK));
         Assert.Equal("true", Assert.Single(again.Headers.GetValues("Idempotency-Replayed")));
         Assert.Equal(3750, await user.Client.BalanceAsync());

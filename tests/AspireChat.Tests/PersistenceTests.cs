@@ -26,7 +26,8 @@ public sealed class PersistenceTests
             await using (var app = await StartAsync(store))
             {
                 using var client = app.CreateHttpClient("gateway");
-                client.DefaultRequestHeaders.Authorization = new("Bearer", tokens.Access); // The signing key is the same.
+                // The signing key is the same.
+                client.DefaultRequestHeaders.Authorization = new("Bearer", tokens.Access);
                 Assert.Equal(3900, await client.BalanceAsync());
                 using var listed = await client.ReadAsync("/api/chat");
                 Assert.Equal([chat], await listed.ReadAsync<List<ChatAnswer>>(HttpStatusCode.OK));

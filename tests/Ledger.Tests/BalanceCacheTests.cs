@@ -70,7 +70,9 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         Assert.Equal(TransferStatus.InsufficientTokens, outcome.Status);
     }
 
-    /// <summary>A cache connects aside; until then everything is a miss, which these tests must not mistake for a result.</summary>
+    /// <summary>
+    /// A cache connects aside; until then everything is a miss, which these tests must not mistake for a result.
+    /// </summary>
     private async Task<BalanceCache> ConnectedCacheAsync()
     {
         var cache = ServersFixture.NewCache(servers.Redis);

@@ -19,7 +19,10 @@ public sealed class RandomSequenceTests(ServersFixture servers)
 
     private static readonly Gen<(Operation Operation, int Account, long Amount, int Name)[]> Sequences = Gen.Select(
         Gen.OneOf(
-            Gen.Const(Operation.Charge), Gen.Const(Operation.Charge), Gen.Const(Operation.Refund), Gen.Const(Operation.Read)),
+            Gen.Const(Operation.Charge),
+            Gen.Const(Operation.Charge),
+            Gen.Const(Operation.Refund),
+            Gen.Const(Operation.Read)),
         Gen.Int[0, Accounts - 1],
         Gen.OneOf(Gen.Long[1, 1500], Gen.Const(4000L), Gen.Const(long.MaxValue)),
         Gen.Int[0, Names - 1]).Array[1, 64];
@@ -47,7 +50,8 @@ public sealed class RandomSequenceTests(ServersFixture servers)
                     Assert.Equal(ExpectRefund(charges, balances, name), refund.Status);
                     break;
                 default:
-                    Assert.Equal(balances[account], await servers.Ledger.GetBalanceAsync(account, CancellationToken.None));
+                    var balance = await servers.Ledger.GetBalanceAsync(account, CancellationToken.None);
+                    Assert.Equal(balances[account], balance);
                     break;
             }
         }
@@ -82,7 +86,9 @@ public sealed class RandomSequenceTests(ServersFixture servers)
     }
 
     private static TransferStatus ExpectRefund(
-        Dictionary<Guid, (long Account, long Amount, bool Refunded)> charges, Dictionary<long, long> balances, Guid name)
+        Dictionary<Guid, (long Account, long Amount, bool Refunded)> charges,
+        Dictionary<long, long> balances,
+        Guid name)
     {
         if (!charges.TryGetValue(name, out var charge) || charge.Account == Nobody)
         {

@@ -12,7 +12,9 @@ using StackExchange.Redis;
 
 namespace Ledger.Tests;
 
-/// <summary>A real Postgres with the ledger's schema and a real Redis, once for all tests. Tests use accounts of their own.</summary>
+/// <summary>
+/// A real Postgres with the ledger's schema and a real Redis, once for all tests. Tests use accounts of their own.
+/// </summary>
 public sealed class ServersFixture : IAsyncLifetime
 {
     private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(1);
@@ -68,7 +70,8 @@ public sealed class ServersFixture : IAsyncLifetime
     {
         var services = new ServiceCollection();
         services.AddSingleton(_ => redis ?? throw new RedisException("None."));
-        return new BalanceCache(services.BuildServiceProvider(), TimeProvider.System, NullLogger<BalanceCache>.Instance);
+        return new BalanceCache(
+            services.BuildServiceProvider(), TimeProvider.System, NullLogger<BalanceCache>.Instance);
     }
 
     /// <summary>Reads one number with SQL.</summary>
@@ -84,7 +87,9 @@ public sealed class ServersFixture : IAsyncLifetime
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    /// <summary>The invariants of one account: the balance is what the transfers say, and the latest transfer says it too.</summary>
+    /// <summary>
+    /// The invariants of one account: the balance is what the transfers say, and the latest transfer says it too.
+    /// </summary>
     internal async Task AssertBooksBalanceAsync(long account, long expected)
     {
         Assert.Equal(expected, await NumberAsync("SELECT balance FROM accounts WHERE id = $1", account));

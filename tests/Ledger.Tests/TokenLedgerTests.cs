@@ -184,7 +184,8 @@ public sealed class TokenLedgerTests(ServersFixture servers)
     {
         var account = ServersFixture.NewAccount();
         await servers.Ledger.GetBalanceAsync(account, Cancellation);
-        await using var command = servers.Database.CreateCommand($"UPDATE accounts SET balance = -1 WHERE id = {account}");
+        await using var command = servers.Database.CreateCommand(
+            $"UPDATE accounts SET balance = -1 WHERE id = {account}");
         var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Cancellation));
         Assert.Equal("ck_accounts_balance", refused.ConstraintName);
     }
@@ -193,6 +194,7 @@ public sealed class TokenLedgerTests(ServersFixture servers)
     public void Schema_AndMigrations_Agree()
     {
         using var db = ServersFixture.NewContext(servers.Database.ConnectionString);
-        Assert.False(Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.HasPendingModelChanges(db.Database));
+        Assert.False(
+            Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.HasPendingModelChanges(db.Database));
     }
 }

@@ -29,7 +29,8 @@ public class EnvironmentCallbackContext(
 
 /// <summary>Adds command-line arguments when a process of the resource is about to start.</summary>
 /// <param name="callback">Adds them.</param>
-public class CommandLineArgsCallbackAnnotation(Func<CommandLineArgsCallbackContext, Task> callback) : IResourceAnnotation
+public class CommandLineArgsCallbackAnnotation(Func<CommandLineArgsCallbackContext, Task> callback)
+    : IResourceAnnotation
 {
     /// <summary>Adds them.</summary>
     public Func<CommandLineArgsCallbackContext, Task> Callback { get; } = callback;

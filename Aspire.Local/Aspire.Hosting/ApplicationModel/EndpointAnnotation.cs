@@ -8,7 +8,9 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <param name="transport">The transport; http for http and https when null.</param>
 /// <param name="name">The name; the scheme when null.</param>
 /// <param name="port">The port clients use; any free one when null or 0.</param>
-/// <param name="targetPort">The port the process listens on; the client's port when null and there is one replica.</param>
+/// <param name="targetPort">
+/// The port the process listens on; the client's port when null and there is one replica.
+/// </param>
 /// <param name="isExternal">Whether it is meant for the world outside the application.</param>
 /// <param name="isProxied">Whether a proxy may stand before it.</param>
 public sealed class EndpointAnnotation(

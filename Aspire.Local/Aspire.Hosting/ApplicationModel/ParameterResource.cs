@@ -26,7 +26,8 @@ public class ParameterResource(string name, Func<ParameterDefault?, string> call
     /// <exception cref="DistributedApplicationException">Neither a value nor a default is there.</exception>
     public ValueTask<string?> GetValueAsync(CancellationToken cancellationToken) => new(_value.Value);
 
-    ValueTask<string?> IValueProvider.GetValueAsync(CancellationToken cancellationToken) => GetValueAsync(cancellationToken);
+    ValueTask<string?> IValueProvider.GetValueAsync(CancellationToken cancellationToken) =>
+        GetValueAsync(cancellationToken);
 }
 
 /// <summary>The default of a parameter.</summary>

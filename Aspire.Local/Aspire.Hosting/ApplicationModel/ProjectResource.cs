@@ -3,7 +3,11 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <summary>A .NET project that runs as a process, in one or more replicas.</summary>
 /// <param name="name">The name.</param>
 public class ProjectResource(string name)
-    : Resource(name), IResourceWithEnvironment, IResourceWithArgs, IResourceWithServiceDiscovery, IResourceWithWaitSupport;
+    : Resource(name),
+        IResourceWithEnvironment,
+        IResourceWithArgs,
+        IResourceWithServiceDiscovery,
+        IResourceWithWaitSupport;
 
 /// <summary>A program that runs as a process.</summary>
 /// <param name="name">The name.</param>

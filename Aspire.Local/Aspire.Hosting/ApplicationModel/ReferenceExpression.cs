@@ -56,7 +56,9 @@ public class ReferenceExpression : IManifestExpressionProvider, IValueProvider
         /// <summary>Takes a literal part.</summary>
         /// <param name="value">The text.</param>
         public void AppendLiteral(string value) =>
-            Format.Append(value.Replace("{", "{{", StringComparison.Ordinal).Replace("}", "}}", StringComparison.Ordinal));
+            Format.Append(value
+                .Replace("{", "{{", StringComparison.Ordinal)
+                .Replace("}", "}}", StringComparison.Ordinal));
 
         /// <summary>Takes a hole with a fixed text.</summary>
         /// <param name="value">The text.</param>

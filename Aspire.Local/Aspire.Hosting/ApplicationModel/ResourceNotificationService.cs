@@ -56,7 +56,9 @@ public class ResourceNotificationService
     public Task WaitForResourceAsync(
         string resourceName, string? targetState = null, CancellationToken cancellationToken = default) =>
         WaitForResourceAsync(
-            resourceName, e => e.Snapshot.State?.Text == (targetState ?? KnownResourceStates.Running), cancellationToken);
+            resourceName,
+            e => e.Snapshot.State?.Text == (targetState ?? KnownResourceStates.Running),
+            cancellationToken);
 
     /// <summary>The latest event of every replica, and then each new one.</summary>
     /// <param name="cancellationToken">Ends the watch.</param>
@@ -114,7 +116,10 @@ public class ResourceNotificationService
     {
         lock (_lock)
         {
-            return [.. _latest.Values.Where(e => e.Resource.Name.Equals(resourceName, StringComparison.OrdinalIgnoreCase))];
+            return
+            [
+                .. _latest.Values.Where(e => e.Resource.Name.Equals(resourceName, StringComparison.OrdinalIgnoreCase)),
+            ];
         }
     }
 

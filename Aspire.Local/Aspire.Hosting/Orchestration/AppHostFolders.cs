@@ -8,10 +8,11 @@ using Microsoft.Extensions.Hosting;
 namespace Aspire.Hosting.Orchestration;
 
 /// <summary>
-/// Where an AppHost keeps things: volumes and secrets in a state folder of its own, which outlives it, and the rest in a
-/// scratch folder, which does not. <c>Aspire:Store:Path</c> moves the state folder.
+/// Where an AppHost keeps things: volumes and secrets in a state folder of its own, which outlives it, and the rest in
+/// a scratch folder, which does not. <c>Aspire:Store:Path</c> moves the state folder.
 /// </summary>
-internal sealed class AppHostFolders(IConfiguration configuration, IHostEnvironment environment, Watchdog? watchdog = null)
+internal sealed class AppHostFolders(
+    IConfiguration configuration, IHostEnvironment environment, Watchdog? watchdog = null)
     : IDisposable
 {
     private static readonly JsonSerializerOptions SecretsJson = new() { WriteIndented = true };
@@ -27,7 +28,8 @@ internal sealed class AppHostFolders(IConfiguration configuration, IHostEnvironm
 
     /// <summary>The folder for what stays.</summary>
     private string State { get; } = configuration["Aspire:Store:Path"]
-        ?? Path.Combine(StateRoot, $"{environment.ApplicationName}-{Hash(environment.ContentRootPath)}".ToLowerInvariant());
+        ?? Path.Combine(
+            StateRoot, $"{environment.ApplicationName}-{Hash(environment.ContentRootPath)}".ToLowerInvariant());
 
     /// <summary>
     /// As root under /var/lib, because servers that drop root cannot reach a folder under /root.
@@ -35,7 +37,8 @@ internal sealed class AppHostFolders(IConfiguration configuration, IHostEnvironm
     private static string StateRoot => Unix.IsRoot
         ? "/var/lib/aspire"
         : Path.Combine(
-            Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create),
+            Environment.GetFolderPath(
+                Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create),
             "aspire");
 
     /// <summary>The folders of an application that is being described.</summary>

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Hosting;
 namespace Aspire.Hosting.Orchestration;
 
 /// <summary>
-/// Lets a test run an AppHost's own Main and take its application over: what Main describes is built and started when the
-/// test says so. Flows with the thread that calls Main, so several AppHosts can be taken over side by side.
+/// Lets a test run an AppHost's own Main and take its application over: what Main describes is built and started when
+/// the test says so. Flows with the thread that calls Main, so several AppHosts can be taken over side by side.
 /// </summary>
 internal abstract class AppHostInterceptor
 {

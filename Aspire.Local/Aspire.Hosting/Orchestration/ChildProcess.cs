@@ -44,10 +44,12 @@ internal sealed class ChildProcess : IDisposable
         {
             process.Start();
         }
-        catch (Exception exception) when (exception is System.ComponentModel.Win32Exception or DirectoryNotFoundException)
+        catch (Exception exception)
+            when (exception is System.ComponentModel.Win32Exception or DirectoryNotFoundException)
         {
             process.Dispose();
-            throw new DistributedApplicationException($"'{spec.FileName}' cannot be started: {exception.Message}", exception);
+            throw new DistributedApplicationException(
+                $"'{spec.FileName}' cannot be started: {exception.Message}", exception);
         }
 
         process.BeginOutputReadLine();
@@ -87,7 +89,9 @@ internal sealed class ChildProcess : IDisposable
     private static ProcessStartInfo StartInfo(ProcessSpec spec)
     {
         // Looked for here, because behind setsid a program that is not there would seem to start and end.
-        var program = Path.IsPathRooted(spec.FileName) && File.Exists(spec.FileName) ? spec.FileName : Unix.Find(spec.FileName);
+        var program = Path.IsPathRooted(spec.FileName) && File.Exists(spec.FileName)
+            ? spec.FileName
+            : Unix.Find(spec.FileName);
         List<string> command =
         [
             program ?? throw new DistributedApplicationException(
@@ -96,14 +100,15 @@ internal sealed class ChildProcess : IDisposable
         ];
         if (Unix.IsRoot && spec.UnprivilegedUser is { } user)
         {
-            command.InsertRange(0,
-                [SetPriv ?? throw new DistributedApplicationException("'setpriv' is missing: apt-get install util-linux"),
-                $"--reuid={user}", $"--regid={user}", "--clear-groups", "--"]);
+            var setPriv = SetPriv
+                ?? throw new DistributedApplicationException("'setpriv' is missing: apt-get install util-linux");
+            command.InsertRange(0, [setPriv, $"--reuid={user}", $"--regid={user}", "--clear-groups", "--"]);
         }
 
         if (SetSid is not null)
         {
-            // A session of its own, so that Ctrl+C in the terminal reaches the AppHost alone, which stops things in order.
+            // A session of its own, so that Ctrl+C in the terminal reaches the AppHost alone,
+            // which stops things in order.
             command.Insert(0, SetSid);
         }
 

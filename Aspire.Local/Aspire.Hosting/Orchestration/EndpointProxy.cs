@@ -4,8 +4,9 @@ using System.Net.Sockets;
 namespace Aspire.Hosting.Orchestration;
 
 /// <summary>
-/// One address for the replicas of a resource: each new connection goes to the next replica that accepts it. Services find
-/// the replicas themselves by service discovery; this is for those outside, such as clients of a replicated gateway.
+/// One address for the replicas of a resource: each new connection goes to the next replica that accepts it. Services
+/// find the replicas themselves by service discovery; this is for those outside, such as clients of a replicated
+/// gateway.
 /// </summary>
 internal sealed class EndpointProxy : IAsyncDisposable
 {

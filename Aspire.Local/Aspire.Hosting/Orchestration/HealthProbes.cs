@@ -18,7 +18,8 @@ internal static class HealthProbes
                 ?? throw new DistributedApplicationException(
                     $"Could not create HTTP health check for resource '{resource.Name}' as it has no such endpoint.");
             var url = endpoint.ReplicaUrls.ElementAt(replica) + path;
-            using var response = await Client.GetAsync(url, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            using var response = await Client.GetAsync(
+                url, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
             return response.StatusCode == expected;
         };
 }

@@ -34,7 +34,8 @@ internal sealed class Orchestrator(
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        _logger.LogInformation("Distributed application starting, AppHost directory {Directory}", environment.ContentRootPath);
+        _logger.LogInformation(
+            "Distributed application starting, AppHost directory {Directory}", environment.ContentRootPath);
         foreach (var requirement in model.Resources.SelectMany(r => r.Annotations.OfType<RequirementAnnotation>()))
         {
             requirement.Require();
@@ -52,7 +53,8 @@ internal sealed class Orchestrator(
             await runner.AnnounceAsync();
         }
 
-        _running.AddRange(_runners.Select(runner => Task.Run(() => runner.RunAsync(_stopping.Token), CancellationToken.None)));
+        _running.AddRange(_runners.Select(
+            runner => Task.Run(() => runner.RunAsync(_stopping.Token), CancellationToken.None)));
         _running.Add(Task.Run(ReportReadyAsync, CancellationToken.None));
         _logger.LogInformation("Distributed application started. Press Ctrl+C to shut down.");
     }
@@ -73,7 +75,9 @@ internal sealed class Orchestrator(
         var left = _runners.ToList();
         while (left.Count > 0)
         {
-            var used = left.SelectMany(runner => WaitGraph.Uses(runner.Resource).Where(r => r != runner.Resource)).ToHashSet();
+            var used = left
+                .SelectMany(runner => WaitGraph.Uses(runner.Resource).Where(r => r != runner.Resource))
+                .ToHashSet();
             var wave = left.Where(runner => !used.Contains(runner.Resource)).ToList();
             wave = wave.Count > 0 ? wave : [.. left];
             await Task.WhenAll(wave.Select(runner => runner.StopAsync(hurry.Token)));

@@ -4,15 +4,16 @@ using System.Net.Sockets;
 namespace Aspire.Hosting.Orchestration;
 
 /// <summary>
-/// Finds free ports and holds them for this AppHost. They lie below the range that Linux takes for outgoing connections,
-/// and a lock file keeps other AppHosts of this machine off them between the choice and the bind.
+/// Finds free ports and holds them for this AppHost. They lie below the range that Linux takes for outgoing
+/// connections, and a lock file keeps other AppHosts of this machine off them between the choice and the bind.
 /// </summary>
 internal sealed class PortAllocator : IDisposable
 {
     private const int First = 20_000;
     private const int End = 32_000;
 
-    private static readonly string LockFolder = Path.Combine(Path.GetTempPath(), $"aspire-ports-{Environment.UserName}");
+    private static readonly string LockFolder =
+        Path.Combine(Path.GetTempPath(), $"aspire-ports-{Environment.UserName}");
 
     private readonly List<FileStream> _locks = [];
 

@@ -35,7 +35,8 @@ internal sealed class ProcessEnvironment(
         {
             Arguments = await ResolveAsync(arguments.Args, cancellationToken),
             Environment = spec.Environment
-                .Concat(variables.Keys.Zip(await ResolveAsync(variables.Values, cancellationToken), KeyValuePair.Create))
+                .Concat(variables.Keys.Zip(
+                    await ResolveAsync(variables.Values, cancellationToken), KeyValuePair.Create))
                 .GroupBy(pair => pair.Key, pair => pair.Value)
                 .ToDictionary(group => group.Key, group => group.Last()),
         };
@@ -44,7 +45,9 @@ internal sealed class ProcessEnvironment(
     private static void AddAddresses(Dictionary<string, object> variables, IResource resource, int replica)
     {
         var endpoints = resource.Annotations.OfType<EndpointAnnotation>().ToList();
-        var urls = endpoints.Where(endpoint => endpoint.UriScheme is "http" or "https" && endpoint.TargetPortEnvironmentVariable is null)
+        var urls = endpoints
+            .Where(endpoint => endpoint.UriScheme is "http" or "https"
+                && endpoint.TargetPortEnvironmentVariable is null)
             .Select(endpoint => endpoint.ReplicaUrls.ElementAt(replica));
         if (resource is ProjectResource && string.Join(';', urls) is { Length: > 0 } joined)
         {

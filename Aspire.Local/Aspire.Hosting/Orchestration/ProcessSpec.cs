@@ -33,7 +33,8 @@ internal sealed record ProcessSpec(string FileName)
 /// <param name="Replica">Which replica, from 0.</param>
 /// <param name="Folders">The AppHost's folders.</param>
 /// <param name="Processes">Starts what has to run first.</param>
-internal sealed record ProcessContext(IResource Resource, int Replica, AppHostFolders Folders, ProcessStarter Processes);
+internal sealed record ProcessContext(
+    IResource Resource, int Replica, AppHostFolders Folders, ProcessStarter Processes);
 
 /// <summary>Describes the process of a resource, when it is about to start: makes folders and files it needs.</summary>
 /// <param name="Describe">Describes it.</param>

@@ -6,8 +6,11 @@ namespace Aspire.Hosting.Orchestration;
 /// <summary>How a project's built output is started.</summary>
 internal static class ProjectProcess
 {
-    private static readonly string DotNet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? Path.GetFullPath(
-        Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
+    private static readonly string DotNet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH")
+        ?? Path.GetFullPath(Path.Combine(
+            RuntimeEnvironment.GetRuntimeDirectory(),
+            "../../..",
+            OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
 
     /// <summary>Runs the assembly that the AppHost's build made, in the project's folder.</summary>
     public static Task<ProcessSpec> Describe(
@@ -18,8 +21,8 @@ internal static class ProjectProcess
         if (!File.Exists(assembly))
         {
             throw new DistributedApplicationException(
-                $"The project '{context.Resource.Name}' ({metadata.ProjectPath}) is not built: reference it from the AppHost "
-                + "project and build that.");
+                $"The project '{context.Resource.Name}' ({metadata.ProjectPath}) is not built: "
+                + "reference it from the AppHost project and build that.");
         }
 
         return Task.FromResult(new ProcessSpec(DotNet)

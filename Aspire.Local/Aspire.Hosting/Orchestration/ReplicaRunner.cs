@@ -125,7 +125,9 @@ internal sealed class ReplicaRunner(
             {
                 var asked = _stopAsked || stopping.IsCancellationRequested || end.ExitCode == 0;
                 await PublishAsync(
-                    asked ? KnownResourceStates.Finished : KnownResourceStates.Exited, HealthStatus.Unhealthy, end.ExitCode);
+                    asked ? KnownResourceStates.Finished : KnownResourceStates.Exited,
+                    HealthStatus.Unhealthy,
+                    end.ExitCode);
                 failures = 0;
             }
             else

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Aspire.Hosting.Orchestration;
 
-/// <summary>Console lines with the resource's name in front; the AppHost's own lines have <c>aspire</c> there.</summary>
+/// <summary>
+/// Console lines with the resource's name in front; the AppHost's own lines have <c>aspire</c> there.
+/// </summary>
 internal sealed class ResourceConsoleFormatter() : ConsoleFormatter(FormatterName)
 {
     /// <summary>The name under which the formatter is chosen.</summary>
@@ -14,9 +16,11 @@ internal sealed class ResourceConsoleFormatter() : ConsoleFormatter(FormatterNam
     private const int NameWidth = 12;
 
     /// <summary>The log category of a resource's output.</summary>
-    public static string Category(string applicationName, string resourceId) => applicationName + ResourceCategory + resourceId;
+    public static string Category(string applicationName, string resourceId) =>
+        applicationName + ResourceCategory + resourceId;
 
-    public override void Write<TState>(in LogEntry<TState> entry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
+    public override void Write<TState>(
+        in LogEntry<TState> entry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
     {
         var at = entry.Category.IndexOf(ResourceCategory, StringComparison.Ordinal);
         var name = at < 0 ? "aspire" : entry.Category[(at + ResourceCategory.Length)..];

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Aspire.Hosting.Orchestration;
 
-/// <summary>Takes one resource through its life: it waits for others, then its replicas run, or it is provisioned.</summary>
+/// <summary>
+/// Takes one resource through its life: it waits for others, then its replicas run, or it is provisioned.
+/// </summary>
 internal sealed class ResourceRunner
 {
     private readonly RunnerServices _services;
@@ -15,7 +17,11 @@ internal sealed class ResourceRunner
         _services = services;
         var replicas = ReplicasOf(resource);
         Replicas = resource.Annotations.OfType<ProcessAnnotation>().LastOrDefault() is { } process
-            ? [.. Enumerable.Range(0, replicas).Select(n => new ReplicaRunner(resource, n, replicas, process, services))]
+            ?
+            [
+                .. Enumerable.Range(0, replicas).Select(
+                    n => new ReplicaRunner(resource, n, replicas, process, services)),
+            ]
             : [];
     }
 
@@ -70,7 +76,8 @@ internal sealed class ResourceRunner
 
     /// <summary>Ends the resource's processes and lets no new one start.</summary>
     /// <param name="hurry">Ends the patience with them.</param>
-    public Task StopAsync(CancellationToken hurry) => Task.WhenAll(Replicas.Select(replica => replica.StopAsync(hurry)));
+    public Task StopAsync(CancellationToken hurry) =>
+        Task.WhenAll(Replicas.Select(replica => replica.StopAsync(hurry)));
 
     private Task PublishAllAsync(string state, HealthStatus? health = null) => Replicas.Count == 0
         ? _services.Notifications.PublishUpdateAsync(
@@ -97,8 +104,8 @@ internal sealed class ResourceRunner
             if (ended.Snapshot.ExitCode != wait.ExitCode)
             {
                 throw new DistributedApplicationException(
-                    $"Resource '{wait.Resource.Name}' has entered the '{ended.Snapshot.State?.Text}' state with exit code "
-                    + $"{ended.Snapshot.ExitCode}, expected {wait.ExitCode}.");
+                    $"Resource '{wait.Resource.Name}' has entered the '{ended.Snapshot.State?.Text}' state "
+                    + $"with exit code {ended.Snapshot.ExitCode}, expected {wait.ExitCode}.");
             }
         }
     }

@@ -49,8 +49,12 @@ internal static partial class Unix
         return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
             .Concat(folders)
             .Select(folder => Path.Combine(folder, file))
-            .FirstOrDefault(File.Exists);
+            .FirstOrDefault(IsThere);
     }
+
+    /// <summary>A link that leads nowhere exists too, as a link.</summary>
+    private static bool IsThere(string path) =>
+        File.Exists(path) && (File.ResolveLinkTarget(path, returnFinalTarget: true)?.Exists ?? true);
 
     /// <summary>Makes a folder that only its owner can enter.</summary>
     /// <param name="path">The folder.</param>

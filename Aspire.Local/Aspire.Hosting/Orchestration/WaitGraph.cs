@@ -8,7 +8,8 @@ internal static class WaitGraph
     /// <summary>What a resource uses: its references, what it waits for, and its parent.</summary>
     public static IEnumerable<IResource> Uses(IResource resource)
     {
-        var related = resource.Annotations.OfType<ResourceRelationshipAnnotation>().Select(relation => relation.Resource);
+        var related = resource.Annotations.OfType<ResourceRelationshipAnnotation>()
+            .Select(relation => relation.Resource);
         var parents = resource is IResourceWithParent child ? [child.Parent] : Enumerable.Empty<IResource>();
         return related.SelectMany(other => other is IResourceWithParent part ? [other, part.Parent] : new[] { other })
             .Concat(parents).Distinct();

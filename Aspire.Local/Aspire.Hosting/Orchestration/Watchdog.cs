@@ -3,19 +3,24 @@ using System.Diagnostics;
 namespace Aspire.Hosting.Orchestration;
 
 /// <summary>
-/// Ends the AppHost's processes when the AppHost is killed and cannot. A shell reads from a pipe which processes there are;
-/// the pipe closes with the AppHost, however that ends, and the shell ends what is left: first politely, then not.
+/// Ends the AppHost's processes when the AppHost is killed and cannot. A shell reads from a pipe which processes there
+/// are; the pipe closes with the AppHost, however that ends, and the shell ends what is left: first politely, then not.
 /// A process is known by its id and start time, since ids are used again.
 /// </summary>
 /// <remarks>On Windows, untested, a job object would do this; there processes outlive a killed AppHost.</remarks>
 internal sealed class Watchdog : IDisposable
 {
     /// <summary>
-    /// Lines are "+ID SIGNAL", "-ID" and "=FOLDER", which is taken away at the end. Field 22 of /proc/ID/stat is the start time; behind the name in brackets it
-    /// is the 20th. Where there is no /proc the id alone has to do.
+    /// Lines are "+ID SIGNAL", "-ID" and "=FOLDER", which is taken away at the end. Field 22 of /proc/ID/stat is the
+    /// start time; behind the name in brackets it is the 20th. Where there is no /proc the id alone has to do.
     /// </summary>
     private const string Script = """
-        started() { { read -r s < "/proc/$1/stat"; } 2>/dev/null || { echo 0; return; }; set -- ${s##*) }; shift 19; echo "$1"; }
+        started() {
+            { read -r s < "/proc/$1/stat"; } 2>/dev/null || { echo 0; return; }
+            set -- ${s##*) }
+            shift 19
+            echo "$1"
+        }
         alive() { kill -0 "$1" 2>/dev/null && [ "$(started "$1")" = "$2" ]; }
         all="" folder=""
         while read -r id signal; do
@@ -25,7 +30,13 @@ internal sealed class Watchdog : IDisposable
                 -*) left=""; for p in $all; do [ "${p%%:*}" = "${id#-}" ] || left="$left $p"; done; all=$left ;;
             esac
         done
-        each() { for p in $all; do id=${p%%:*}; rest=${p#*:}; alive "$id" "${rest%%:*}" && "$1" "$id" "${rest#*:}"; done; }
+        each() {
+            for p in $all; do
+                id=${p%%:*}
+                rest=${p#*:}
+                alive "$id" "${rest%%:*}" && "$1" "$id" "${rest#*:}"
+            done
+        }
         politely() { kill -"$2" "$1"; }
         firmly() { kill -KILL -"$1" 2>/dev/null || kill -KILL "$1"; }
         count() { n=$((n + 1)); }
@@ -46,7 +57,9 @@ internal sealed class Watchdog : IDisposable
         }
 
         // A session of its own, out of reach of Ctrl+C and of signals to the AppHost's group.
-        string[] command = Unix.Find("setsid") is { } setsid ? [setsid, "/bin/sh", "-c", Script] : ["/bin/sh", "-c", Script];
+        string[] command = Unix.Find("setsid") is { } setsid
+            ? [setsid, "/bin/sh", "-c", Script]
+            : ["/bin/sh", "-c", Script];
         _shell = Process.Start(new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
