@@ -29,6 +29,7 @@ public static class Problems
                 ? string.Join(' ', invalid.Errors.Values.SelectMany(messages => messages))
                 : Sentence(context.HttpContext);
         })
+        .AddSingleton<IProblemDetailsWriter, AnyAcceptWriter>()
         .Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true)
         .AddExceptionHandler<BadRequestHandler>()
         .AddExceptionHandler<DatabaseAwayHandler>();
@@ -42,13 +43,18 @@ public static class Problems
         app.UseStatusCodePages();
         app.Use((context, next) =>
         {
-            // JSON is UTF-8 (RFC 8259, 8.1); the framework throws on charsets that it does not know.
-            if (context.Request.ContentType is { } type && type.Contains("charset", StringComparison.OrdinalIgnoreCase)
-                && !(MediaTypeHeaderValue.TryParse(type, out var parsed)
-                    && parsed.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
+            // JSON is UTF-8 (RFC 8259, 8.1); the framework throws on charsets that it does not know, and on quoted ones.
+            if (context.Request.ContentType is { } type && type.Contains("charset", StringComparison.OrdinalIgnoreCase))
             {
-                context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
-                return Task.CompletedTask;
+                if (!MediaTypeHeaderValue.TryParse(type, out var parsed)
+                    || !HeaderUtilities.RemoveQuotes(parsed.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase))
+                {
+                    context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
+                    return Task.CompletedTask;
+                }
+
+                parsed.Charset = "utf-8";
+                context.Request.ContentType = parsed.ToString();
             }
 
             return next(context);
@@ -82,6 +88,18 @@ public static class Problems
                 + "Send it again shortly; with an Idempotency-Key it is done once.",
         _ => null,
     };
+
+    /// <summary>
+    /// Writes problem details for callers who did not ask for JSON, such as browsers, to whom the built-in writer would
+    /// say nothing. An answer in another form than asked for is better than none (RFC 9110, 12.4.1).
+    /// </summary>
+    private sealed class AnyAcceptWriter : IProblemDetailsWriter
+    {
+        public bool CanWrite(ProblemDetailsContext context) => true;
+
+        public ValueTask WriteAsync(ProblemDetailsContext context) => context.HttpContext.RequestServices
+            .GetServices<IProblemDetailsWriter>().First(writer => writer is not AnyAcceptWriter).WriteAsync(context);
+    }
 
     /// <summary>Answers 503 while the database cannot be reached: that passes, and is nobody's mistake.</summary>
     private sealed class DatabaseAwayHandler(IProblemDetailsService problems, ILogger<DatabaseAwayHandler> logger)

@@ -79,6 +79,30 @@ public sealed class BadInputTests(AppHostFixture system)
     }
 
     [Theory]
+    [InlineData("/api/nothing", HttpStatusCode.NotFound)]
+    [InlineData("/api/chat/999999999", HttpStatusCode.NotFound)]
+    [InlineData("/api/chat?limit=0", HttpStatusCode.BadRequest)]
+    public async Task Error_ForACallerWhoWantsHtml_IsProblemDetailsAllTheSame(string path, HttpStatusCode expected)
+    {
+        using var user = await system.NewUserAsync();
+        user.Client.DefaultRequestHeaders.Accept.ParseAdd("text/html");
+        using var response = await user.Client.ReadAsync(path);
+        await response.ProblemAsync(expected);
+    }
+
+    [Theory]
+    [InlineData("application/json; charset=\"utf-8\"")]
+    [InlineData("application/json;charset=UTF-8")]
+    public async Task Body_ThatSaysItIsUtf8_IsRead(string contentType)
+    {
+        using var user = await system.NewUserAsync();
+        using var content = new StringContent("""{"message":"hello"}""");
+        content.Headers.ContentType = System.Net.Http.Headers.MediaTypeHeaderValue.Parse(contentType);
+        using var response = await user.Client.PostAsync("/api/chat", content, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.Created, response.StatusCode);
+    }
+
+    [Theory]
     [InlineData("/api/chat", "application/json; charset=bogus")]
     [InlineData("/api/chat", "application/json; charset=utf-16")]
     [InlineData("/api/login", "application/json; charset=utf-7")]
