@@ -41,25 +41,31 @@ public static class Problems
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
-        app.Use((context, next) =>
-        {
-            // JSON is UTF-8 (RFC 8259, 8.1); the framework throws on charsets that it does not know, and on quoted ones.
-            if (context.Request.ContentType is { } type && type.Contains("charset", StringComparison.OrdinalIgnoreCase))
-            {
-                if (!MediaTypeHeaderValue.TryParse(type, out var parsed)
-                    || !HeaderUtilities.RemoveQuotes(parsed.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase))
-                {
-                    context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
-                    return Task.CompletedTask;
-                }
-
-                parsed.Charset = "utf-8";
-                context.Request.ContentType = parsed.ToString();
-            }
-
-            return next(context);
-        });
+        app.Use(TakeUtf8Only);
         return app;
+    }
+
+    /// <summary>
+    /// JSON is UTF-8 (RFC 8259, 8.1). The framework throws on charsets that it does not know, or that are quoted.
+    /// </summary>
+    private static Task TakeUtf8Only(HttpContext context, RequestDelegate next)
+    {
+        var type = context.Request.ContentType;
+        if (type is null || !type.Contains("charset", StringComparison.OrdinalIgnoreCase))
+        {
+            return next(context);
+        }
+
+        if (!MediaTypeHeaderValue.TryParse(type, out var parsed)
+            || !HeaderUtilities.RemoveQuotes(parsed.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase))
+        {
+            context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
+            return Task.CompletedTask;
+        }
+
+        parsed.Charset = "utf-8";
+        context.Request.ContentType = parsed.ToString();
+        return next(context);
     }
 
     /// <summary>A refusal with a word for programs beside the sentence for people.</summary>
