@@ -77,7 +77,7 @@ public static class Extensions
         // lost races failures are expected.
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Database.Command", LogLevel.Critical);
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Update", LogLevel.Critical);
-        // It logs each statement at Information: measured, that took half of the machine. Traces show the same.
+        // It logs each statement at Information, a dozen lines for a chat. Traces show the same.
         builder.Logging.AddFilter("Npgsql", LogLevel.Warning);
         builder.Logging.AddOpenTelemetry(logging =>
         {
