@@ -7,9 +7,6 @@ namespace Ledger.Service;
 /// <summary>The schema of <c>ledgerdb</c>. The constraints are the last word on every rule they can express.</summary>
 internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(options)
 {
-    /// <summary>The index that lets a charge be refunded once.</summary>
-    public const string OneRefundPerCharge = "ux_transfers_charge_id";
-
     public DbSet<Account> Accounts => Set<Account>();
 
     public DbSet<Transfer> Transfers => Set<Transfer>();
@@ -31,7 +28,7 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
             transfer.Property(t => t.Id).ValueGeneratedNever();
             transfer.Property(t => t.CreatedAt).HasDefaultValueSql("now()");
             transfer.HasIndex(t => t.ChargeId).IsUnique()
-                .HasFilter("charge_id IS NOT NULL").HasDatabaseName(OneRefundPerCharge);
+                .HasFilter("charge_id IS NOT NULL").HasDatabaseName("ux_transfers_charge_id");
             transfer.ToTable("transfers", table =>
             {
                 table.HasCheckConstraint("ck_transfers_amount", "amount > 0 OR (kind = 5 AND amount = 0)");

@@ -43,7 +43,6 @@ public static class PostgresBuilderExtensions
     {
         var server = builder.Resource;
         var database = new PostgresDatabaseResource(name, databaseName ?? name, server);
-        server.AddDatabase(name, database.DatabaseName);
         return builder.ApplicationBuilder.AddResource(database).WithAnnotation(new ProvisionAnnotation(
             cancellationToken => PostgresProcess.CreateDatabaseAsync(database, cancellationToken)));
     }

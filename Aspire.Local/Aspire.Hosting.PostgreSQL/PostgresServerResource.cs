@@ -11,8 +11,6 @@ public class PostgresServerResource(string name, ParameterResource? userName, Pa
     internal const string PrimaryEndpointName = "tcp";
     internal const string DefaultUserName = "postgres";
 
-    private readonly Dictionary<string, string> _databases = new(StringComparer.OrdinalIgnoreCase);
-
     /// <summary>Where it listens.</summary>
     public EndpointReference PrimaryEndpoint => new(this, PrimaryEndpointName);
 
@@ -21,9 +19,6 @@ public class PostgresServerResource(string name, ParameterResource? userName, Pa
 
     /// <summary>The superuser's password.</summary>
     public ParameterResource PasswordParameter { get; set; } = password;
-
-    /// <summary>The databases: resource name to database name.</summary>
-    public IReadOnlyDictionary<string, string> Databases => _databases;
 
     /// <summary>The superuser's name, as an expression.</summary>
     public ReferenceExpression UserNameReference => UserNameParameter is null
@@ -52,8 +47,6 @@ public class PostgresServerResource(string name, ParameterResource? userName, Pa
 
     IEnumerable<KeyValuePair<string, ReferenceExpression>> IResourceWithConnectionString.GetConnectionProperties() =>
         ConnectionProperties;
-
-    internal void AddDatabase(string resourceName, string databaseName) => _databases.Add(resourceName, databaseName);
 }
 
 /// <summary>A database of a PostgreSQL server.</summary>

@@ -29,14 +29,6 @@ public sealed class LaunchSettings
 /// <summary>One way to start a project.</summary>
 public sealed class LaunchProfile
 {
-    /// <summary>What is started; <c>Project</c> here.</summary>
-    [JsonPropertyName("commandName")]
-    public string? CommandName { get; set; }
-
-    /// <summary>The arguments, as one line.</summary>
-    [JsonPropertyName("commandLineArgs")]
-    public string? CommandLineArgs { get; set; }
-
     /// <summary>The addresses, with semicolons between.</summary>
     [JsonPropertyName("applicationUrl")]
     public string? ApplicationUrl { get; set; }

@@ -37,7 +37,8 @@ internal sealed class BalanceCache(IServiceProvider services, TimeProvider time,
     private readonly Lazy<Task<IConnectionMultiplexer>> _connection = new(() =>
         Task.Run(services.GetRequiredService<IConnectionMultiplexer>));
 
-    private DateTimeOffset _restUntil;
+    // UTC ticks: one word, since requests on all threads read and write it.
+    private long _restUntil;
 
     /// <summary>
     /// Connects before the service listens: a write that missed the cache while it was connecting would leave an older
@@ -66,7 +67,7 @@ internal sealed class BalanceCache(IServiceProvider services, TimeProvider time,
     private async Task TryAsync(Func<IDatabase, Task> call)
     {
         if (_connection.Value is not { IsCompletedSuccessfully: true } connection || !connection.Result.IsConnected
-            || time.GetUtcNow() < _restUntil)
+            || time.GetUtcNow().UtcTicks < Volatile.Read(ref _restUntil))
         {
             return;
         }
@@ -78,7 +79,7 @@ internal sealed class BalanceCache(IServiceProvider services, TimeProvider time,
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
-            _restUntil = time.GetUtcNow() + Rest;
+            Volatile.Write(ref _restUntil, (time.GetUtcNow() + Rest).UtcTicks);
             logger.LogDebug(exception, "Redis did not answer");
         }
     }

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Npgsql;
 
 namespace Aspire.Local.Tests;
 
@@ -19,11 +18,11 @@ public sealed class CrashTests
         await using var app = await StartAsync(builder => builder.AddPostgres("postgres").AddDatabase("db"));
         await HealthyAsync(app, "db");
         var connectionString = (await app.GetConnectionStringAsync("db", Cancellation))!;
-        await ExecuteAsync(connectionString, "CREATE TABLE kept (n int)");
+        await Sql.ExecuteAsync(connectionString, "CREATE TABLE kept (n int)");
 
         await KillAsync(app, "postgres");
         await HealthyAsync(app, "postgres");
-        await ExecuteAsync(connectionString, "INSERT INTO kept VALUES (1)");
+        await Sql.ExecuteAsync(connectionString, "INSERT INTO kept VALUES (1)");
     }
 
     [Fact]
@@ -130,12 +129,4 @@ public sealed class CrashTests
 
     private static int Pid(ResourceEvent e) =>
         (int)e.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!;
-
-    private static async Task ExecuteAsync(string connectionString, string sql)
-    {
-        await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
-        await connection.OpenAsync(Cancellation);
-        await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync(Cancellation);
-    }
 }

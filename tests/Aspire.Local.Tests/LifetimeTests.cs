@@ -29,17 +29,17 @@ public sealed class LifetimeTests : IDisposable
         await using (var app = await StartPostgresAsync(volume: true))
         {
             first = (await app.GetConnectionStringAsync("db", Cancellation))!;
-            await ExecuteAsync(first, "CREATE TABLE kept (n int)");
+            await Sql.ExecuteAsync(first, "CREATE TABLE kept (n int)");
         }
 
         await using (var app = await StartPostgresAsync(volume: true))
         {
             second = (await app.GetConnectionStringAsync("db", Cancellation))!;
-            await ExecuteAsync(second, "INSERT INTO kept VALUES (1)");
+            await Sql.ExecuteAsync(second, "INSERT INTO kept VALUES (1)");
         }
 
         Assert.Equal(Password(first), Password(second));
-        var refused = await Assert.ThrowsAnyAsync<NpgsqlException>(() => ExecuteAsync(second, "SELECT 1"));
+        var refused = await Assert.ThrowsAnyAsync<NpgsqlException>(() => Sql.ExecuteAsync(second, "SELECT 1"));
         Assert.IsNotType<PostgresException>(refused); // Nothing listens there any more.
     }
 
@@ -48,12 +48,12 @@ public sealed class LifetimeTests : IDisposable
     {
         await using (var app = await StartPostgresAsync(volume: false))
         {
-            await ExecuteAsync((await app.GetConnectionStringAsync("db", Cancellation))!, "CREATE TABLE gone (n int)");
+            await Sql.ExecuteAsync((await app.GetConnectionStringAsync("db", Cancellation))!, "CREATE TABLE gone (n int)");
         }
 
         await using (var app = await StartPostgresAsync(volume: false))
         {
-            await ExecuteAsync((await app.GetConnectionStringAsync("db", Cancellation))!, "CREATE TABLE gone (n int)");
+            await Sql.ExecuteAsync((await app.GetConnectionStringAsync("db", Cancellation))!, "CREATE TABLE gone (n int)");
         }
     }
 
@@ -67,7 +67,7 @@ public sealed class LifetimeTests : IDisposable
             Pooling = false,
         };
         var refused = await Assert.ThrowsAsync<PostgresException>(
-            () => ExecuteAsync(connectionString.ConnectionString, "SELECT 1"));
+            () => Sql.ExecuteAsync(connectionString.ConnectionString, "SELECT 1"));
         Assert.Equal(PostgresErrorCodes.InvalidPassword, refused.SqlState);
     }
 
@@ -175,14 +175,6 @@ public sealed class LifetimeTests : IDisposable
         var app = await builder.BuildAsync(Cancellation);
         await app.StartAsync(Cancellation).WaitAsync(Timeout, Cancellation);
         return app;
-    }
-
-    private static async Task ExecuteAsync(string connectionString, string sql)
-    {
-        await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
-        await connection.OpenAsync(Cancellation);
-        await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync(Cancellation);
     }
 
     private static string Password(string connectionString) =>

@@ -54,8 +54,16 @@ internal sealed class ChildProcess : IDisposable
 
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
-        process.StandardInput.Write(spec.StandardInput);
-        process.StandardInput.Close();
+        try
+        {
+            process.StandardInput.Write(spec.StandardInput);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended before it had read that; its exit code and last lines say why.
+        }
+
         return new ChildProcess(process, spec, ended.Task);
 
         void Pass(string? line, bool error)

@@ -143,7 +143,7 @@ internal sealed class ReplicaRunner(
 
                 services.Logger.LogError(
                     "{Resource} has failed {Count} times in a row and stays down. Its last lines:\n{Lines}",
-                    Id, failures, string.Join('\n', _lastLines));
+                    Id, failures, LastWords());
                 await PublishAsync(KnownResourceStates.FailedToStart, HealthStatus.Unhealthy, end.ExitCode);
                 failures = 0;
             }
@@ -212,6 +212,15 @@ internal sealed class ReplicaRunner(
             {
                 _lastLines.Dequeue();
             }
+        }
+    }
+
+    private string LastWords()
+    {
+        // What the process has left behind may still be writing.
+        lock (_lastLines)
+        {
+            return string.Join('\n', _lastLines);
         }
     }
 

@@ -1,0 +1,17 @@
+using Npgsql;
+
+namespace Aspire.Local.Tests;
+
+/// <summary>Statements on a server of a test's own.</summary>
+internal static class Sql
+{
+    /// <summary>Runs one statement on a new connection.</summary>
+    public static async Task ExecuteAsync(string connectionString, string sql)
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
+        await connection.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}
