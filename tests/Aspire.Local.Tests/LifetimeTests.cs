@@ -48,12 +48,14 @@ public sealed class LifetimeTests : IDisposable
     {
         await using (var app = await StartPostgresAsync(volume: false))
         {
-            await Sql.ExecuteAsync((await app.GetConnectionStringAsync("db", Cancellation))!, "CREATE TABLE gone (n int)");
+            var connectionString = (await app.GetConnectionStringAsync("db", Cancellation))!;
+            await Sql.ExecuteAsync(connectionString, "CREATE TABLE gone (n int)");
         }
 
         await using (var app = await StartPostgresAsync(volume: false))
         {
-            await Sql.ExecuteAsync((await app.GetConnectionStringAsync("db", Cancellation))!, "CREATE TABLE gone (n int)");
+            var connectionString = (await app.GetConnectionStringAsync("db", Cancellation))!;
+            await Sql.ExecuteAsync(connectionString, "CREATE TABLE gone (n int)");
         }
     }
 
