@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Orchestration;
 using Aspire.Hosting.PostgreSQL;
@@ -26,11 +25,22 @@ public static class PostgresBuilderExtensions
         var server = new PostgresServerResource(name, userName?.Resource, passwordParameter);
         var process = new PostgresProcess(server, builder.Configuration);
         return builder.AddResource(server)
-            .WithAnnotation(new EndpointAnnotation(
-                ProtocolType.Tcp, name: PostgresServerResource.PrimaryEndpointName, port: port))
+            .AsContainer("library/postgres", "17.6", PostgresServerResource.PrimaryEndpointName, port, targetPort: 5432)
+            .WithEnvironment(context =>
+            {
+                if (context.ExecutionContext.IsPublishMode)
+                {
+                    context.EnvironmentVariables["POSTGRES_HOST_AUTH_METHOD"] = "scram-sha-256";
+                    context.EnvironmentVariables["POSTGRES_INITDB_ARGS"] =
+                        "--auth-host=scram-sha-256 --auth-local=scram-sha-256";
+                    context.EnvironmentVariables["POSTGRES_USER"] = server.UserNameReference;
+                    context.EnvironmentVariables["POSTGRES_PASSWORD"] = server.PasswordParameter;
+                }
+            })
             .WithAnnotation(new RequirementAnnotation(() => process.FindBinaries()))
             .WithAnnotation(new ProcessAnnotation(process.DescribeAsync))
-            .WithAnnotation(new HealthProbeAnnotation(process.AnswersAsync));
+            .WithAnnotation(new HealthProbeAnnotation(
+                (_, cancellationToken) => PostgresProcess.AnswersAsync(server, cancellationToken)));
     }
 
     /// <summary>Adds a database to a server; it is created when the server has none of that name.</summary>
@@ -44,7 +54,9 @@ public static class PostgresBuilderExtensions
         var server = builder.Resource;
         var database = new PostgresDatabaseResource(name, databaseName ?? name, server);
         return builder.ApplicationBuilder.AddResource(database).WithAnnotation(new ProvisionAnnotation(
-            cancellationToken => PostgresProcess.CreateDatabaseAsync(database, cancellationToken)));
+            cancellationToken => PostgresProcess.CreateDatabaseAsync(database, cancellationToken)))
+            .WithAnnotation(new HealthProbeAnnotation(
+                (_, cancellationToken) => PostgresProcess.AnswersAsync(database, cancellationToken)));
     }
 
     /// <summary>Keeps the server's data from run to run.</summary>
@@ -60,8 +72,6 @@ public static class PostgresBuilderExtensions
             throw new DistributedApplicationException("A PostgreSQL server cannot run on a read-only volume.");
         }
 
-        return builder.WithAnnotation(
-            new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"),
-            ResourceAnnotationMutationBehavior.Replace);
+        return builder.WithVolume(name, "/var/lib/postgresql/data");
     }
 }

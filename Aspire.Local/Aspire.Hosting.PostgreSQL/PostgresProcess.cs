@@ -12,6 +12,9 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
     /// <summary>Enough for several replicas of several services, whose pools are bounded.</summary>
     private const int MaxConnections = 400;
 
+    /// <summary>The database that every server has.</summary>
+    private const string MaintenanceDatabase = "postgres";
+
     /// <summary>The folder of the server's binaries.</summary>
     public string FindBinaries() => PostgresBinaries.Find(configuration[PostgresBinaries.FolderKey]);
 
@@ -19,7 +22,7 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
     public async Task<ProcessSpec> DescribeAsync(ProcessContext context, CancellationToken cancellationToken)
     {
         var bin = FindBinaries();
-        var volume = server.Annotations.OfType<DataVolumeAnnotation>().LastOrDefault()?.Name;
+        var volume = server.DataVolume();
         var data = context.Folders.DataFolder(volume, server.Name);
         if (!File.Exists(Path.Combine(data, "PG_VERSION")))
         {
@@ -51,12 +54,20 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
         };
     }
 
-    /// <summary>Whether the server takes connections.</summary>
-    public async Task<bool> AnswersAsync(int replica, CancellationToken cancellationToken)
+    /// <summary>Whether a server or database takes connections.</summary>
+    public static async Task<bool> AnswersAsync(
+        IResourceWithConnectionString resource, CancellationToken cancellationToken)
     {
-        await using var connection = await OpenAsync(server, cancellationToken);
-        await using var command = new NpgsqlCommand("SELECT 1", connection);
-        return await command.ExecuteScalarAsync(cancellationToken) is 1;
+        try
+        {
+            await using var connection = await OpenAsync(resource, cancellationToken);
+            await using var command = new NpgsqlCommand("SELECT 1", connection);
+            return await command.ExecuteScalarAsync(cancellationToken) is 1;
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InvalidCatalogName)
+        {
+            return true; // A server outside, on which the service's migrations make the database.
+        }
     }
 
     /// <summary>Creates a database unless it is there.</summary>
@@ -76,10 +87,15 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
     }
 
     private static async Task<NpgsqlConnection> OpenAsync(
-        IResourceWithConnectionString server, CancellationToken cancellationToken)
+        IResourceWithConnectionString resource, CancellationToken cancellationToken)
     {
-        var connectionString = await server.GetConnectionStringAsync(cancellationToken);
-        var connection = new NpgsqlConnection($"{connectionString};Database=postgres;Pooling=false;Timeout=3");
+        var settings = new NpgsqlConnectionStringBuilder(await resource.GetConnectionStringAsync(cancellationToken))
+        {
+            Pooling = false,
+            Timeout = 3,
+        };
+        settings.Database ??= MaintenanceDatabase;
+        var connection = new NpgsqlConnection(settings.ConnectionString);
         try
         {
             await connection.OpenAsync(cancellationToken);

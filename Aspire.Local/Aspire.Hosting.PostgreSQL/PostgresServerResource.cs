@@ -1,3 +1,6 @@
+using Aspire.Hosting.Orchestration;
+using Npgsql;
+
 namespace Aspire.Hosting.ApplicationModel;
 
 /// <summary>A PostgreSQL server: here a process of this machine's own <c>postgres</c>.</summary>
@@ -5,8 +8,7 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <param name="userName">The superuser's name; <c>postgres</c> when null.</param>
 /// <param name="password">The superuser's password.</param>
 public class PostgresServerResource(string name, ParameterResource? userName, ParameterResource password)
-    : Resource(name), IResourceWithConnectionString, IResourceWithEndpoints, IResourceWithEnvironment,
-        IResourceWithArgs, IResourceWithWaitSupport
+    : ContainerResource(name), IResourceWithConnectionString
 {
     internal const string PrimaryEndpointName = "tcp";
     internal const string DefaultUserName = "postgres";
@@ -33,10 +35,11 @@ public class PostgresServerResource(string name, ParameterResource? userName, Pa
 
     /// <summary>The server as a <c>postgresql://</c> URI.</summary>
     public ReferenceExpression UriExpression => ReferenceExpression.Create(
-        $"postgresql://{UserNameReference}:{PasswordParameter}"
+        $"postgresql://{UserNameReference:uri}:{PasswordParameter:uri}"
         + $"@{PrimaryEndpoint.Property(EndpointProperty.HostAndPort)}");
 
     internal IEnumerable<KeyValuePair<string, ReferenceExpression>> ConnectionProperties =>
+        this.OutsideConnectionString() is { } outside ? PropertiesOf(outside) :
     [
         new("Host", ReferenceExpression.Create($"{PrimaryEndpoint.Property(EndpointProperty.Host)}")),
         new("Port", ReferenceExpression.Create($"{PrimaryEndpoint.Property(EndpointProperty.Port)}")),
@@ -47,6 +50,23 @@ public class PostgresServerResource(string name, ParameterResource? userName, Pa
 
     IEnumerable<KeyValuePair<string, ReferenceExpression>> IResourceWithConnectionString.GetConnectionProperties() =>
         ConnectionProperties;
+
+    /// <summary>The parts of a connection string that was given.</summary>
+    internal static IEnumerable<KeyValuePair<string, ReferenceExpression>> PropertiesOf(string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        var user = Uri.EscapeDataString(settings.Username ?? "");
+        var password = Uri.EscapeDataString(settings.Password ?? "");
+        var database = settings.Database is { Length: > 0 } name ? $"/{Uri.EscapeDataString(name)}" : "";
+        yield return Property("Host", settings.Host);
+        yield return Property("Port", $"{settings.Port}");
+        yield return Property("Username", settings.Username);
+        yield return Property("Password", settings.Password);
+        yield return Property("Uri", $"postgresql://{user}:{password}@{settings.Host}:{settings.Port}{database}");
+
+        static KeyValuePair<string, ReferenceExpression> Property(string name, string? value) =>
+            new(name, ReferenceExpression.Create($"{value}"));
+    }
 }
 
 /// <summary>A database of a PostgreSQL server.</summary>
@@ -70,6 +90,7 @@ public class PostgresDatabaseResource(string name, string databaseName, Postgres
     public ReferenceExpression UriExpression => ReferenceExpression.Create($"{Parent.UriExpression}/{DatabaseName}");
 
     IEnumerable<KeyValuePair<string, ReferenceExpression>> IResourceWithConnectionString.GetConnectionProperties() =>
+        this.OutsideConnectionString() is { } outside ? PostgresServerResource.PropertiesOf(outside) :
     [
         .. Parent.ConnectionProperties.Where(property => property.Key != "Uri"),
         new("DatabaseName", ReferenceExpression.Create($"{DatabaseName}")),

@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Orchestration;
 using Aspire.Hosting.Redis;
@@ -21,10 +20,31 @@ public static class RedisBuilderExtensions
         IResourceBuilder<ParameterResource>? password = null)
     {
         var server = new RedisResource(name, password?.Resource ?? builder.AddPassword(name).Resource);
+        if (builder.ExecutionContext.IsPublishMode)
+        {
+            server.Entrypoint = "/bin/sh"; // So that the password is a variable and not an argument.
+        }
+
         var process = new RedisProcess(server, builder.Configuration, builder.AppHostDirectory);
         return builder.AddResource(server)
-            .WithAnnotation(new EndpointAnnotation(
-                ProtocolType.Tcp, name: RedisResource.PrimaryEndpointName, port: port))
+            .AsContainer("library/redis", "8.6", RedisResource.PrimaryEndpointName, port, targetPort: 6379)
+            .WithAnnotation(new CommandLineArgsCallbackAnnotation(context =>
+            {
+                if (context.ExecutionContext.IsPublishMode)
+                {
+                    context.Args.Add("-c");
+                    context.Args.Add("redis-server --requirepass $REDIS_PASSWORD");
+                }
+
+                return Task.CompletedTask;
+            }))
+            .WithEnvironment(context =>
+            {
+                if (context.ExecutionContext.IsPublishMode)
+                {
+                    context.EnvironmentVariables["REDIS_PASSWORD"] = server.PasswordParameter!;
+                }
+            })
             .WithAnnotation(new RequirementAnnotation(process.Require))
             .WithAnnotation(new ProcessAnnotation(process.DescribeAsync))
             .WithAnnotation(new HealthProbeAnnotation(process.AnswersAsync));
@@ -43,8 +63,6 @@ public static class RedisBuilderExtensions
             throw new DistributedApplicationException("A Redis server cannot run on a read-only volume.");
         }
 
-        return builder.WithAnnotation(
-            new DataVolumeAnnotation(name ?? $"{builder.Resource.Name}-data"),
-            ResourceAnnotationMutationBehavior.Replace);
+        return builder.WithVolume(name, "/data");
     }
 }

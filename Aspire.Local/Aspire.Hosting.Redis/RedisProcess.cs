@@ -34,7 +34,7 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
     public async Task<ProcessSpec> DescribeAsync(ProcessContext context, CancellationToken cancellationToken)
     {
         var password = await server.PasswordParameter!.GetValueAsync(cancellationToken);
-        var volume = server.Annotations.OfType<DataVolumeAnnotation>().LastOrDefault()?.Name;
+        var volume = server.DataVolume();
         var data = context.Folders.DataFolder(volume, server.Name);
         Unix.MakePrivateFolder(data, owner: null);
         return UseGarnet

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Orchestration;
+using Aspire.Hosting.Publishing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -14,6 +15,15 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
 {
     /// <summary>The key of assembly metadata that holds the AppHost project's folder.</summary>
     private const string AppHostPathKey = "apphostprojectpath";
+
+    /// <summary>The command line's short names for settings, as in Aspire.</summary>
+    private static readonly Dictionary<string, string> Switches = new()
+    {
+        ["--operation"] = "AppHost:Operation",
+        ["--publisher"] = "Publishing:Publisher",
+        ["--step"] = "Pipeline:Step",
+        ["--output-path"] = "Pipeline:OutputPath",
+    };
 
     private readonly HostApplicationBuilder _host;
     private readonly AppHostInterceptor? _interceptor;
@@ -38,6 +48,8 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
         };
         interceptor?.ConfigureHost(settings);
         _host = new HostApplicationBuilder(settings);
+        Configuration.AddCommandLine(options.Args ?? [], Switches);
+        ExecutionContext = new DistributedApplicationExecutionContext(ReadOperation(Configuration));
 
         Services.AddSingleton<IResourceCollection>(Resources);
         Services.AddSingleton(ExecutionContext);
@@ -50,7 +62,9 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
         Services.AddSingleton<ProcessStarter>();
         Services.AddSingleton<AppHostFolders>();
         Services.AddSingleton<PortAllocator>();
-        Services.AddHostedService<Orchestrator>();
+        _ = ExecutionContext.IsPublishMode
+            ? Services.AddHostedService<ManifestPublisher>()
+            : Services.AddHostedService<Orchestrator>();
         Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
 
         _host.Logging.AddConsole(console => console.FormatterName = ResourceConsoleFormatter.FormatterName)
@@ -70,7 +84,7 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
 
     public IServiceCollection Services => _host.Services;
 
-    public DistributedApplicationExecutionContext ExecutionContext { get; } = new(DistributedApplicationOperation.Run);
+    public DistributedApplicationExecutionContext ExecutionContext { get; }
 
     public IResourceCollection Resources { get; } = new ResourceCollection();
 
@@ -102,6 +116,21 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
             Console.Error.WriteLine(((Exception)e.ExceptionObject).Message);
             System.Environment.Exit(1);
         }
+    }
+
+    private static DistributedApplicationOperation ReadOperation(ConfigurationManager configuration)
+    {
+        if ("manifest".Equals(configuration["Publishing:Publisher"], StringComparison.OrdinalIgnoreCase))
+        {
+            // How deployment tools asked for a manifest before there were steps.
+            configuration["AppHost:Operation"] ??= nameof(DistributedApplicationOperation.Publish);
+            configuration["Pipeline:Step"] ??= ManifestPublisher.Step;
+        }
+
+        var operation = configuration["AppHost:Operation"] ?? nameof(DistributedApplicationOperation.Run);
+        return Enum.TryParse<DistributedApplicationOperation>(operation, ignoreCase: true, out var known)
+            ? known
+            : throw new DistributedApplicationException($"The operation is '{operation}': use 'run' or 'publish'.");
     }
 
     private static string? FindProjectFolder(Assembly? assembly) => assembly?

@@ -27,7 +27,12 @@ public static class ParameterResourceBuilderExtensions
         string name,
         string value,
         bool publishValueAsDefault = false,
-        bool secret = false) => builder.AddParameter(name, secret, byDefault: () => value);
+        bool secret = false)
+    {
+        var parameter = builder.AddParameter(name, secret, byDefault: () => value);
+        parameter.Resource.Default = publishValueAsDefault ? new ConstantParameterDefault(value) : null;
+        return parameter;
+    }
 
     /// <summary>Adds a parameter with a default.</summary>
     /// <param name="builder">The application.</param>

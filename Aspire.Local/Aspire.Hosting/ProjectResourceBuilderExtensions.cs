@@ -34,6 +34,12 @@ public static class ProjectResourceBuilderExtensions
     {
         var metadata = new TProject();
         var profile = launchProfileName is null ? null : ReadProfile(metadata, launchProfileName);
+        if (builder.ExecutionContext.IsPublishMode)
+        {
+            return builder.AddResource(new ProjectResource(name)).WithAnnotation<IProjectMetadata>(metadata)
+                .AsDeployed(isWeb: profile?.ApplicationUrl is not null);
+        }
+
         var project = builder.AddResource(new ProjectResource(name)).WithAnnotation<IProjectMetadata>(metadata)
             .WithAnnotation(new ProcessAnnotation((context, _) => ProjectProcess.Describe(builder, metadata, context)));
 
@@ -65,6 +71,25 @@ public static class ProjectResourceBuilderExtensions
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(replicas, 1);
         return builder.WithAnnotation(new ReplicaAnnotation(replicas), ResourceAnnotationMutationBehavior.Replace);
+    }
+
+    /// <summary>
+    /// What a deployment gives a project in place of its launch profile, which is for development.
+    /// </summary>
+    private static IResourceBuilder<ProjectResource> AsDeployed(
+        this IResourceBuilder<ProjectResource> project, bool isWeb)
+    {
+        project.WithEnvironment("OTEL_DOTNET_EXPERIMENTAL_OTLP_RETRY", "in_memory");
+        if (!isWeb)
+        {
+            return project;
+        }
+
+        var http = new EndpointAnnotation(ProtocolType.Tcp, "http");
+        return project.WithAnnotation(http).WithAnnotation(new EndpointAnnotation(ProtocolType.Tcp, "https"))
+            .WithEnvironment("ASPNETCORE_FORWARDEDHEADERS_ENABLED", "true")
+            .WithEnvironment(context => context.EnvironmentVariables["HTTP_PORTS"] =
+                project.GetEndpoint(http.Name).Property(EndpointProperty.TargetPort));
     }
 
     private static LaunchProfile? ReadProfile(IProjectMetadata metadata, string profileName)

@@ -25,22 +25,10 @@ public static class ResourceBuilderExtensions
     {
         var resource = source.Resource;
         var name = connectionName ?? resource.Name;
-        return builder.Relate(resource, "Reference").WithEnvironment(async context =>
+        return builder.Relate(resource, "Reference").WithEnvironment(context =>
         {
-            var value = await resource.GetConnectionStringAsync(context.CancellationToken);
-            if (string.IsNullOrEmpty(value))
-            {
-                if (optional)
-                {
-                    return;
-                }
-
-                throw new DistributedApplicationException(
-                    $"The connection string for the resource '{resource.Name}' is not available.");
-            }
-
             var variable = resource.ConnectionStringEnvironmentVariable ?? $"ConnectionStrings__{name}";
-            context.EnvironmentVariables[variable] = value;
+            context.EnvironmentVariables[variable] = new ConnectionStringReference(resource, optional);
             foreach (var (property, expression) in resource.GetConnectionProperties())
             {
                 context.EnvironmentVariables[$"{VariableName(name)}_{property.ToUpperInvariant()}"] = expression;
@@ -64,14 +52,15 @@ public static class ResourceBuilderExtensions
         {
             foreach (var endpoint in resource.Annotations.OfType<EndpointAnnotation>())
             {
+                var reference = new EndpointReference(resource, endpoint.Name);
+                IEnumerable<object> urls = context.ExecutionContext.IsPublishMode ? [reference] : endpoint.ReplicaUrls;
                 var n = 0;
-                foreach (var url in endpoint.ReplicaUrls)
+                foreach (var url in urls)
                 {
                     context.EnvironmentVariables[$"services__{resource.Name}__{endpoint.Name}__{n++}"] = url;
                 }
 
-                context.EnvironmentVariables[VariableName($"{resource.Name}_{endpoint.Name}")] =
-                    new EndpointReference(resource, endpoint.Name);
+                context.EnvironmentVariables[VariableName($"{resource.Name}_{endpoint.Name}")] = reference;
             }
         });
     }
@@ -298,6 +287,14 @@ public static class ResourceBuilderExtensions
     /// <returns>The same builder.</returns>
     public static IResourceBuilder<T> WithExplicitStart<T>(this IResourceBuilder<T> builder) where T : IResource =>
         builder.WithAnnotation(new ExplicitStartupAnnotation());
+
+    /// <summary>Leaves the resource out of the manifest.</summary>
+    /// <typeparam name="T">The resource's type.</typeparam>
+    /// <param name="builder">The resource.</param>
+    /// <returns>The same builder.</returns>
+    public static IResourceBuilder<T> ExcludeFromManifest<T>(this IResourceBuilder<T> builder) where T : IResource =>
+        builder.WithAnnotation(
+            ManifestPublishingCallbackAnnotation.Ignore, ResourceAnnotationMutationBehavior.Replace);
 
     internal static IResourceBuilder<T> Relate<T>(this IResourceBuilder<T> builder, IResource resource, string type)
         where T : IResource => builder.WithAnnotation(new ResourceRelationshipAnnotation(resource, type));

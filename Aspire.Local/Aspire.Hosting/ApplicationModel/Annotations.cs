@@ -44,6 +44,10 @@ public sealed class CommandLineArgsCallbackContext(IList<object> args, Cancellat
     /// <summary>The arguments so far: strings and value providers.</summary>
     public IList<object> Args { get; } = args;
 
+    /// <summary>Whether the application runs or is published.</summary>
+    public DistributedApplicationExecutionContext ExecutionContext { get; init; } =
+        new(DistributedApplicationOperation.Run);
+
     /// <summary>Ends the start.</summary>
     public CancellationToken CancellationToken { get; } = cancellationToken;
 }

@@ -1,3 +1,5 @@
+using Aspire.Hosting.Orchestration;
+
 namespace Aspire.Hosting.ApplicationModel;
 
 /// <summary>A part of the application: a project, a server, a database, a parameter.</summary>
@@ -60,7 +62,9 @@ public interface IResourceWithConnectionString : IResource, IManifestExpressionP
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The connection string.</returns>
     ValueTask<string?> GetConnectionStringAsync(CancellationToken cancellationToken = default) =>
-        ConnectionStringExpression.GetValueAsync(cancellationToken);
+        this.OutsideConnectionString() is { } outside
+            ? new(outside)
+            : ConnectionStringExpression.GetValueAsync(cancellationToken);
 
     ValueTask<string?> IValueProvider.GetValueAsync(CancellationToken cancellationToken) =>
         GetConnectionStringAsync(cancellationToken);

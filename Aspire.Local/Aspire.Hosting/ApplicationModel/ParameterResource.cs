@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Aspire.Hosting.Publishing;
 
 namespace Aspire.Hosting.ApplicationModel;
 
@@ -36,6 +37,19 @@ public abstract class ParameterDefault
     /// <summary>A default value.</summary>
     /// <returns>The value.</returns>
     public abstract string GetDefaultValue();
+
+    /// <summary>Writes the properties of the default into a manifest.</summary>
+    /// <param name="context">The manifest.</param>
+    public abstract void WriteToManifest(ManifestPublishingContext context);
+}
+
+/// <summary>A default that is shown in a manifest.</summary>
+internal sealed class ConstantParameterDefault(string value) : ParameterDefault
+{
+    public override string GetDefaultValue() => value;
+
+    public override void WriteToManifest(ManifestPublishingContext context) =>
+        context.Writer.WriteString("value", value);
 }
 
 /// <summary>A random default, for passwords and keys.</summary>
@@ -43,10 +57,23 @@ public sealed class GenerateParameterDefault : ParameterDefault
 {
     private const string Letters = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ0123456789";
 
+    /// <summary>128 bits and more.</summary>
+    private const int SafeLength = 22;
+
     /// <summary>How many characters it has at least.</summary>
-    public int MinLength { get; set; }
+    public int MinLength { get; set; } = SafeLength;
 
     /// <summary>A random value: letters and digits, which need no quoting in connection strings and URLs.</summary>
-    /// <returns>At least <see cref="MinLength"/> and 22 characters (128 bits).</returns>
-    public override string GetDefaultValue() => RandomNumberGenerator.GetString(Letters, Math.Max(MinLength, 22));
+    /// <returns>At least <see cref="MinLength"/> characters, and never fewer than 22 (128 bits).</returns>
+    public override string GetDefaultValue() => RandomNumberGenerator.GetString(Letters, Math.Max(MinLength, SafeLength));
+
+    /// <inheritdoc/>
+    public override void WriteToManifest(ManifestPublishingContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        context.Writer.WriteStartObject("generate");
+        context.Writer.WriteNumber("minLength", MinLength);
+        context.Writer.WriteBoolean("special", false); // As here: connection strings take it unquoted.
+        context.Writer.WriteEndObject();
+    }
 }

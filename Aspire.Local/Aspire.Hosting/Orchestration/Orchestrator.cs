@@ -36,6 +36,7 @@ internal sealed class Orchestrator(
     {
         _logger.LogInformation(
             "Distributed application starting, AppHost directory {Directory}", environment.ContentRootPath);
+        OutsideServers.Apply(model.Resources, configuration);
         foreach (var requirement in model.Resources.SelectMany(r => r.Annotations.OfType<RequirementAnnotation>()))
         {
             requirement.Require();
@@ -123,7 +124,8 @@ internal sealed class Orchestrator(
         }
 
         foreach (var (resource, endpoint) in model.Resources
-            .SelectMany(r => r.Annotations.OfType<EndpointAnnotation>().Select(e => (r, e))))
+            .SelectMany(r => r.Annotations.OfType<EndpointAnnotation>().Select(e => (r, e)))
+            .Where(pair => pair.r.Annotations.OfType<ExplicitStartupAnnotation>().FirstOrDefault() is null))
         {
             _logger.LogInformation(
                 "{Resource} is ready at {Url}{External}",

@@ -25,21 +25,31 @@ internal sealed class ProcessEnvironment(
             await annotation.Callback(context);
         }
 
-        var arguments = new CommandLineArgsCallbackContext([.. spec.Arguments], cancellationToken);
+        var arguments = new CommandLineArgsCallbackContext([.. spec.Arguments], cancellationToken)
+        {
+            ExecutionContext = executionContext,
+        };
         foreach (var annotation in resource.Annotations.OfType<CommandLineArgsCallbackAnnotation>())
         {
             await annotation.Callback(arguments);
         }
 
-        return spec with
+        var resolvedVariables = new Dictionary<string, string>(spec.Environment);
+        foreach (var (name, value) in variables)
         {
-            Arguments = await ResolveAsync(arguments.Args, cancellationToken),
-            Environment = spec.Environment
-                .Concat(variables.Keys.Zip(
-                    await ResolveAsync(variables.Values, cancellationToken), KeyValuePair.Create))
-                .GroupBy(pair => pair.Key, pair => pair.Value)
-                .ToDictionary(group => group.Key, group => group.Last()),
-        };
+            if (await ResolveAsync(value, cancellationToken) is { } resolved)
+            {
+                resolvedVariables[name] = resolved;
+            }
+        }
+
+        List<string> words = [];
+        foreach (var argument in arguments.Args)
+        {
+            words.Add(await ResolveAsync(argument, cancellationToken) ?? "");
+        }
+
+        return spec with { Arguments = words, Environment = resolvedVariables };
     }
 
     private static void AddAddresses(Dictionary<string, object> variables, IResource resource, int replica)
@@ -80,16 +90,6 @@ internal sealed class ProcessEnvironment(
         }
     }
 
-    private static async Task<string[]> ResolveAsync(IEnumerable<object> values, CancellationToken cancellationToken)
-    {
-        var resolved = new List<string>();
-        foreach (var value in values)
-        {
-            resolved.Add(value is IValueProvider provider
-                ? await provider.GetValueAsync(cancellationToken) ?? ""
-                : value.ToString() ?? "");
-        }
-
-        return [.. resolved];
-    }
+    private static async ValueTask<string?> ResolveAsync(object value, CancellationToken cancellationToken) =>
+        value is IValueProvider provider ? await provider.GetValueAsync(cancellationToken) : value.ToString();
 }

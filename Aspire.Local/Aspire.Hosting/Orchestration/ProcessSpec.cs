@@ -52,7 +52,3 @@ internal sealed record HealthProbeAnnotation(Func<int, CancellationToken, Task<b
 /// <summary>Something the machine must have. Asked before anything starts.</summary>
 /// <param name="Require">Throws a <see cref="DistributedApplicationException"/> that says what to install.</param>
 internal sealed record RequirementAnnotation(Action Require) : IResourceAnnotation;
-
-/// <summary>Data that outlives the application.</summary>
-/// <param name="Name">The volume's name.</param>
-internal sealed record DataVolumeAnnotation(string Name) : IResourceAnnotation;

@@ -9,6 +9,8 @@ namespace Aspire.Hosting.Orchestration;
 /// </summary>
 internal sealed class ResourceRunner
 {
+    private static readonly TimeSpan ProbeOutside = TimeSpan.FromMilliseconds(500);
+
     private readonly RunnerServices _services;
 
     public ResourceRunner(IResource resource, RunnerServices services)
@@ -55,10 +57,7 @@ internal sealed class ResourceRunner
             await Task.WhenAll(Replicas.Select(replica => replica.RunAsync(StartsByItself, stopping)));
             if (Replicas.Count == 0)
             {
-                foreach (var annotation in Resource.Annotations.OfType<ProvisionAnnotation>())
-                {
-                    await annotation.Provision(stopping);
-                }
+                await ProvisionAsync(stopping);
 
                 await PublishAllAsync(KnownResourceStates.Running, HealthStatus.Healthy);
             }
@@ -84,9 +83,45 @@ internal sealed class ResourceRunner
             Resource, snapshot => snapshot with { State = state, HealthStatus = health })
         : Task.WhenAll(Replicas.Select(replica => replica.PublishAsync(state, health)));
 
+    /// <summary>Makes what has no process, or waits for the server outside that it is.</summary>
+    private async Task ProvisionAsync(CancellationToken stopping)
+    {
+        foreach (var annotation in Resource.Annotations.OfType<ProvisionAnnotation>())
+        {
+            await annotation.Provision(stopping);
+        }
+
+        foreach (var annotation in Resource.Annotations.OfType<HealthProbeAnnotation>())
+        {
+            string? problem = null;
+            while (await ProblemAsync(annotation, stopping) is { } now)
+            {
+                if (now != problem)
+                {
+                    problem = now;
+                    _services.Logger.LogWarning("{Resource} does not answer: {Problem}", Resource.Name, problem);
+                }
+
+                await Task.Delay(ProbeOutside, stopping);
+            }
+        }
+    }
+
+    private static async Task<string?> ProblemAsync(HealthProbeAnnotation annotation, CancellationToken stopping)
+    {
+        try
+        {
+            return await annotation.Probe(0, stopping) ? null : "its health check fails";
+        }
+        catch (Exception exception) when (!stopping.IsCancellationRequested)
+        {
+            return exception.Message;
+        }
+    }
+
     private async Task WaitForOthersAsync(CancellationToken stopping)
     {
-        if (Resource is IResourceWithParent child)
+        if (Resource is IResourceWithParent child && Resource.OutsideConnectionString() is null)
         {
             await WaitUntilHealthyAsync(child.Parent, stopping);
         }
