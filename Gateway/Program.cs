@@ -7,7 +7,8 @@ builder.AddServiceDefaults();
 builder.AddTokenAuthentication();
 builder.Services.AddReverseProxy()
     .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
-    .AddServiceDiscoveryDestinations();
+    .AddServiceDiscoveryDestinations()
+    .AddReplicaHealth();
 
 var app = builder.Build();
 

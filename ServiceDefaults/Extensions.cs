@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Http.Resilience;
+using Polly;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
@@ -52,6 +53,12 @@ public static class Extensions
                 options.Retry.DisableFor(HttpMethod.Post, HttpMethod.Patch);
                 options.Retry.MaxRetryAttempts = 2;
                 options.Retry.Delay = TimeSpan.FromMilliseconds(100);
+                // Where nobody listens a replica is down. The next attempt goes to another one: there is no need to
+                // wait, nor to break the circuit to those that live.
+                options.Retry.DelayGenerator = attempt => new(
+                    IsNobodyThere(attempt.Outcome) ? TimeSpan.Zero : null);
+                options.CircuitBreaker.ShouldHandle = outcome => new(
+                    HttpClientResiliencePredicates.IsTransient(outcome.Outcome) && !IsNobodyThere(outcome.Outcome));
                 options.AttemptTimeout.Timeout = TimeSpan.FromSeconds(3);
                 options.TotalRequestTimeout.Timeout = TimeSpan.FromSeconds(8);
             });
@@ -134,4 +141,7 @@ public static class Extensions
         app.MapHealthChecks(AlivePath, new HealthCheckOptions { Predicate = check => check.Tags.Contains("live") });
         return app;
     }
+
+    private static bool IsNobodyThere(Outcome<HttpResponseMessage> outcome) =>
+        outcome.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError };
 }

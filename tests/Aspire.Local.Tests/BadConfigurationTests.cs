@@ -69,19 +69,6 @@ public sealed class BadConfigurationTests
     }
 
     [Fact]
-    public async Task Resources_ThatWaitForEachOther_AreNamed()
-    {
-        await using var builder = DistributedApplicationTestingBuilder.Create();
-        var one = builder.AddExecutable("one", "true", ".");
-        var two = builder.AddExecutable("two", "true", ".").WaitFor(one);
-        one.WaitFor(two);
-        var app = await builder.BuildAsync(Cancellation);
-        var refused = await Assert.ThrowsAsync<DistributedApplicationException>(
-            () => app.StartAsync(Cancellation).WaitAsync(Timeout, Cancellation));
-        Assert.Contains("one -> two -> one", refused.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task Parameter_WithoutAValue_FailsWhatNeedsIt()
     {
         await using var builder = DistributedApplicationTestingBuilder.Create();
@@ -93,15 +80,4 @@ public sealed class BadConfigurationTests
             .WaitAsync(Timeout, Cancellation);
     }
 
-    [Fact]
-    public async Task Executable_ThatIsNotThere_FailsAndSoDoesWhatWaitsForIt()
-    {
-        await using var builder = DistributedApplicationTestingBuilder.Create();
-        var missing = builder.AddExecutable("missing", "no-such-program", ".");
-        builder.AddExecutable("waiting", "true", ".").WaitFor(missing);
-        var app = await builder.BuildAsync(Cancellation);
-        await app.StartAsync(Cancellation).WaitAsync(Timeout, Cancellation);
-        await app.ResourceNotifications.WaitForResourceAsync("waiting", KnownResourceStates.FailedToStart, Cancellation)
-            .WaitAsync(Timeout, Cancellation);
-    }
 }

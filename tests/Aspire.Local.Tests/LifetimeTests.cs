@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Aspire.Hosting.ApplicationModel;
-using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Aspire.Local.Tests;
@@ -8,8 +7,6 @@ namespace Aspire.Local.Tests;
 /// <summary>Real servers start, keep what they should, and are gone afterwards.</summary>
 public sealed class LifetimeTests : IDisposable
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
-
     private readonly string _store = Path.Combine(Path.GetTempPath(), $"lifetime-{Guid.NewGuid():N}");
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -91,30 +88,13 @@ public sealed class LifetimeTests : IDisposable
     }
 
     [Fact]
-    public async Task Executable_ThatWaitsForAnother_StartsAfterIt()
-    {
-        await using var builder = DistributedApplicationTestingBuilder.Create();
-        var first = builder.AddExecutable("first", "sh", ".", "-c", "exit 3");
-        builder.AddExecutable("second", "sh", ".", "-c", "exit 0").WaitForCompletion(first, exitCode: 3);
-        builder.AddExecutable("third", "sh", ".", "-c", "exit 0").WaitForCompletion(first, exitCode: 0);
-        var app = await builder.BuildAsync(Cancellation);
-        await app.StartAsync(Cancellation).WaitAsync(Timeout, Cancellation);
-        await app.ResourceNotifications.WaitForResourceAsync("second", KnownResourceStates.Finished, Cancellation)
-            .WaitAsync(Timeout, Cancellation);
-        await app.ResourceNotifications.WaitForResourceAsync("third", KnownResourceStates.FailedToStart, Cancellation)
-            .WaitAsync(Timeout, Cancellation);
-    }
-
-    [Fact]
     public async Task Executable_ThatIgnoresTheSignal_IsKilled()
     {
         var app = await StartAsync(builder => builder.AddExecutable(
             "stubborn", "sh", ".", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"));
-        await SaysAsync(app, "stubborn", "deaf");
-        var state = await app.ResourceNotifications.WaitForResourceAsync(
-            "stubborn", e => e.Snapshot.Properties.Length > 0, Cancellation).WaitAsync(Timeout, Cancellation);
-        using var process = Process.GetProcessById((int)state.Snapshot.Properties.Single().Value!);
-        await app.DisposeAsync().AsTask().WaitAsync(Timeout, Cancellation);
+        await app.SaysAsync("stubborn", "deaf");
+        using var process = Process.GetProcessById(await app.PidAsync("stubborn"));
+        await app.DisposeAsync().AsTask().WaitAsync(TestApp.Timeout, Cancellation);
         Assert.True(process.HasExited);
     }
 
@@ -123,35 +103,17 @@ public sealed class LifetimeTests : IDisposable
     {
         await using var app = await StartAsync(builder => builder.AddExecutable(
             "parent", "sh", ".", "-c", "sleep 600 & echo $!"));
-        await app.ResourceNotifications.WaitForResourceAsync("parent", KnownResourceStates.Finished, Cancellation)
-            .WaitAsync(Timeout, Cancellation);
-        var child = int.Parse(await SaysAsync(app, "parent", ""), System.Globalization.CultureInfo.InvariantCulture);
+        await app.StateAsync("parent", KnownResourceStates.Finished);
+        var child = int.Parse(await app.SaysAsync("parent", ""), System.Globalization.CultureInfo.InvariantCulture);
         try
         {
             using var process = Process.GetProcessById(child);
-            await process.WaitForExitAsync(Cancellation).WaitAsync(Timeout, Cancellation);
+            await process.WaitForExitAsync(Cancellation).WaitAsync(TestApp.Timeout, Cancellation);
         }
         catch (ArgumentException)
         {
             // It is gone already.
         }
-    }
-
-    /// <summary>Waits for a line of output.</summary>
-    private static async Task<string> SaysAsync(DistributedApplication app, string resource, string text)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        patience.CancelAfter(Timeout);
-        var output = app.Services.GetRequiredService<ResourceLoggerService>();
-        await foreach (var lines in output.WatchAsync(resource).WithCancellation(patience.Token))
-        {
-            if (lines.FirstOrDefault(line => line.Content.Contains(text, StringComparison.Ordinal)).Content is { } said)
-            {
-                return said;
-            }
-        }
-
-        throw new InvalidOperationException("Output does not end before its reader does.");
     }
 
     private async Task<DistributedApplication> StartPostgresAsync(bool volume)
@@ -165,19 +127,12 @@ public sealed class LifetimeTests : IDisposable
                 postgres.WithDataVolume();
             }
         });
-        await app.ResourceNotifications.WaitForResourceHealthyAsync("db", Cancellation)
-            .WaitAsync(Timeout, Cancellation);
+        await app.HealthyAsync("db");
         return app;
     }
 
-    private async Task<DistributedApplication> StartAsync(Action<IDistributedApplicationBuilder> describe)
-    {
-        var builder = DistributedApplicationTestingBuilder.Create($"--Aspire:Store:Path={_store}");
-        describe(builder);
-        var app = await builder.BuildAsync(Cancellation);
-        await app.StartAsync(Cancellation).WaitAsync(Timeout, Cancellation);
-        return app;
-    }
+    private Task<DistributedApplication> StartAsync(Action<IDistributedApplicationBuilder> describe) =>
+        TestApp.StartAsync([$"--Aspire:Store:Path={_store}"], describe);
 
     private static string Password(string connectionString) =>
         new NpgsqlConnectionStringBuilder(connectionString).Password!;

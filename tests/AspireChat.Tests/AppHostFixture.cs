@@ -14,7 +14,18 @@ public sealed class AppHostFixture : IAsyncLifetime
     /// <summary>How long the system may take to be healthy; generous, because CI machines are slow.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
 
+    private readonly Action<IDistributedApplicationTestingBuilder>? _change;
+
     private DistributedApplication? _app;
+
+    /// <summary>The system as it is.</summary>
+    public AppHostFixture()
+    {
+    }
+
+    /// <summary>A system of a test's own, with something changed in it.</summary>
+    /// <param name="change">Changes it.</param>
+    internal AppHostFixture(Action<IDistributedApplicationTestingBuilder> change) => _change = change;
 
     /// <summary>The running application.</summary>
     public DistributedApplication App =>
@@ -26,6 +37,7 @@ public sealed class AppHostFixture : IAsyncLifetime
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
             ["--Storage=ephemeral", "--Replicas=2"], cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         builder.Services.AddLogging(logging => logging.AddProvider(Output));
+        _change?.Invoke(builder);
         _app = await builder.BuildAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         await _app.StartAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         try

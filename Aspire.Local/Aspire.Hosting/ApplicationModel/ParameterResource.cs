@@ -65,7 +65,8 @@ public sealed class GenerateParameterDefault : ParameterDefault
 
     /// <summary>A random value: letters and digits, which need no quoting in connection strings and URLs.</summary>
     /// <returns>At least <see cref="MinLength"/> characters, and never fewer than 22 (128 bits).</returns>
-    public override string GetDefaultValue() => RandomNumberGenerator.GetString(Letters, Math.Max(MinLength, SafeLength));
+    public override string GetDefaultValue() =>
+        RandomNumberGenerator.GetString(Letters, Math.Max(MinLength, SafeLength));
 
     /// <inheritdoc/>
     public override void WriteToManifest(ManifestPublishingContext context)

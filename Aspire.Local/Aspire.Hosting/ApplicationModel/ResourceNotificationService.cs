@@ -112,6 +112,10 @@ public class ResourceNotificationService
         return Task.CompletedTask;
     }
 
+    /// <summary>The states of a resource's replicas, for people: "Running, Unhealthy".</summary>
+    internal string Describe(string resourceName) => string.Join("; ", OfResource(resourceName)
+        .Select(e => string.Join(", ", e.Snapshot.State?.Text, e.Snapshot.HealthStatus)));
+
     private ImmutableArray<ResourceEvent> OfResource(string resourceName)
     {
         lock (_lock)

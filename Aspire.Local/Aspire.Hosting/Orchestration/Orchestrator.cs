@@ -42,10 +42,10 @@ internal sealed class Orchestrator(
             requirement.Require();
         }
 
-        WaitGraph.RefuseCycles(model.Resources);
+        WaitGraph.RefuseWhatNeverEnds(model.Resources);
         AllocateEndpoints();
         var services = new RunnerServices(
-            notifications, output, folders, processes,
+            model, notifications, output, folders, processes,
             new ProcessEnvironment(configuration, executionContext, environment), loggers, environment.ApplicationName);
         _runners.AddRange(model.Resources.Select(resource => new ResourceRunner(resource, services)));
         running.Set(_runners.SelectMany(runner => runner.Replicas));

@@ -36,8 +36,13 @@ internal sealed class ReplicaRunner(
     /// <summary>The replica's id: the resource's name when it is the only one.</summary>
     public string Id { get; } = replicas == 1 ? resource.Name : $"{resource.Name}-{replica + 1}";
 
-    /// <summary>A program that ends has done its work; a service or server that ends has died.</summary>
-    private bool IsMeantToStay => resource is not ExecutableResource;
+    /// <summary>
+    /// A program that ends has done its work, and so has what others wait for the end of; a service or server that ends
+    /// has died.
+    /// </summary>
+    private bool IsMeantToStay => resource is not ExecutableResource && !services.Model.Resources
+        .SelectMany(other => other.Annotations.OfType<WaitAnnotation>())
+        .Any(wait => wait.WaitType == WaitType.WaitForCompletion && wait.Resource == resource);
 
     /// <summary>Whether a name or id means this replica.</summary>
     public bool Answers(string resourceId) => resourceId.Equals(Id, StringComparison.OrdinalIgnoreCase)
@@ -120,8 +125,12 @@ internal sealed class ReplicaRunner(
                 _down = _down.Task.IsCompleted ? NewSource(completed: false) : _down;
             }
 
-            var end = await RunOnceAsync(stopping);
-            if (stopping.IsCancellationRequested || _stopAsked || end.ExitCode == 0 || !IsMeantToStay)
+            var end = await TryRunOnceAsync(stopping);
+            if (end is null)
+            {
+                failures = 0;
+            }
+            else if (stopping.IsCancellationRequested || _stopAsked || end.ExitCode == 0 || !IsMeantToStay)
             {
                 var asked = _stopAsked || stopping.IsCancellationRequested || end.ExitCode == 0;
                 await PublishAsync(
@@ -153,7 +162,22 @@ internal sealed class ReplicaRunner(
         }
     }
 
-    private async Task<(int ExitCode, bool WasHealthy)> RunOnceAsync(CancellationToken stopping)
+    /// <summary>Null when it could not even be started; that would be no different the next time.</summary>
+    private async Task<End?> TryRunOnceAsync(CancellationToken stopping)
+    {
+        try
+        {
+            return await RunOnceAsync(stopping);
+        }
+        catch (Exception exception) when (!stopping.IsCancellationRequested)
+        {
+            services.Logger.LogError("{Resource} failed to start: {Problem}", Id, exception.Message);
+            await PublishAsync(KnownResourceStates.FailedToStart, HealthStatus.Unhealthy);
+            return null;
+        }
+    }
+
+    private async Task<End> RunOnceAsync(CancellationToken stopping)
     {
         await PublishAsync(KnownResourceStates.Starting);
         var spec = await annotation.Describe(
@@ -165,7 +189,7 @@ internal sealed class ReplicaRunner(
         {
             if (_stopAsked || stopping.IsCancellationRequested)
             {
-                return (0, false);
+                return new End(0, WasHealthy: false);
             }
 
             process = _process = services.Processes.Start(spec, (line, isError) => Take(line, isError, output));
@@ -187,8 +211,11 @@ internal sealed class ReplicaRunner(
         }
 
         process.Dispose();
-        return (exitCode, wasHealthy);
+        return new End(exitCode, wasHealthy);
     }
+
+    /// <summary>How a process ended.</summary>
+    private sealed record End(int ExitCode, bool WasHealthy);
 
     private static TaskCompletionSource NewSource(bool completed)
     {
@@ -274,6 +301,7 @@ internal sealed class ReplicaRunner(
 
 /// <summary>What runners work with.</summary>
 internal sealed record RunnerServices(
+    DistributedApplicationModel Model,
     ResourceNotificationService Notifications,
     ResourceLoggerService Output,
     AppHostFolders Folders,

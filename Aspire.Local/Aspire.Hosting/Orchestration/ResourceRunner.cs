@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
@@ -9,6 +10,9 @@ namespace Aspire.Hosting.Orchestration;
 /// </summary>
 internal sealed class ResourceRunner
 {
+    /// <summary>How long a wait may go on before it is said for what.</summary>
+    private static readonly TimeSpan Impatience = TimeSpan.FromSeconds(20);
+
     private static readonly TimeSpan ProbeOutside = TimeSpan.FromMilliseconds(500);
 
     private readonly RunnerServices _services;
@@ -49,27 +53,12 @@ internal sealed class ResourceRunner
     {
         try
         {
-            if (StartsByItself)
-            {
-                await WaitForOthersAsync(stopping);
-            }
-
-            await Task.WhenAll(Replicas.Select(replica => replica.RunAsync(StartsByItself, stopping)));
-            if (Replicas.Count == 0)
-            {
-                await ProvisionAsync(stopping);
-
-                await PublishAllAsync(KnownResourceStates.Running, HealthStatus.Healthy);
-            }
+            var startNow = StartsByItself && await GetReadyAsync(stopping);
+            await Task.WhenAll(Replicas.Select(replica => replica.RunAsync(startNow, stopping)));
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             // The application stops before the resource was up, or while it was down.
-        }
-        catch (Exception exception)
-        {
-            _services.Logger.LogError("{Resource} failed to start: {Problem}", Resource.Name, exception.Message);
-            await PublishAllAsync(KnownResourceStates.FailedToStart);
         }
     }
 
@@ -77,6 +66,29 @@ internal sealed class ResourceRunner
     /// <param name="hurry">Ends the patience with them.</param>
     public Task StopAsync(CancellationToken hurry) =>
         Task.WhenAll(Replicas.Select(replica => replica.StopAsync(hurry)));
+
+    /// <summary>Waits for what the resource waits for, and makes what has no process.</summary>
+    /// <returns>Whether it can start; if not it has failed, and starts when it is told to.</returns>
+    private async Task<bool> GetReadyAsync(CancellationToken stopping)
+    {
+        try
+        {
+            await WaitForOthersAsync(stopping);
+            if (Replicas.Count == 0)
+            {
+                await ProvisionAsync(stopping);
+                await PublishAllAsync(KnownResourceStates.Running, HealthStatus.Healthy);
+            }
+
+            return true;
+        }
+        catch (Exception exception) when (!stopping.IsCancellationRequested)
+        {
+            _services.Logger.LogError("{Resource} failed to start: {Problem}", Resource.Name, exception.Message);
+            await PublishAllAsync(KnownResourceStates.FailedToStart);
+            return false;
+        }
+    }
 
     private Task PublishAllAsync(string state, HealthStatus? health = null) => Replicas.Count == 0
         ? _services.Notifications.PublishUpdateAsync(
@@ -88,34 +100,50 @@ internal sealed class ResourceRunner
     {
         foreach (var annotation in Resource.Annotations.OfType<ProvisionAnnotation>())
         {
-            await annotation.Provision(stopping);
+            // A server may be killed and started again just then; what it refuses stays refused.
+            await RepeatAsync(
+                async () =>
+                {
+                    await annotation.Provision(stopping);
+                    return true;
+                },
+                exception => exception is DbException { IsTransient: true },
+                stopping);
         }
 
         foreach (var annotation in Resource.Annotations.OfType<HealthProbeAnnotation>())
         {
-            string? problem = null;
-            while (await ProblemAsync(annotation, stopping) is { } now)
-            {
-                if (now != problem)
-                {
-                    problem = now;
-                    _services.Logger.LogWarning("{Resource} does not answer: {Problem}", Resource.Name, problem);
-                }
-
-                await Task.Delay(ProbeOutside, stopping);
-            }
+            await RepeatAsync(() => annotation.Probe(0, stopping), _ => true, stopping);
         }
     }
 
-    private static async Task<string?> ProblemAsync(HealthProbeAnnotation annotation, CancellationToken stopping)
+    /// <summary>Tries until it works, and says each new reason why it does not yet.</summary>
+    private async Task RepeatAsync(
+        Func<Task<bool>> works, Func<Exception, bool> mayPass, CancellationToken stopping)
     {
-        try
+        var said = "";
+        while (true)
         {
-            return await annotation.Probe(0, stopping) ? null : "its health check fails";
-        }
-        catch (Exception exception) when (!stopping.IsCancellationRequested)
-        {
-            return exception.Message;
+            var problem = "it is not healthy";
+            try
+            {
+                if (await works())
+                {
+                    return;
+                }
+            }
+            catch (Exception exception) when (!stopping.IsCancellationRequested && mayPass(exception))
+            {
+                problem = exception.Message;
+            }
+
+            if (problem != said)
+            {
+                said = problem;
+                _services.Logger.LogWarning("{Resource} does not answer: {Problem}", Resource.Name, problem);
+            }
+
+            await Task.Delay(ProbeOutside, stopping);
         }
     }
 
@@ -134,6 +162,7 @@ internal sealed class ResourceRunner
                 continue;
             }
 
+            SayWhatStartsByHand(wait.Resource);
             var ended = await _services.Notifications.WaitForResourceAsync(
                 wait.Resource.Name, e => e.Snapshot.ExitCode is not null || HasFailed(e), stopping);
             if (ended.Snapshot.ExitCode != wait.ExitCode)
@@ -150,12 +179,30 @@ internal sealed class ResourceRunner
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var healthy = _services.Notifications.WaitForResourceHealthyAsync(other.Name, enough.Token);
         var failed = _services.Notifications.WaitForResourceAsync(other.Name, HasFailed, enough.Token);
-        var first = await Task.WhenAny(healthy, failed);
+        SayWhatStartsByHand(other);
+        var first = Task.WhenAny(healthy, failed);
+        while (await Task.WhenAny(first, Task.Delay(Impatience, stopping)) != first
+            && !stopping.IsCancellationRequested)
+        {
+            _services.Logger.LogWarning(
+                "{Resource} still waits for {Other}, which is {State}",
+                Resource.Name, other.Name, _services.Notifications.Describe(other.Name));
+        }
+
         await enough.CancelAsync();
         stopping.ThrowIfCancellationRequested();
-        if (first == failed)
+        if (await first == failed)
         {
             throw new DistributedApplicationException($"Dependency resource '{other.Name}' failed to start.");
+        }
+    }
+
+    private void SayWhatStartsByHand(IResource other)
+    {
+        if (other.Annotations.OfType<ExplicitStartupAnnotation>().Any())
+        {
+            _services.Logger.LogWarning(
+                "{Resource} waits for {Other}, which starts only when it is told to", Resource.Name, other.Name);
         }
     }
 

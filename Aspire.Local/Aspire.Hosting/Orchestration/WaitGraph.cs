@@ -10,32 +10,55 @@ internal static class WaitGraph
     {
         var related = resource.Annotations.OfType<ResourceRelationshipAnnotation>()
             .Select(relation => relation.Resource);
-        var parents = resource is IResourceWithParent child ? [child.Parent] : Enumerable.Empty<IResource>();
         return related.SelectMany(other => other is IResourceWithParent part ? [other, part.Parent] : new[] { other })
-            .Concat(parents).Distinct();
+            .Concat(ParentOf(resource)).Distinct();
     }
 
-    /// <summary>Throws when resources wait for each other in a circle, which could never start.</summary>
-    public static void RefuseCycles(IEnumerable<IResource> resources)
+    /// <summary>
+    /// Throws when a wait could never end: for a resource of no application, for the end of something that has no
+    /// process, or in a circle.
+    /// </summary>
+    public static void RefuseWhatNeverEnds(IResourceCollection resources)
     {
         foreach (var resource in resources)
         {
-            Walk(resource, []);
-        }
-
-        static void Walk(IResource resource, List<IResource> path)
-        {
-            if (path.Contains(resource))
-            {
-                var circle = path.Skip(path.IndexOf(resource)).Append(resource).Select(r => r.Name);
-                throw new DistributedApplicationException(
-                    $"These resources wait for each other and could never start: {string.Join(" -> ", circle)}.");
-            }
-
             foreach (var wait in resource.Annotations.OfType<WaitAnnotation>())
             {
-                Walk(wait.Resource, [.. path, resource]);
+                Refuse(
+                    !resources.Contains(wait.Resource),
+                    $"Resource '{resource.Name}' waits for '{wait.Resource.Name}', which is not in the application.");
+                Refuse(
+                    wait.WaitType == WaitType.WaitForCompletion
+                        && !wait.Resource.Annotations.OfType<ProcessAnnotation>().Any(),
+                    $"Resource '{resource.Name}' waits for the end of '{wait.Resource.Name}', which has no process "
+                    + "that could end.");
             }
+
+            RefuseCircles(resource, []);
+        }
+    }
+
+    private static void RefuseCircles(IResource resource, List<IResource> path)
+    {
+        var circle = path.SkipWhile(earlier => earlier != resource).Append(resource).Select(r => r.Name);
+        Refuse(
+            path.Contains(resource),
+            $"These resources wait for each other and could never start: {string.Join(" -> ", circle)}.");
+        foreach (var other in resource.Annotations.OfType<WaitAnnotation>().Select(wait => wait.Resource)
+            .Concat(ParentOf(resource)))
+        {
+            RefuseCircles(other, [.. path, resource]);
+        }
+    }
+
+    private static IEnumerable<IResource> ParentOf(IResource resource) =>
+        resource is IResourceWithParent child ? [child.Parent] : [];
+
+    private static void Refuse(bool never, string why)
+    {
+        if (never)
+        {
+            throw new DistributedApplicationException(why);
         }
     }
 }

@@ -5,8 +5,8 @@ using Aspire.Hosting.ApplicationModel;
 namespace Aspire.Hosting.Publishing;
 
 /// <summary>
-/// Writes resources as Aspire's deployment manifest has them (https://json.schemastore.org/aspire-8.0.json). Values that
-/// are known only when it is deployed stay expressions, such as <c>{cache.bindings.tcp.port}</c>.
+/// Writes resources as Aspire's deployment manifest has them (https://json.schemastore.org/aspire-8.0.json). Values
+/// that are known only when it is deployed stay expressions, such as <c>{cache.bindings.tcp.port}</c>.
 /// </summary>
 /// <param name="executionContext">That the application is published.</param>
 /// <param name="manifestPath">The file that is written.</param>

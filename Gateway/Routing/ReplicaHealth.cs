@@ -1,0 +1,71 @@
+using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Health;
+using Yarp.ReverseProxy.Model;
+
+namespace Gateway.Routing;
+
+/// <summary>
+/// Keeps requests from replicas that are down, in every cluster alike: each replica is asked twice a second whether it
+/// lives, and one that breaks a connection is left out at once until it has answered again.
+/// </summary>
+internal sealed class ReplicaHealth : IProxyConfigFilter
+{
+    /// <summary>How long a replica is left out after a broken connection, unless the active probes say more.</summary>
+    internal static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private static readonly HealthCheckConfig HealthCheck = new()
+    {
+        Active = new ActiveHealthCheckConfig
+        {
+            Enabled = true,
+            Interval = TimeSpan.FromSeconds(0.5),
+            Timeout = TimeSpan.FromSeconds(2),
+            Path = "/alive",
+            Policy = HealthCheckConstants.ActivePolicy.ConsecutiveFailures,
+        },
+        Passive = new PassiveHealthCheckConfig { Enabled = true, Policy = BrokenConnectionPolicy.PolicyName },
+    };
+
+    private static readonly Dictionary<string, string> Metadata = new()
+    {
+        [ConsecutiveFailuresHealthPolicyOptions.ThresholdMetadataName] = "1",
+    };
+
+    public ValueTask<ClusterConfig> ConfigureClusterAsync(ClusterConfig cluster, CancellationToken cancel) =>
+        new(cluster with { HealthCheck = HealthCheck, Metadata = Metadata });
+
+    public ValueTask<RouteConfig> ConfigureRouteAsync(
+        RouteConfig route, ClusterConfig? cluster, CancellationToken cancel) => new(route);
+}
+
+/// <summary>Leaves a replica out as soon as one request finds nobody there, or loses its connection.</summary>
+internal sealed class BrokenConnectionPolicy(IDestinationHealthUpdater updater) : IPassiveHealthCheckPolicy
+{
+    /// <summary>The name by which clusters choose the policy.</summary>
+    public const string PolicyName = "BrokenConnection";
+
+    public string Name => PolicyName;
+
+    public void RequestProxied(HttpContext context, ClusterState cluster, DestinationState destination)
+    {
+        // Other errors are the client's doing, or a slow answer of a replica that lives.
+        if (context.GetForwarderErrorFeature()?.Error == ForwarderError.Request)
+        {
+            updater.SetPassive(cluster, destination, DestinationHealth.Unhealthy, ReplicaHealth.Pause);
+        }
+    }
+}
+
+/// <summary>Registers the health checks.</summary>
+internal static class ReplicaHealthExtensions
+{
+    /// <summary>Keeps requests from replicas that are down.</summary>
+    /// <param name="proxy">The proxy's builder.</param>
+    /// <returns>The same builder.</returns>
+    public static IReverseProxyBuilder AddReplicaHealth(this IReverseProxyBuilder proxy)
+    {
+        proxy.Services.AddSingleton<IPassiveHealthCheckPolicy, BrokenConnectionPolicy>();
+        return proxy.AddConfigFilter<ReplicaHealth>();
+    }
+}

@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using System.Net;
+using Aspire.Hosting.ApplicationModel;
+
+namespace AspireChat.Tests;
+
+/// <summary>
+/// A replica that dies under load is left out at once, by the gateway and by services that call it. In a system of its
+/// own, and alone, because it kills processes.
+/// </summary>
+[Collection(nameof(ReplicaTests))]
+[CollectionDefinition(nameof(ReplicaTests), DisableParallelization = true)]
+public sealed class ReplicaTests
+{
+    private const int Loops = 6;
+
+    /// <summary>How many calls each loop makes to a system that has had its time to notice.</summary>
+    private const int LateCalls = 100;
+
+    /// <summary>How soon a dead replica must get no requests any more.</summary>
+    private static readonly TimeSpan Notice = TimeSpan.FromSeconds(1);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("ledger-1", 0)] // Called by the gateway and by the chat service.
+    [InlineData("chat-2", Loops)] // It may have charged what it then could not answer.
+    public async Task Replica_KilledUnderLoad_CostsNoRequestAfterASecond(string replica, int chargesLost)
+    {
+        await using var system = new AppHostFixture(builder => builder
+            .CreateResourceBuilder((ProjectResource)builder.Resources.Single(resource => resource.Name == "chat"))
+            .WithEnvironment("Chat__Cost", "1"));
+        await system.InitializeAsync();
+        using var user = await system.NewUserAsync();
+        var notifications = system.App.ResourceNotifications;
+        var state = await notifications.WaitForResourceAsync(
+            replica.Split('-')[0], e => e.ResourceId == replica && e.Snapshot.Properties.Length > 0, Cancellation)
+            .WaitAsync(AppHostFixture.StartTimeout, Cancellation);
+        using var process = Process.GetProcessById(
+            (int)state.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!);
+
+        var killed = long.MaxValue;
+        var load = Enumerable.Range(0, Loops).Select(_ => LoadAsync(user.Client, IsLate)).ToList();
+        await Task.WhenAny(load.Append(Task.Delay(Notice, Cancellation)));
+        process.Kill();
+        Volatile.Write(ref killed, Stopwatch.GetTimestamp());
+        // So that it stays down: otherwise it would soon be started again.
+        var stopped = await system.App.ResourceCommands.ExecuteCommandAsync(
+            replica, KnownResourceCommands.StopCommand, Cancellation);
+        Assert.True(stopped.Success, stopped.ErrorMessage);
+        var calls = (await Task.WhenAll(load)).SelectMany(loop => loop).ToList();
+
+        Assert.All(calls.Where(IsLate), call => Assert.True((int)call.Status is 200 or 201, $"{call}"));
+        Assert.All(calls, call => Assert.True((int)call.Status is 200 or 201 or 502 or 503 or 504, $"{call}"));
+        var acknowledged = calls.Count(call => call.Status == HttpStatusCode.Created);
+        await AssertPaidForRepliesOnlyAsync(user.Client, acknowledged, chargesLost);
+
+        bool IsLate(Call call) => call.Began > Volatile.Read(ref killed)
+            && Stopwatch.GetElapsedTime(killed, call.Began) > Notice;
+    }
+
+    /// <summary>Chats and reads, until enough calls were late.</summary>
+    private static async Task<List<Call>> LoadAsync(HttpClient client, Predicate<Call> isLate)
+    {
+        var calls = new List<Call>();
+        while (calls.Count < LateCalls || !isLate(calls[^LateCalls]))
+        {
+            var began = Stopwatch.GetTimestamp();
+            using var response = calls.Count % 8 == 0
+                ? await client.PostAsync("/api/chat", new { message = "under load" })
+                : await client.ReadAsync("/api/tokens");
+            calls.Add(new Call(began, response.StatusCode));
+        }
+
+        return calls;
+    }
+
+    /// <summary>
+    /// What was acknowledged is there and paid for. A request whose answer was lost may have been carried out as well;
+    /// then it has both a reply and a charge.
+    /// </summary>
+    private static async Task AssertPaidForRepliesOnlyAsync(HttpClient client, int acknowledged, int chargesLost)
+    {
+        var stored = 0;
+        for (var path = "/api/chat?limit=100"; path is not null;)
+        {
+            using var page = await client.ReadAsync(path);
+            stored += (await page.ReadAsync<List<ChatAnswer>>(HttpStatusCode.OK)).Count;
+            path = page.Headers.TryGetValues("Link", out var links)
+                ? links.Single().Split('<', '>')[1]
+                : null;
+        }
+
+        Assert.InRange(stored, acknowledged, 4000);
+        Assert.InRange(await client.BalanceAsync(), 4000 - stored - chargesLost, 4000 - stored);
+    }
+
+    private sealed record Call(long Began, HttpStatusCode Status);
+}
