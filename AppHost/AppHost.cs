@@ -7,8 +7,10 @@ var gatewayPort = builder.Configuration.GetValue("GatewayPort", 8080);
 var replicas = builder.Configuration.GetValue("Replicas", 1);
 var storage = builder.Configuration.GetValue("Storage", "persistent");
 
-var chatClientSecret = builder.AddParameter(
-    "chat-client-secret", new GenerateParameterDefault { MinLength = 32 }, secret: true, persist: true);
+var adminUsername = builder.AddParameter("admin-username", "admin", publishValueAsDefault: true);
+var adminPassword = Secret("admin-password");
+var chatClientSecret = Secret("chat-client-secret");
+var ledgerCacheKey = Secret("ledger-cache-key");
 
 var postgres = builder.AddPostgres("postgres");
 _ = storage switch
@@ -21,37 +23,38 @@ _ = storage switch
 var identityDb = postgres.AddDatabase("identitydb");
 var ledgerDb = postgres.AddDatabase("ledgerdb");
 var chatDb = postgres.AddDatabase("chatdb");
-
 var cache = builder.AddRedis("cache");
 
 var identity = builder.AddProject<Projects.Identity_Service>("identity")
     .WithReference(identityDb).WaitFor(identityDb)
+    .WithEnvironment("Admin__Username", adminUsername).WithEnvironment("Admin__Password", adminPassword)
     .WithEnvironment("Clients__chat__Secret", chatClientSecret)
-    .WithHttpHealthCheck("/health")
-    .WithReplicas(replicas);
+    .WithHttpHealthCheck("/health").WithReplicas(replicas);
 
 var ledger = builder.AddProject<Projects.Ledger_Service>("ledger")
     .WithReference(ledgerDb).WaitFor(ledgerDb)
-    .WithReference(cache)
+    .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
     .WithReference(identity)
-    .WithHttpHealthCheck("/health")
-    .WithReplicas(replicas);
+    .WithHttpHealthCheck("/health").WithReplicas(replicas);
+
+builder.AddProject<Projects.Ledger_Service>("ledger-verify", launchProfileName: null).WithArgs("verify")
+    .WithReference(ledgerDb).WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
+    .WithExplicitStart().ExcludeFromManifest();
 
 var chat = builder.AddProject<Projects.Chat_Service>("chat")
     .WithReference(chatDb).WaitFor(chatDb)
     .WithReference(identity)
-    .WithReference(ledger)
-    .WithEnvironment("Ledger__ClientSecret", chatClientSecret)
-    .WithHttpHealthCheck("/health")
-    .WithReplicas(replicas);
+    .WithReference(ledger).WithEnvironment("Ledger__ClientSecret", chatClientSecret)
+    .WithHttpHealthCheck("/health").WithReplicas(replicas);
 
 builder.AddProject<Projects.Gateway>("gateway")
-    .WithEndpoint("http", endpoint => endpoint.Port = gatewayPort)
-    .WithExternalHttpEndpoints()
+    .WithEndpoint("http", endpoint => endpoint.Port = gatewayPort).WithExternalHttpEndpoints()
     .WithReference(identity).WaitFor(identity)
     .WithReference(ledger).WaitFor(ledger)
     .WithReference(chat).WaitFor(chat)
-    .WithHttpHealthCheck("/health")
-    .WithReplicas(replicas);
+    .WithHttpHealthCheck("/health").WithReplicas(replicas);
 
 builder.Build().Run();
+
+IResourceBuilder<ParameterResource> Secret(string name) =>
+    builder.AddParameter(name, new GenerateParameterDefault { MinLength = 32 }, secret: true, persist: true);

@@ -17,6 +17,7 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
         {
             account.Property(a => a.Id).ValueGeneratedNever();
             account.Property(a => a.OpenedAt).HasDefaultValueSql("now()");
+            account.HasStorageParameter("fillfactor", 70); // Room for updates beside the row: see docs/ledger.md.
             account.ToTable("accounts", table =>
             {
                 table.HasCheckConstraint("ck_accounts_balance", "balance >= 0");
@@ -27,14 +28,35 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
         {
             transfer.Property(t => t.Id).ValueGeneratedNever();
             transfer.Property(t => t.CreatedAt).HasDefaultValueSql("now()");
-            transfer.HasIndex(t => t.ChargeId).IsUnique()
-                .HasFilter("charge_id IS NOT NULL").HasDatabaseName("ux_transfers_charge_id");
+            transfer.Property(t => t.Account)
+                .HasComputedColumnSql("greatest(debit_account, credit_account)", stored: true);
+            transfer.HasIndex(t => new { t.Account, t.Version }).IsUnique()
+                .HasFilter("version IS NOT NULL").HasDatabaseName("ux_transfers_account_version");
+            transfer.HasIndex(t => new { t.ChargeId, t.Refundable }).IsUnique()
+                .HasFilter("charge_id IS NOT NULL").HasDatabaseName("ux_transfers_charge_refundable");
             transfer.ToTable("transfers", table =>
             {
-                table.HasCheckConstraint("ck_transfers_amount", "amount > 0 OR (kind = 5 AND amount = 0)");
-                table.HasCheckConstraint("ck_transfers_accounts", "debit_account <> credit_account");
+                table.HasCheckConstraint("ck_transfers_kind", $"CASE kind {string.Join(' ', Rules())} ELSE false END");
                 table.HasCheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
             });
         });
+    }
+
+    /// <summary>What each kind of transfer moves, and between whom.</summary>
+    private static IEnumerable<string> Rules()
+    {
+        const string Issued = "amount > 0 AND version IS NOT NULL AND debit_account = -1 AND credit_account > 0";
+        const string Spent = "amount > 0 AND version IS NOT NULL AND debit_account > 0 AND credit_account = -2";
+        yield return Rule(TransferKind.Opening, Issued);
+        yield return Rule(TransferKind.Credit, Issued);
+        yield return Rule(TransferKind.Charge, Spent);
+        yield return Rule(TransferKind.Deduction, Spent);
+        yield return Rule(
+            TransferKind.Refund,
+            "amount > 0 AND version IS NOT NULL AND debit_account = -2 AND credit_account > 0 "
+            + "AND charge_id IS NOT NULL AND refundable >= amount");
+        yield return Rule(TransferKind.Void, "amount = 0 AND version IS NULL AND account < 0");
+
+        static string Rule(TransferKind kind, string rule) => $"WHEN {(short)kind} THEN {rule}";
     }
 }

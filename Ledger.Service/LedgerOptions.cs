@@ -8,4 +8,13 @@ internal sealed class LedgerOptions
     /// <summary>How many tokens a new account has.</summary>
     [Range(0, 1_000_000_000)]
     public long OpeningTokens { get; init; } = 4000;
+
+    /// <summary>The secret that signs balances in Redis, the same in every replica.</summary>
+    [Required(ErrorMessage = "'Ledger:CacheKey' is missing: set it to a secret of 32 characters or more.")]
+    [MinLength(32, ErrorMessage = "'Ledger:CacheKey' is too short: it needs 32 characters or more.")]
+    public string CacheKey { get; init; } = "";
+
+    /// <summary>How often one of the replicas verifies the books, for the metric <c>ledger.drift</c>.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00", ErrorMessage = "'Ledger:VerifyEvery' is 1 second to 1 day.")]
+    public TimeSpan VerifyEvery { get; init; } = TimeSpan.FromMinutes(10);
 }

@@ -1,7 +1,9 @@
 using Ledger.Service;
 using Ledger.Service.Accounts;
 using Ledger.Service.Charges;
+using Ledger.Service.History;
 using Ledger.Service.Transfers;
+using Ledger.Service.Verification;
 
 var builder = WebApplication.CreateBuilder(args);
 
@@ -11,8 +13,11 @@ builder.AddServiceDatabase<LedgerDb>("ledgerdb");
 builder.AddBalanceCache("cache");
 builder.Services.AddValidation();
 builder.Services.AddOptions<LedgerOptions>().BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
+builder.Services.AddSingleton<LedgerMetrics>();
 builder.Services.AddSingleton<TransferStore>();
+builder.Services.AddSingleton<LedgerReader>();
 builder.Services.AddSingleton<TokenLedger>();
+builder.AddVerification(args);
 
 var app = builder.Build();
 
@@ -21,6 +26,8 @@ app.UseAuthentication();
 app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapTokens();
+app.MapHistory();
+app.MapAdmin();
 app.MapCharges();
 
-return await app.RunServiceAsync();
+return VerifyCommand.IsAskedFor(args) ? await app.VerifyAsync() : await app.RunServiceAsync();

@@ -29,6 +29,12 @@ public static class Tokens
     /// <summary>The policy, by name, for calls of users. Needs <see cref="UserScope"/>.</summary>
     public const string UserPolicy = "user";
 
+    /// <summary>The role of those who look after other users' accounts.</summary>
+    public const string AdminRole = "admin";
+
+    /// <summary>The policy, by name, for calls of administrators: a user's token with <see cref="AdminRole"/>.</summary>
+    public const string AdminPolicy = "admin";
+
     /// <summary>The policy, by name, for calls between services. Needs <see cref="LedgerScope"/>.</summary>
     public const string LedgerPolicy = "ledger";
 }
@@ -81,6 +87,11 @@ public static class Authentication
         builder.Services.AddHealthChecks().AddCheck<SigningKeysCheck>("signing keys");
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(Tokens.UserPolicy, policy => policy.RequireScope(Tokens.UserScope))
+            .AddPolicy(Tokens.AdminPolicy, policy =>
+            {
+                policy.RequireScope(Tokens.UserScope);
+                policy.RequireRole(Tokens.AdminRole);
+            })
             .AddPolicy(Tokens.LedgerPolicy, policy => policy.RequireScope(Tokens.LedgerScope));
         return builder;
     }

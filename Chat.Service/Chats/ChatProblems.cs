@@ -22,6 +22,8 @@ internal static class ChatProblems
         {
             ReplyStatus.InsufficientTokens => Problems.Refusal(
                 StatusCodes.Status402PaymentRequired, "insufficient_tokens", result.Problem ?? "Not enough tokens."),
+            ReplyStatus.AccountClosed => Problems.Refusal(
+                StatusCodes.Status409Conflict, "account_closed", "This account is closed. You were not charged."),
             ReplyStatus.KeyReused => Problems.Refusal(
                 StatusCodes.Status409Conflict, "exists_with_different_content",
                 "This Idempotency-Key was used before for another message. Nothing was written."),

@@ -45,6 +45,7 @@ internal sealed class PaidReply(
                 ChargeStatus.Exists => ReplyStatus.InProgress,
                 ChargeStatus.InsufficientTokens => ReplyStatus.InsufficientTokens,
                 ChargeStatus.AlreadyRefunded => ReplyStatus.Refunded,
+                ChargeStatus.AccountClosed => ReplyStatus.AccountClosed,
                 _ => ReplyStatus.KeyReused,
             }, Problem: charged.Problem);
         }
@@ -142,6 +143,9 @@ internal enum ReplyStatus
 
     /// <summary>Too few tokens.</summary>
     InsufficientTokens,
+
+    /// <summary>The account is closed.</summary>
+    AccountClosed,
 
     /// <summary>The model failed; refunded.</summary>
     ModelFailed,

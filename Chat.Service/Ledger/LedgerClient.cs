@@ -47,6 +47,7 @@ internal sealed class LedgerClient(HttpClient http)
         {
             "insufficient_tokens" => ChargeStatus.InsufficientTokens,
             "already_refunded" => ChargeStatus.AlreadyRefunded,
+            "account_closed" => ChargeStatus.AccountClosed,
             _ => ChargeStatus.ExistsWithDifferentContent,
         }, Problem: refusal?.Detail);
     }
@@ -95,6 +96,9 @@ internal enum ChargeStatus
 
     /// <summary>Charged and refunded before.</summary>
     AlreadyRefunded,
+
+    /// <summary>The account is closed.</summary>
+    AccountClosed,
 
     /// <summary>Too few tokens.</summary>
     InsufficientTokens,

@@ -9,11 +9,16 @@ internal sealed class Account
     /// <summary>Tokens left.</summary>
     public long Balance { get; init; }
 
-    /// <summary>How often the balance has changed. Orders values of the cache.</summary>
+    /// <summary>
+    /// How often the balance has changed: the number of the account's transfers. Orders values of the cache.
+    /// </summary>
     public long Version { get; init; }
 
     /// <summary>When the account was opened.</summary>
     public DateTimeOffset OpenedAt { get; init; }
+
+    /// <summary>When it was closed. A closed account takes refunds and nothing else.</summary>
+    public DateTimeOffset? ClosedAt { get; init; }
 }
 
 /// <summary>

@@ -1,5 +1,8 @@
+using System.Collections.Concurrent;
 using System.Globalization;
+using System.Text;
 using Aspire.StackExchange.Redis;
+using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
 namespace Ledger.Service.Accounts;
@@ -7,92 +10,202 @@ namespace Ledger.Service.Accounts;
 /// <summary>
 /// Balances in Redis, for reads only: no decision is ever made on them. Each value carries the account's version, and
 /// an older version never replaces a newer one, whatever the order in which replicas write. Without Redis every call is
-/// a miss; a Redis that is slow costs a call <see cref="Patience"/> once and is then left alone for <see cref="Rest"/>.
+/// a miss. A Redis that does not answer costs the calls of that moment <see cref="Patience"/> and is then left alone
+/// until it answers a ping, which no caller waits for; then it gets what it has missed. What can be seen meanwhile by
+/// others, who may still reach it, is in docs/ledger.md.
 /// </summary>
-internal sealed class BalanceCache(IServiceProvider services, TimeProvider time, ILogger<BalanceCache> logger)
-    : IHostedService
+internal sealed class BalanceCache(
+    IServiceProvider services,
+    IOptions<LedgerOptions> options,
+    LedgerMetrics metrics,
+    TimeProvider time,
+    ILogger<BalanceCache> logger) : BackgroundService
 {
+    /// <summary>The beginning of every key; the account follows.</summary>
+    public const string KeyPrefix = "balance:";
+
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan PingInterval = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>
-    /// How long a value lives, in seconds.
-    /// It bounds how old a balance can be when a write reached Postgres and not Redis.
-    /// </summary>
-    private const int LifetimeSeconds = 10;
+    /// <summary>How many accounts are remembered of those that Redis has missed.</summary>
+    private const int MaxMissed = 100_000;
 
-    /// <summary>Sets KEYS[1] to "version:tokens" unless it holds the same or a newer version.</summary>
+    /// <summary>Sets KEYS[1] unless it holds the same or a newer version. A value begins with its version.</summary>
     private const string SetIfNewer = """
         local held = redis.call('GET', KEYS[1])
         if held then
             local version = tonumber(string.match(held, '^(%d+):'))
             if version and version >= tonumber(ARGV[1]) then return 0 end
         end
-        redis.call('SET', KEYS[1], ARGV[1] .. ':' .. ARGV[2], 'EX', ARGV[3])
+        redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
         return 1
         """;
+
+    /// <summary>Deletes KEYS[1] if it still holds what was no balance.</summary>
+    private const string DeleteIfSame = """
+        if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+        return 0
+        """;
+
+    private readonly SignedBalance _values = new(Encoding.UTF8.GetBytes(options.Value.CacheKey), time);
 
     // Connecting waits for the server; until it is done every call is a miss.
     private readonly Lazy<Task<IConnectionMultiplexer>> _connection = new(() =>
         Task.Run(services.GetRequiredService<IConnectionMultiplexer>));
 
-    // UTC ticks: one word, since requests on all threads read and write it.
-    private long _restUntil;
+    // What Redis has missed, and when. Older than what it can still hold it need not get any more.
+    private readonly ConcurrentDictionary<long, (Balance Balance, DateTimeOffset At)> _missed = new();
+
+    private volatile bool _isSilent;
 
     /// <summary>
     /// Connects before the service listens: a write that missed the cache while it was connecting would leave an older
     /// balance there. Without Redis the service starts all the same.
     /// </summary>
-    public Task StartAsync(CancellationToken cancellationToken) => Task.WhenAny(
-        _connection.Value, Task.Delay(ConnectPatience, cancellationToken)).Unwrap();
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await await Task.WhenAny(_connection.Value, Task.Delay(ConnectPatience, cancellationToken));
+        await base.StartAsync(cancellationToken);
+    }
 
     /// <summary>A balance held, or null.</summary>
     /// <param name="account">The account.</param>
     public async Task<Balance?> GetAsync(long account)
     {
         Balance? balance = null;
-        await TryAsync(async redis => balance = Parse(await redis.StringGetAsync(Key(account))));
+        await TryAsync(account, async redis =>
+        {
+            var held = await redis.StringGetAsync(Key(account));
+            balance = held.HasValue ? _values.Read(account, held.ToString()) : null;
+            if (held.HasValue && balance is null)
+            {
+                // Its version might keep the right value out for as long as it lies there.
+                await redis.ScriptEvaluateAsync(DeleteIfSame, [Key(account)], [held]);
+            }
+        });
+        metrics.CountCacheRead(hit: balance is not null);
         return balance;
     }
 
     /// <summary>Holds a balance that Postgres has confirmed, unless a newer one is held.</summary>
     /// <param name="account">The account.</param>
     /// <param name="balance">Its balance.</param>
-    public Task SetAsync(long account, Balance balance) => TryAsync(redis => redis.ScriptEvaluateAsync(
-        SetIfNewer, [Key(account)], [balance.Version, balance.Tokens, LifetimeSeconds]));
-
-    private async Task TryAsync(Func<IDatabase, Task> call)
+    public async Task SetAsync(long account, Balance balance)
     {
-        if (_connection.Value is not { IsCompletedSuccessfully: true } connection || !connection.Result.IsConnected
-            || time.GetUtcNow().UtcTicks < Volatile.Read(ref _restUntil))
+        if (!await TryAsync(account, redis => SetIfNewerAsync(redis, account, balance)) && _missed.Count < MaxMissed)
         {
-            return;
-        }
-
-        try
-        {
-            // The client looks at its own time-outs once a second only.
-            await call(connection.Result.GetDatabase()).WaitAsync(Patience);
-        }
-        catch (Exception exception) when (exception is RedisException or TimeoutException)
-        {
-            Volatile.Write(ref _restUntil, (time.GetUtcNow() + Rest).UtcTicks);
-            logger.LogDebug(exception, "Redis did not answer");
+            var missed = (Balance: balance, At: time.GetUtcNow());
+            _missed.AddOrUpdate(
+                account, missed, (_, held) => held.Balance.Version > missed.Balance.Version ? held : missed);
         }
     }
 
-    private static RedisKey Key(long account) => $"balance:{account.ToString(CultureInfo.InvariantCulture)}";
+    /// <summary>Every balance held, for verification.</summary>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <returns>The key, and the account and balance under it; both null when they are none.</returns>
+    /// <exception cref="RedisException">Redis does not answer.</exception>
+    public async IAsyncEnumerable<(string Key, long? Account, Balance? Balance)> ReadAllAsync(
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var connection = await _connection.Value.WaitAsync(cancellationToken);
+        foreach (var server in connection.GetServers().Where(server => !server.IsReplica))
+        {
+            await foreach (var key in server.KeysAsync(pattern: $"{KeyPrefix}*").WithCancellation(cancellationToken))
+            {
+                var name = key.ToString();
+                if (!long.TryParse(
+                    name.AsSpan(KeyPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var account))
+                {
+                    yield return (name, null, null);
+                    continue;
+                }
 
-    /// <summary>Anything but what <see cref="SetAsync"/> writes is a miss.</summary>
-    private static Balance? Parse(RedisValue held) =>
-        held.HasValue && held.ToString().Split(':') is [var version, var tokens]
-        && long.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var v)
-        && long.TryParse(tokens, NumberStyles.None, CultureInfo.InvariantCulture, out var t)
-            ? new Balance(t, v)
-            : null;
+                var held = await connection.GetDatabase().StringGetAsync(key);
+                if (held.HasValue) // Otherwise it has just ended.
+                {
+                    yield return (name, account, _values.Read(account, held.ToString()));
+                }
+            }
+        }
+    }
+
+    /// <summary>Asks a silent Redis until it answers, so that no caller has to.</summary>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(PingInterval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            if (_isSilent || !_missed.IsEmpty)
+            {
+                _isSilent = !await CatchUpAsync(stoppingToken);
+            }
+        }
+    }
+
+    /// <summary>Gives Redis what it has missed.</summary>
+    /// <returns>Whether it answers.</returns>
+    private async Task<bool> CatchUpAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var redis = (await _connection.Value).GetDatabase();
+            await redis.PingAsync().WaitAsync(Patience, cancellationToken);
+            foreach (var (account, missed) in _missed)
+            {
+                if (time.GetUtcNow() - missed.At < SignedBalance.Lifetime)
+                {
+                    await SetIfNewerAsync(redis, account, missed.Balance).WaitAsync(Patience, cancellationToken);
+                }
+
+                _missed.TryRemove(new(account, missed)); // Unless a newer one has been missed meanwhile.
+            }
+
+            return true;
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    private Task<RedisResult> SetIfNewerAsync(IDatabase redis, long account, Balance balance) =>
+        redis.ScriptEvaluateAsync(
+            SetIfNewer,
+            [Key(account)],
+            [balance.Version, _values.Write(account, balance), (int)SignedBalance.Lifetime.TotalSeconds]);
+
+    /// <returns>Whether Redis has answered.</returns>
+    private async Task<bool> TryAsync(long account, Func<IDatabase, Task> call)
+    {
+        if (_isSilent || _connection.Value is not { IsCompletedSuccessfully: true } connection
+            || !connection.Result.IsConnected)
+        {
+            return false;
+        }
+
+        var redis = connection.Result.GetDatabase();
+        try
+        {
+            // The client looks at its own time-outs once a second only.
+            await call(redis).WaitAsync(Patience);
+            return true;
+        }
+        catch (RedisServerException exception)
+            when (exception.Message.StartsWith("WRONGTYPE", StringComparison.Ordinal))
+        {
+            redis.KeyDelete(Key(account), CommandFlags.FireAndForget); // Somebody keeps something else under the name.
+            return true;
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        {
+            _isSilent = true;
+            logger.LogDebug(exception, "Redis did not answer");
+            return false;
+        }
+    }
+
+    private static RedisKey Key(long account) => KeyPrefix + account.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <summary>Registers the cache.</summary>

@@ -23,7 +23,7 @@ internal static class TokensApi
         TypedResults.Ok(new TokensResponse(await ledger.GetBalanceAsync(user.GetUserId(), cancellationToken)));
 
     /// <summary>Spends some of the caller's tokens.</summary>
-    private static async Task<Results<Ok<DeductResponse>, ProblemHttpResult>> Deduct(
+    private static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Deduct(
         DeductRequest request,
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
@@ -37,21 +37,13 @@ internal static class TokensApi
         }
 
         var userId = user.GetUserId();
-        var transfer = new DebitRequest(
+        var transfer = new TransferRequest(
             IdempotencyKey.ToTransferId(userId, "deduct", key),
             userId,
             request.Amount,
             TransferKind.Deduction,
             request.Reason);
-        var outcome = await ledger.DebitAsync(transfer, cancellationToken);
-        if (outcome.Status is TransferStatus.Exists)
-        {
-            response.Headers[IdempotencyKey.ReplayedHeader] = "true";
-        }
-
-        return outcome.Status is TransferStatus.Created or TransferStatus.Exists
-            ? TypedResults.Ok(new DeductResponse(outcome.Balance.Tokens, outcome.Transfer))
-            : LedgerProblems.Of(outcome);
+        return TransferResponse.Of(await ledger.DebitAsync(transfer, cancellationToken), response);
     }
 }
 
@@ -64,10 +56,37 @@ internal sealed record TokensResponse(long Tokens);
 /// <param name="Reason">What for.</param>
 public sealed record DeductRequest(
     [Range(1, long.MaxValue, ErrorMessage = "The amount must be 1 or more.")] long Amount,
-    [StringLength(200, ErrorMessage = "The reason may have 200 characters at most.")]
-    [RegularExpression(@"[^\0]*", ErrorMessage = "The reason must not hold a NUL character.")] string? Reason);
+    [Reason] string? Reason);
 
-/// <summary>Tokens spent.</summary>
-/// <param name="Tokens">Tokens left afterwards.</param>
-/// <param name="Transaction">The transfer's name.</param>
-internal sealed record DeductResponse(long Tokens, Guid Transaction);
+/// <summary>What users read: 200 characters at most, all of which Postgres can hold.</summary>
+[AttributeUsage(AttributeTargets.Parameter | AttributeTargets.Property)]
+internal sealed class ReasonAttribute : ValidationAttribute
+{
+    private const int MaxLength = 200;
+
+    protected override ValidationResult? IsValid(object? value, ValidationContext validationContext) => value switch
+    {
+        string { Length: > MaxLength } => new($"The reason may have {MaxLength} characters at most."),
+        string reason when reason.Contains('\0') => new("The reason must not hold a NUL character."),
+        _ => ValidationResult.Success,
+    };
+}
+
+/// <summary>A transfer that is written.</summary>
+/// <param name="Tokens">Tokens left right after it.</param>
+/// <param name="Transaction">Its name.</param>
+internal sealed record TransferResponse(long Tokens, Guid Transaction)
+{
+    /// <summary>The answer to a request that names its transfer: written now, or before.</summary>
+    public static Results<Ok<TransferResponse>, ProblemHttpResult> Of(Outcome outcome, HttpResponse response)
+    {
+        if (outcome.Status is TransferStatus.Exists)
+        {
+            response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+        }
+
+        return outcome.Status is TransferStatus.Created or TransferStatus.Exists
+            ? TypedResults.Ok(new TransferResponse(outcome.Balance.Tokens, outcome.Transfer))
+            : LedgerProblems.Of(outcome);
+    }
+}

@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Http.HttpResults;
 namespace Ledger.Service.Charges;
 
 /// <summary>
-/// What Chat.Service does: charge an account and give a charge back. Both are PUTs that name the charge, so that a call
-/// whose answer was lost can simply be made again.
+/// What Chat.Service does: charge an account and give a charge back. All are PUTs that name what they write, so that a
+/// call whose answer was lost can simply be made again.
 /// </summary>
 internal static class ChargesApi
 {
@@ -16,24 +16,19 @@ internal static class ChargesApi
         var charges = app.MapGroup("/charges").WithTags("Charges").RequireAuthorization(Tokens.LedgerPolicy);
         charges.MapPut("/{id:guid}", Charge);
         charges.MapPut("/{id:guid}/refund", Refund);
+        charges.MapPut("/{id:guid}/refunds/{refund:guid}", RefundPart);
     }
 
     /// <summary>201 when charged now, 200 when it was charged before.</summary>
     private static async Task<Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult>> Charge(
         Guid id, ChargeRequest request, TokenLedger ledger, CancellationToken cancellationToken)
     {
-        var transfer = new DebitRequest(id, request.User, request.Amount, TransferKind.Charge, request.Fingerprint);
-        var outcome = await ledger.DebitAsync(transfer, cancellationToken);
-        var response = new ChargeResponse(outcome.Balance.Tokens);
-        return outcome.Status switch
-        {
-            TransferStatus.Created => TypedResults.Created($"/charges/{id}", response),
-            TransferStatus.Exists => TypedResults.Ok(response),
-            _ => LedgerProblems.Of(outcome),
-        };
+        var transfer = new TransferRequest(
+            id, request.User, request.Amount, TransferKind.Charge, Fingerprint: request.Fingerprint);
+        return Answer(await ledger.DebitAsync(transfer, cancellationToken), $"/charges/{id}");
     }
 
-    /// <summary>200 when the charge is given back, now or before.</summary>
+    /// <summary>200 when all that was left of the charge is given back, now or before.</summary>
     private static async Task<Results<Ok<ChargeResponse>, ProblemHttpResult>> Refund(
         Guid id, TokenLedger ledger, CancellationToken cancellationToken)
     {
@@ -41,6 +36,25 @@ internal static class ChargesApi
         return outcome.Status is TransferStatus.Created or TransferStatus.Exists
             ? TypedResults.Ok(new ChargeResponse(outcome.Balance.Tokens))
             : LedgerProblems.Of(outcome);
+    }
+
+    /// <summary>201 when a part of the charge is given back now, 200 when this refund was written before.</summary>
+    private static async Task<Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult>> RefundPart(
+        Guid id, Guid refund, RefundPartRequest request, TokenLedger ledger, CancellationToken cancellationToken) =>
+        Answer(
+            await ledger.RefundAsync(new RefundRequest(id, refund, request.Amount), cancellationToken),
+            $"/charges/{id}/refunds/{refund}");
+
+    private static Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult> Answer(
+        Outcome outcome, string location)
+    {
+        var response = new ChargeResponse(outcome.Balance.Tokens);
+        return outcome.Status switch
+        {
+            TransferStatus.Created => TypedResults.Created(location, response),
+            TransferStatus.Exists => TypedResults.Ok(response),
+            _ => LedgerProblems.Of(outcome),
+        };
     }
 }
 
@@ -52,6 +66,10 @@ public sealed record ChargeRequest(
     [Range(1, long.MaxValue)] long User,
     [Range(1, long.MaxValue)] long Amount,
     [Required, StringLength(200)] string Fingerprint);
+
+/// <summary>A part of a charge to give back. Public, because validation passes over internal types.</summary>
+/// <param name="Amount">Tokens.</param>
+public sealed record RefundPartRequest([Range(1, long.MaxValue)] long Amount);
 
 /// <summary>The outcome of a charge or refund.</summary>
 /// <param name="Balance">Tokens left right after it.</param>

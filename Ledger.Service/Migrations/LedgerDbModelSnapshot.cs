@@ -32,6 +32,10 @@ namespace Ledger.Service.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("balance");
 
+                    b.Property<DateTimeOffset?>("ClosedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("closed_at");
+
                     b.Property<DateTimeOffset>("OpenedAt")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("timestamp with time zone")
@@ -51,6 +55,8 @@ namespace Ledger.Service.Migrations
 
                             t.HasCheckConstraint("ck_accounts_id", "id > 0");
                         });
+
+                    b.HasAnnotation("Npgsql:StorageParameter:fillfactor", 70);
                 });
 
             modelBuilder.Entity("Ledger.Service.Transfers.Transfer", b =>
@@ -58,6 +64,12 @@ namespace Ledger.Service.Migrations
                     b.Property<Guid>("Id")
                         .HasColumnType("uuid")
                         .HasColumnName("id");
+
+                    b.Property<long>("Account")
+                        .ValueGeneratedOnAddOrUpdate()
+                        .HasColumnType("bigint")
+                        .HasColumnName("account")
+                        .HasComputedColumnSql("greatest(debit_account, credit_account)", true);
 
                     b.Property<long>("Amount")
                         .HasColumnType("bigint")
@@ -93,26 +105,37 @@ namespace Ledger.Service.Migrations
                         .HasColumnType("text")
                         .HasColumnName("reason");
 
+                    b.Property<long?>("Refundable")
+                        .HasColumnType("bigint")
+                        .HasColumnName("refundable");
+
                     b.Property<byte[]>("RequestHash")
                         .IsRequired()
                         .HasColumnType("bytea")
                         .HasColumnName("request_hash");
 
+                    b.Property<long?>("Version")
+                        .HasColumnType("bigint")
+                        .HasColumnName("version");
+
                     b.HasKey("Id")
                         .HasName("pk_transfers");
 
-                    b.HasIndex("ChargeId")
+                    b.HasIndex("Account", "Version")
                         .IsUnique()
-                        .HasDatabaseName("ux_transfers_charge_id")
+                        .HasDatabaseName("ux_transfers_account_version")
+                        .HasFilter("version IS NOT NULL");
+
+                    b.HasIndex("ChargeId", "Refundable")
+                        .IsUnique()
+                        .HasDatabaseName("ux_transfers_charge_refundable")
                         .HasFilter("charge_id IS NOT NULL");
 
                     b.ToTable("transfers", null, t =>
                         {
-                            t.HasCheckConstraint("ck_transfers_accounts", "debit_account <> credit_account");
-
-                            t.HasCheckConstraint("ck_transfers_amount", "amount > 0 OR (kind = 5 AND amount = 0)");
-
                             t.HasCheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
+
+                            t.HasCheckConstraint("ck_transfers_kind", "CASE kind WHEN 1 THEN amount > 0 AND version IS NOT NULL AND debit_account = -1 AND credit_account > 0 WHEN 6 THEN amount > 0 AND version IS NOT NULL AND debit_account = -1 AND credit_account > 0 WHEN 2 THEN amount > 0 AND version IS NOT NULL AND debit_account > 0 AND credit_account = -2 WHEN 4 THEN amount > 0 AND version IS NOT NULL AND debit_account > 0 AND credit_account = -2 WHEN 3 THEN amount > 0 AND version IS NOT NULL AND debit_account = -2 AND credit_account > 0 AND charge_id IS NOT NULL AND refundable >= amount WHEN 5 THEN amount = 0 AND version IS NULL AND account < 0 ELSE false END");
                         });
                 });
 #pragma warning restore 612, 618

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Ledger.Service.Transfers;
@@ -5,19 +6,37 @@ namespace Ledger.Service.Transfers;
 /// <summary>Refusals as problem details. <c>code</c> is the status's name, for programs.</summary>
 internal static class LedgerProblems
 {
-    /// <summary>The answer to a refused transfer.</summary>
-    public static ProblemHttpResult Of(Outcome outcome) => outcome.Status switch
+    private static readonly Dictionary<TransferStatus, string> Codes = Enum.GetValues<TransferStatus>()
+        .ToDictionary(status => status, status => JsonNamingPolicy.SnakeCaseLower.ConvertName($"{status}"));
+
+    /// <summary>A status's name, such as <c>insufficient_tokens</c>.</summary>
+    public static string Code(TransferStatus status) => Codes[status];
+
+    /// <summary>The answer to a refused request.</summary>
+    public static ProblemHttpResult Of(Outcome outcome)
     {
-        TransferStatus.InsufficientTokens => Problems.Refusal(
-            StatusCodes.Status402PaymentRequired, "insufficient_tokens",
-            $"Not enough tokens: the balance is {outcome.Balance.Tokens}."),
-        TransferStatus.ExistsWithDifferentContent => Problems.Refusal(
-            StatusCodes.Status409Conflict, "exists_with_different_content",
-            "This key was used before for a request with another content. Nothing was written."),
-        TransferStatus.AlreadyRefunded => Problems.Refusal(
-            StatusCodes.Status409Conflict, "already_refunded", "This charge was refunded and cannot be made again."),
-        TransferStatus.UnknownCharge => Problems.Refusal(
-            StatusCodes.Status404NotFound, "unknown_charge", "There is no such charge."),
-        _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome.Status, "Not a refusal."),
-    };
+        var (status, detail) = outcome.Status switch
+        {
+            TransferStatus.InvalidAmount => (StatusCodes.Status400BadRequest, "The amount must be 1 or more."),
+            TransferStatus.ExistsWithDifferentContent => (
+                StatusCodes.Status409Conflict,
+                "This key was used before for a request with another content. Nothing was written."),
+            TransferStatus.AlreadyRefunded => (
+                StatusCodes.Status409Conflict, "This charge was refunded. It cannot be made or refunded again."),
+            TransferStatus.UnknownAccount => (
+                StatusCodes.Status404NotFound, "Nobody has used this account yet. It opens when its user signs in."),
+            TransferStatus.UnknownCharge => (StatusCodes.Status404NotFound, "There is no such charge."),
+            TransferStatus.AccountClosed => (
+                StatusCodes.Status409Conflict, "This account is closed. Nothing was written."),
+            TransferStatus.RefundExceedsCharge => (
+                StatusCodes.Status409Conflict, "More was asked back than is left of the charge. Nothing was written."),
+            TransferStatus.InsufficientTokens => (
+                StatusCodes.Status402PaymentRequired,
+                $"Not enough tokens: the balance is {outcome.Balance.Tokens}."),
+            TransferStatus.BalanceTooLarge => (
+                StatusCodes.Status409Conflict, "The account would have too many tokens. Nothing was written."),
+            _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome.Status, "Not a refusal."),
+        };
+        return Problems.Refusal(status, Code(outcome.Status), detail);
+    }
 }

@@ -2,29 +2,44 @@ using Ledger.Service.Accounts;
 
 namespace Ledger.Service.Transfers;
 
-/// <summary>What became of a transfer, in order of precedence: the first that holds is the answer.</summary>
+/// <summary>What became of a request, in order of precedence: the first that holds is the answer.</summary>
 internal enum TransferStatus
 {
-    /// <summary>Written now.</summary>
-    Created,
+    /// <summary>The amount is not 1 or more.</summary>
+    InvalidAmount,
 
-    /// <summary>The charge was given back before; it cannot be made again.</summary>
-    AlreadyRefunded,
-
-    /// <summary>Another transfer has that name. Nothing was written.</summary>
+    /// <summary>Another transfer has that name.</summary>
     ExistsWithDifferentContent,
 
-    /// <summary>Written before, with the same content. Nothing was written now.</summary>
+    /// <summary>The charge was given back before, all of it; it cannot be made again, nor given back again.</summary>
+    AlreadyRefunded,
+
+    /// <summary>Written before, with the same content.</summary>
     Exists,
 
-    /// <summary>There is no charge of that name. Nothing was written.</summary>
+    /// <summary>Nobody has used that account yet.</summary>
+    UnknownAccount,
+
+    /// <summary>There is no charge of that name.</summary>
     UnknownCharge,
 
-    /// <summary>The account has too few tokens. Nothing was written.</summary>
+    /// <summary>The account is closed: it takes refunds and nothing else.</summary>
+    AccountClosed,
+
+    /// <summary>More was asked back than is left of the charge.</summary>
+    RefundExceedsCharge,
+
+    /// <summary>The account has too few tokens.</summary>
     InsufficientTokens,
+
+    /// <summary>The account would have more tokens than <see cref="Balance.Max"/>.</summary>
+    BalanceTooLarge,
+
+    /// <summary>Written now. In every other case nothing was written.</summary>
+    Created,
 }
 
-/// <summary>What became of a transfer.</summary>
+/// <summary>What became of a request.</summary>
 /// <param name="Status">In a word.</param>
 /// <param name="Transfer">The transfer's name.</param>
 /// <param name="Balance">The balance right after the transfer, or now when there is none.</param>

@@ -7,11 +7,16 @@ namespace Ledger.Service.Transfers;
 /// Every way tokens move and are read. Postgres decides; what it decided goes to the cache before the caller hears of
 /// it, so that the caller's next read, on any replica, is not older.
 /// </summary>
-internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOptions<LedgerOptions> options)
+internal sealed class TokenLedger(
+    TransferStore store,
+    LedgerReader reader,
+    BalanceCache cache,
+    LedgerMetrics metrics,
+    IOptions<LedgerOptions> options)
 {
     /// <summary>
-    /// How often a refused debit is tried again because the account has changed since. Each time another request has
-    /// won a race, so that a few are enough.
+    /// How often a statement that did nothing is tried again because the books have changed since. Each time another
+    /// request has won a race, so that a few are enough.
     /// </summary>
     private const int MaxAttempts = 16;
 
@@ -21,89 +26,199 @@ internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOpti
     /// <returns>Tokens left.</returns>
     public async Task<long> GetBalanceAsync(long account, CancellationToken cancellationToken)
     {
+        using var timer = metrics.Time("read");
         if (await cache.GetAsync(account) is { } held)
         {
             return held.Tokens;
         }
 
-        var balance = await store.BalanceAsync(account, cancellationToken);
-        if (balance is null)
+        var found = await reader.AccountAsync(account, cancellationToken);
+        if (found is null)
         {
             await OpenAsync(account, cancellationToken);
-            balance = await store.BalanceAsync(account, cancellationToken);
+            found = await reader.AccountAsync(account, cancellationToken);
         }
 
-        await cache.SetAsync(account, balance!.Value);
-        return balance.Value.Tokens;
+        await cache.SetAsync(account, found!.Value.Balance);
+        return found.Value.Balance.Tokens;
     }
 
     /// <summary>Takes tokens from a user, once per name. Opens the account on first contact.</summary>
     /// <param name="request">What to take.</param>
     /// <param name="cancellationToken">Ends the wait. The transfer may be written all the same.</param>
     /// <returns>What became of it.</returns>
-    public async Task<Outcome> DebitAsync(DebitRequest request, CancellationToken cancellationToken)
-    {
-        Balance balance = default;
-        for (var attempt = 0; attempt < MaxAttempts; attempt++)
-        {
-            if (await store.DebitAsync(request, cancellationToken) is { } debited)
-            {
-                await cache.SetAsync(request.Account, debited);
-                return new Outcome(TransferStatus.Created, request.Id, debited);
-            }
+    public Task<Outcome> DebitAsync(TransferRequest request, CancellationToken cancellationToken) =>
+        MoveAsync(request, store.DebitAsync, opens: true, cancellationToken);
 
-            if (await store.FindAsync(request.Id, cancellationToken) is { } written)
-            {
-                await RefreshAsync(request.Account, cancellationToken);
-                return Compare(request, written);
-            }
-
-            if (await store.BalanceAsync(request.Account, cancellationToken) is not { } current)
-            {
-                await OpenAsync(request.Account, cancellationToken);
-                continue;
-            }
-
-            balance = current;
-            if (balance.Tokens < request.Amount)
-            {
-                break;
-            }
-
-            // Since the debit was refused, another request has opened the account or given tokens back: try again.
-        }
-
-        return new Outcome(TransferStatus.InsufficientTokens, request.Id, balance);
-    }
+    /// <summary>Gives tokens to a user who has an account, once per name.</summary>
+    /// <param name="request">What to give.</param>
+    /// <param name="cancellationToken">Ends the wait. The transfer may be written all the same.</param>
+    /// <returns>What became of it.</returns>
+    public Task<Outcome> CreditAsync(TransferRequest request, CancellationToken cancellationToken) =>
+        MoveAsync(request, store.CreditAsync, opens: false, cancellationToken);
 
     /// <summary>
-    /// Gives a charge back, once. A charge that is not there is voided: when it arrives late, it is refused.
+    /// Gives all that is left of a charge back, once. A charge that is not there is voided: when it arrives late, it is
+    /// refused.
     /// </summary>
     /// <param name="charge">The charge's name.</param>
     /// <param name="cancellationToken">Ends the wait. The refund may be written all the same.</param>
     /// <returns>Created, Exists, or UnknownCharge.</returns>
     public async Task<Outcome> RefundAsync(Guid charge, CancellationToken cancellationToken)
     {
-        var refund = Guid.CreateVersion7();
-        if (await store.RefundAsync(charge, refund, cancellationToken) is { } refunded)
+        var outcome = await RefundAsync(new RefundRequest(charge, Guid.CreateVersion7()), cancellationToken);
+        if (outcome.Status is TransferStatus.AlreadyRefunded
+            && await reader.LastRefundAsync(charge, cancellationToken) is { } last)
         {
-            await cache.SetAsync(refunded.Account, refunded.Balance);
-            return new Outcome(TransferStatus.Created, refund, refunded.Balance);
+            return new Outcome(TransferStatus.Exists, last.Id, new Balance(last.BalanceAfter, 0));
         }
 
-        if (await store.FindRefundAsync(charge, cancellationToken) is { } before)
-        {
-            await RefreshAsync(before.Account, cancellationToken);
-            return new Outcome(TransferStatus.Exists, before.Id, new Balance(before.BalanceAfter, 0));
-        }
-
-        if (!await store.VoidAsync(charge, cancellationToken)
-            && await store.FindAsync(charge, cancellationToken) is { Kind: TransferKind.Charge })
+        if (outcome.Status is TransferStatus.UnknownCharge && !await store.VoidAsync(charge, cancellationToken)
+            && await reader.FindAsync(charge, cancellationToken) is { Kind: TransferKind.Charge })
         {
             return await RefundAsync(charge, cancellationToken); // It has arrived in this moment.
         }
 
-        return new Outcome(TransferStatus.UnknownCharge, charge);
+        return outcome;
+    }
+
+    /// <summary>Gives a charge back, or a part of it, once per name and never more than was charged.</summary>
+    /// <param name="request">What to give back.</param>
+    /// <param name="cancellationToken">Ends the wait. The refund may be written all the same.</param>
+    /// <returns>What became of it.</returns>
+    public async Task<Outcome> RefundAsync(RefundRequest request, CancellationToken cancellationToken)
+    {
+        using var timer = metrics.Time("refund");
+        if (request.Amount < 1)
+        {
+            return Count(TransferKind.Refund, 0, new Outcome(TransferStatus.InvalidAmount, request.Id));
+        }
+
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            if (await store.RefundAsync(request, cancellationToken) is { } refunded)
+            {
+                await cache.SetAsync(refunded.Account, refunded.Balance);
+                var outcome = new Outcome(TransferStatus.Created, request.Id, refunded.Balance);
+                return Count(TransferKind.Refund, refunded.Amount, outcome);
+            }
+
+            if (await WhyNotAsync(request, cancellationToken) is { } why)
+            {
+                return Count(TransferKind.Refund, 0, why);
+            }
+        }
+
+        throw new TimeoutException($"Charge {request.Charge} has changed {MaxAttempts} times in a row.");
+    }
+
+    /// <summary>Closes an account for all but refunds. It keeps its tokens.</summary>
+    /// <param name="account">The user.</param>
+    /// <param name="cancellationToken">Ends the wait. The account may be closed all the same.</param>
+    /// <returns>The tokens it keeps; null when there is no such account.</returns>
+    public async Task<long?> CloseAsync(long account, CancellationToken cancellationToken) =>
+        (await store.CloseAsync(account, cancellationToken))?.Tokens;
+
+    /// <summary>Opens an account unless it is open. The opening's name follows from the account.</summary>
+    /// <param name="account">The user.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task OpenAsync(long account, CancellationToken cancellationToken) => store.OpenAsync(
+        account,
+        IdempotencyKey.ToTransferId(account, "opening", "opening"),
+        options.Value.OpeningTokens,
+        cancellationToken);
+
+    private async Task<Outcome> MoveAsync(
+        TransferRequest request,
+        Func<TransferRequest, CancellationToken, Task<Balance?>> write,
+        bool opens,
+        CancellationToken cancellationToken)
+    {
+        using var timer = metrics.Time(LedgerMetrics.Name(request.Kind));
+        if (request.Amount < 1)
+        {
+            return Count(request.Kind, 0, new Outcome(TransferStatus.InvalidAmount, request.Id));
+        }
+
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            if (await write(request, cancellationToken) is { } balance)
+            {
+                await cache.SetAsync(request.Account, balance);
+                var outcome = new Outcome(TransferStatus.Created, request.Id, balance);
+                return Count(request.Kind, request.Amount, outcome);
+            }
+
+            if (await WhyNotAsync(request, cancellationToken) is { } why && !(opens && IsNew(why)))
+            {
+                return Count(request.Kind, 0, why);
+            }
+
+            if (opens)
+            {
+                await OpenAsync(request.Account, cancellationToken);
+            }
+        }
+
+        throw new TimeoutException($"Account {request.Account} has changed {MaxAttempts} times in a row.");
+    }
+
+    private static bool IsNew(Outcome why) => why.Status is TransferStatus.UnknownAccount;
+
+    /// <summary>Null when nothing is in the way any more: the books have changed since.</summary>
+    private async Task<Outcome?> WhyNotAsync(TransferRequest request, CancellationToken cancellationToken)
+    {
+        if (await reader.FindAsync(request.Id, cancellationToken) is { } written)
+        {
+            return await CompareAsync(request.Id, request.Hash(), written, cancellationToken);
+        }
+
+        if (await reader.AccountAsync(request.Account, cancellationToken) is not var (balance, isClosed))
+        {
+            return new Outcome(TransferStatus.UnknownAccount, request.Id);
+        }
+
+        TransferStatus? status = isClosed ? TransferStatus.AccountClosed
+            : request.Kind is TransferKind.Credit
+                ? balance.Tokens > Balance.Max - request.Amount ? TransferStatus.BalanceTooLarge : null
+            : balance.Tokens < request.Amount ? TransferStatus.InsufficientTokens
+            : null;
+        return status is null ? null : new Outcome(status.Value, request.Id, balance);
+    }
+
+    /// <summary>Null when nothing is in the way any more: another refund was written in between.</summary>
+    private async Task<Outcome?> WhyNotAsync(RefundRequest request, CancellationToken cancellationToken)
+    {
+        if (await reader.FindAsync(request.Id, cancellationToken) is { } written)
+        {
+            return await CompareAsync(request.Id, request.Hash(), written, cancellationToken);
+        }
+
+        if (await reader.FindAsync(request.Charge, cancellationToken) is not { Kind: TransferKind.Charge } charge)
+        {
+            return new Outcome(TransferStatus.UnknownCharge, request.Id);
+        }
+
+        if (charge.Refundable >= request.Amount.GetValueOrDefault(1))
+        {
+            return null;
+        }
+
+        await RefreshAsync(charge.Account, cancellationToken);
+        return new Outcome(
+            charge.IsRefunded ? TransferStatus.AlreadyRefunded : TransferStatus.RefundExceedsCharge, request.Id);
+    }
+
+    private async Task<Outcome> CompareAsync(
+        Guid id, byte[] hash, WrittenTransfer written, CancellationToken cancellationToken)
+    {
+        await RefreshAsync(written.Account, cancellationToken);
+        var isVoid = written.Kind is TransferKind.Void; // It stands for a charge of any content.
+        var status = !isVoid && !hash.AsSpan().SequenceEqual(written.RequestHash)
+            ? TransferStatus.ExistsWithDifferentContent
+            : written.IsRefunded ? TransferStatus.AlreadyRefunded
+            : TransferStatus.Exists;
+        return new Outcome(status, id, new Balance(written.BalanceAfter, 0));
     }
 
     /// <summary>
@@ -112,32 +227,15 @@ internal sealed class TokenLedger(TransferStore store, BalanceCache cache, IOpti
     /// </summary>
     private async Task RefreshAsync(long account, CancellationToken cancellationToken)
     {
-        if (await store.BalanceAsync(account, cancellationToken) is { } current)
+        if (await reader.AccountAsync(account, cancellationToken) is var (current, _))
         {
             await cache.SetAsync(account, current);
         }
     }
 
-    private static Outcome Compare(DebitRequest request, WrittenTransfer written)
+    private Outcome Count(TransferKind kind, long amount, Outcome outcome)
     {
-        if (written.Kind is TransferKind.Void)
-        {
-            return new Outcome(TransferStatus.AlreadyRefunded, request.Id);
-        }
-
-        var same = written.RequestHash.AsSpan().SequenceEqual(request.Hash());
-        return new Outcome(
-            same && written.Refunded ? TransferStatus.AlreadyRefunded
-                : same ? TransferStatus.Exists
-                : TransferStatus.ExistsWithDifferentContent,
-            request.Id,
-            new Balance(written.BalanceAfter, 0));
+        metrics.Count(kind, outcome.Status, amount);
+        return outcome;
     }
-
-    /// <summary>The opening's name follows from the account, so that an account can have one only.</summary>
-    private Task OpenAsync(long account, CancellationToken cancellationToken) => store.OpenAsync(
-        account,
-        IdempotencyKey.ToTransferId(account, "opening", "opening"),
-        options.Value.OpeningTokens,
-        cancellationToken);
 }

@@ -12,6 +12,12 @@ internal sealed class Transfer
     /// <summary>The account that gets.</summary>
     public long CreditAccount { get; init; }
 
+    /// <summary>The user among the two: system accounts have negative ids. Computed by the database.</summary>
+    public long Account { get; init; }
+
+    /// <summary>Which of the account's transfers this is, from 1 on; null for a void.</summary>
+    public long? Version { get; init; }
+
     /// <summary>Tokens.</summary>
     public long Amount { get; init; }
 
@@ -30,6 +36,11 @@ internal sealed class Transfer
     /// <summary>The charge that a refund gives back.</summary>
     public Guid? ChargeId { get; init; }
 
+    /// <summary>
+    /// What was left of the charge right before a refund. Two refunds that saw the same rest cannot both be written.
+    /// </summary>
+    public long? Refundable { get; init; }
+
     /// <summary>When it was written.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 }
@@ -43,7 +54,7 @@ internal enum TransferKind : short
     /// <summary>A chat: user to revenue.</summary>
     Charge = 2,
 
-    /// <summary>A charge given back: revenue to user.</summary>
+    /// <summary>A charge given back, or part of one: revenue to user.</summary>
     Refund = 3,
 
     /// <summary>Spent by the user's own call: user to revenue.</summary>
@@ -54,4 +65,7 @@ internal enum TransferKind : short
     /// so that the charge, which may still be on its way, cannot be written.
     /// </summary>
     Void = 5,
+
+    /// <summary>Given by an administrator: issuance to user.</summary>
+    Credit = 6,
 }

@@ -35,7 +35,8 @@ public sealed class AppHostFixture : IAsyncLifetime
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
-            ["--Storage=ephemeral", "--Replicas=2"], cancellationToken).WaitAsync(StartTimeout, cancellationToken);
+            ["--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}"],
+            cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         builder.Services.AddLogging(logging => logging.AddProvider(Output));
         _change?.Invoke(builder);
         _app = await builder.BuildAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
@@ -66,6 +67,15 @@ public sealed class AppHostFixture : IAsyncLifetime
         var tokens = await client.LoginAsync(name, ApiClient.Password);
         client.DefaultRequestHeaders.Authorization = new("Bearer", tokens.Access);
         return new SignedInUser(client, name, tokens);
+    }
+
+    /// <summary>A client of the gateway that is signed in as the administrator.</summary>
+    public async Task<HttpClient> AdminAsync()
+    {
+        var client = CreateClient();
+        var tokens = await client.LoginAsync("admin", ApiClient.Password);
+        client.DefaultRequestHeaders.Authorization = new("Bearer", tokens.Access);
+        return client;
     }
 
     public async ValueTask DisposeAsync()

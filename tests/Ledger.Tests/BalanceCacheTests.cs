@@ -6,6 +6,8 @@ namespace Ledger.Tests;
 /// <summary>Redis speeds reads and decides nothing.</summary>
 public sealed class BalanceCacheTests(ServersFixture servers)
 {
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -43,7 +45,7 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         for (var left = 3900L; left >= 0; left -= 100)
         {
             await servers.Ledger.DebitAsync(
-                new DebitRequest(Guid.NewGuid(), account, 100, TransferKind.Charge, null), Cancellation);
+                new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge, null), Cancellation);
             Assert.Equal(left, await servers.Ledger.GetBalanceAsync(account, Cancellation));
         }
     }
@@ -51,10 +53,10 @@ public sealed class BalanceCacheTests(ServersFixture servers)
     [Fact]
     public async Task Ledger_WithoutRedis_DecidesAndReadsTheSame()
     {
-        var ledger = servers.NewLedger(ServersFixture.NewCache(redis: null));
+        var ledger = ServersFixture.NewLedger(servers.Database, ServersFixture.NewCache(redis: null));
         var account = ServersFixture.NewAccount();
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => ledger.DebitAsync(
-            new DebitRequest(Guid.NewGuid(), account, 100, TransferKind.Charge, null), Cancellation)));
+            new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge, null), Cancellation)));
         Assert.Equal(40, outcomes.Count(outcome => outcome.Status == TransferStatus.Created));
         Assert.Equal(0, await ledger.GetBalanceAsync(account, Cancellation));
         await servers.AssertBooksBalanceAsync(account, 0);
@@ -66,23 +68,120 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         var account = ServersFixture.NewAccount();
         await servers.Redis.GetDatabase().StringSetAsync($"balance:{account}", "1000:999999");
         var outcome = await servers.Ledger.DebitAsync(
-            new DebitRequest(Guid.NewGuid(), account, 4001, TransferKind.Charge, null), Cancellation);
+            new TransferRequest(Guid.NewGuid(), account, 4001, TransferKind.Charge, null), Cancellation);
         Assert.Equal(TransferStatus.InsufficientTokens, outcome.Status);
+    }
+
+    [Fact]
+    public async Task Get_OfAForgedValue_IsAMissAndTheForgeryIsGone()
+    {
+        var cache = await ConnectedCacheAsync();
+        var (account, other) = (ServersFixture.NewAccount(), ServersFixture.NewAccount());
+        await cache.SetAsync(account, new Balance(300, Version: 5));
+        var value = await HeldAsync(account);
+
+        await HoldAsync(account, value.Replace("5:300:", "5:900:", StringComparison.Ordinal));
+        Assert.Null(await cache.GetAsync(account));
+        Assert.Equal("", await HeldAsync(account));
+
+        await HoldAsync(other, value); // Another account's.
+        Assert.Null(await cache.GetAsync(other));
+    }
+
+    [Fact]
+    public async Task Get_OfAValueThatSomebodyKeptAndPutBack_IsAMissOnceItsTimeIsOver()
+    {
+        var account = ServersFixture.NewAccount();
+        var cache = await ConnectedCacheAsync();
+        await cache.SetAsync(account, new Balance(300, Version: 5));
+        var kept = await HeldAsync(account);
+
+        var later = new LaterTime(SignedBalance.Lifetime + TimeSpan.FromSeconds(1));
+        using var lateCache = ServersFixture.NewCache(servers.Redis, later);
+        await ConnectAsync(lateCache);
+        await HoldAsync(account, kept);
+        Assert.Null(await lateCache.GetAsync(account));
+    }
+
+    [Fact]
+    public async Task Get_OfAKeyThatHoldsSomethingElse_IsAMissAndTheNextWriteIsHeld()
+    {
+        var cache = await ConnectedCacheAsync();
+        var account = ServersFixture.NewAccount();
+        await servers.Redis.GetDatabase().ListRightPushAsync($"balance:{account}", "poison");
+        Assert.Null(await cache.GetAsync(account));
+        await cache.SetAsync(account, new Balance(300, Version: 5));
+        Assert.Equal(new Balance(300, 5), await cache.GetAsync(account));
+    }
+
+    [Fact]
+    public async Task Set_BehindAForgedHigherVersion_IsHeldAfterTheNextRead()
+    {
+        var account = ServersFixture.NewAccount();
+        await ConnectedCacheAsync();
+        await HoldAsync(account, "999999:1:1:forged");
+        Assert.Equal(4000, await servers.Ledger.GetBalanceAsync(account, Cancellation));
+        Assert.StartsWith("1:4000:", await HeldAsync(account), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Ledger_WithARedisThatStalls_AnswersAndTellsItLater()
+    {
+        await using var own = await OwnRedis.StartAsync();
+        using var cache = ServersFixture.NewCache(own.Connection);
+        await cache.StartAsync(Cancellation);
+        await ConnectAsync(cache);
+        var ledger = ServersFixture.NewLedger(servers.Database, cache);
+        var account = ServersFixture.NewAccount();
+        Assert.Equal(4000, await ledger.GetBalanceAsync(account, Cancellation));
+
+        own.Stall();
+        var debited = await ledger.DebitAsync(
+            new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge), Cancellation)
+            .WaitAsync(Timeout, Cancellation);
+        Assert.Equal((TransferStatus.Created, 3900), (debited.Status, debited.Balance.Tokens));
+        Assert.Equal(3900, await ledger.GetBalanceAsync(account, Cancellation).WaitAsync(Timeout, Cancellation));
+
+        // It still holds the older balance, which another replica would read, until it is told.
+        own.GoOn();
+        using var patience = new CancellationTokenSource(Timeout);
+        while (!(await own.HeldAsync(account)).StartsWith("2:3900:", StringComparison.Ordinal))
+        {
+            patience.Token.ThrowIfCancellationRequested();
+        }
+
+        Assert.Equal(3900, await ledger.GetBalanceAsync(account, Cancellation));
+        await cache.StopAsync(Cancellation);
+    }
+
+    private async Task<string> HeldAsync(long account) =>
+        (await servers.Redis.GetDatabase().StringGetAsync($"balance:{account}")).ToString();
+
+    private Task<bool> HoldAsync(long account, string value) =>
+        servers.Redis.GetDatabase().StringSetAsync($"balance:{account}", value);
+
+    private async Task<BalanceCache> ConnectedCacheAsync()
+    {
+        var cache = ServersFixture.NewCache(servers.Redis);
+        await ConnectAsync(cache);
+        return cache;
     }
 
     /// <summary>
     /// A cache connects aside; until then everything is a miss, which these tests must not mistake for a result.
     /// </summary>
-    private async Task<BalanceCache> ConnectedCacheAsync()
+    private static async Task ConnectAsync(BalanceCache cache)
     {
-        var cache = ServersFixture.NewCache(servers.Redis);
         var probe = ServersFixture.NewAccount();
         while (await cache.GetAsync(probe) is null)
         {
             Cancellation.ThrowIfCancellationRequested();
             await cache.SetAsync(probe, new Balance(1, 1));
         }
+    }
 
-        return cache;
+    private sealed class LaterTime(TimeSpan later) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + later;
     }
 }

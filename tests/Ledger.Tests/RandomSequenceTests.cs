@@ -1,5 +1,7 @@
 using CsCheck;
+using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
+using Npgsql;
 
 namespace Ledger.Tests;
 
@@ -8,101 +10,117 @@ public sealed class RandomSequenceTests(ServersFixture servers)
 {
     private const int Accounts = 3;
     private const int Names = 8;
-    private const long Nobody = 0;
-
     private enum Operation
     {
         Charge,
+        Deduct,
+        Credit,
         Refund,
+        RefundPart,
+        Close,
         Read,
     }
 
-    private static readonly Gen<(Operation Operation, int Account, long Amount, int Name)[]> Sequences = Gen.Select(
-        Gen.OneOf(
-            Gen.Const(Operation.Charge),
-            Gen.Const(Operation.Charge),
-            Gen.Const(Operation.Refund),
-            Gen.Const(Operation.Read)),
+    private sealed record Step(Operation Operation, int Account, long Amount, int Name, int Charge);
+
+    private static readonly Gen<Step[]> Sequences = Gen.Select(
+        Gen.Frequency(
+            (4, Gen.Const(Operation.Charge)),
+            (2, Gen.Const(Operation.Deduct)),
+            (2, Gen.Const(Operation.Credit)),
+            (3, Gen.Const(Operation.Refund)),
+            (4, Gen.Const(Operation.RefundPart)),
+            (1, Gen.Const(Operation.Close)),
+            (3, Gen.Const(Operation.Read))),
         Gen.Int[0, Accounts - 1],
-        Gen.OneOf(Gen.Long[1, 1500], Gen.Const(4000L), Gen.Const(long.MaxValue)),
-        Gen.Int[0, Names - 1]).Array[1, 64];
+        Gen.Frequency(
+            (12, Gen.Long[1, 1500]), (1, Gen.Const(4000L)), (1, Gen.Const(Balance.Max)), (1, Gen.Long[-1, 0])),
+        Gen.Int[0, Names - 1],
+        Gen.Int[0, Names - 1],
+        (operation, account, amount, name, charge) => new Step(operation, account, amount, name, charge))
+        .Array[1, 64];
 
     [Fact]
-    public Task Sequence_OfAnyOperations_FollowsTheModel() => Sequences.SampleAsync(async sequence =>
+    public Task Sequence_OfAnyOperations_FollowsTheModelAfterEachOfThem() => Sequences.SampleAsync(async sequence =>
     {
         var accounts = Enumerable.Range(0, Accounts).Select(_ => ServersFixture.NewAccount()).ToArray();
         var names = Enumerable.Range(0, Names).Select(_ => Guid.NewGuid()).ToArray();
-        var balances = accounts.ToDictionary(account => account, _ => 4000L);
-        var charges = new Dictionary<Guid, (long Account, long Amount, bool Refunded)>();
-
-        foreach (var (operation, index, amount, nameIndex) in sequence)
+        var model = new LedgerModel();
+        foreach (var step in sequence)
         {
-            var (account, name) = (accounts[index], names[nameIndex]);
-            switch (operation)
-            {
-                case Operation.Charge:
-                    var outcome = await servers.Ledger.DebitAsync(
-                        new DebitRequest(name, account, amount, TransferKind.Charge, null), CancellationToken.None);
-                    Assert.Equal(Expect(charges, balances, name, account, amount), outcome.Status);
-                    break;
-                case Operation.Refund:
-                    var refund = await servers.Ledger.RefundAsync(name, CancellationToken.None);
-                    Assert.Equal(ExpectRefund(charges, balances, name), refund.Status);
-                    break;
-                default:
-                    var balance = await servers.Ledger.GetBalanceAsync(account, CancellationToken.None);
-                    Assert.Equal(balances[account], balance);
-                    break;
-            }
+            var (account, name, charge) = (accounts[step.Account], names[step.Name], names[step.Charge]);
+            await RunAsync(step, account, name, charge, model);
+            await AssertBooksAsync(accounts, model);
         }
 
-        foreach (var account in accounts)
+        await foreach (var drift in servers.Verifier.VerifyCacheAsync(CancellationToken.None))
         {
-            Assert.Equal(balances[account], await servers.Ledger.GetBalanceAsync(account, CancellationToken.None));
-            await servers.AssertBooksBalanceAsync(account, balances[account]);
+            Assert.DoesNotContain(accounts, account => drift.Row == $"cache balance:{account}");
         }
     }, iter: 512, threads: 2);
 
-    private static TransferStatus Expect(
-        Dictionary<Guid, (long Account, long Amount, bool Refunded)> charges,
-        Dictionary<long, long> balances, Guid name, long account, long amount)
+    private async Task RunAsync(Step step, long account, Guid name, Guid charge, LedgerModel model)
     {
-        if (charges.TryGetValue(name, out var before))
+        var (ledger, amount, never) = (servers.Ledger, step.Amount, CancellationToken.None);
+        switch (step.Operation)
         {
-            return before.Account == Nobody ? TransferStatus.AlreadyRefunded
-                : (before.Account, before.Amount) != (account, amount) ? TransferStatus.ExistsWithDifferentContent
-                : before.Refunded ? TransferStatus.AlreadyRefunded
-                : TransferStatus.Exists;
+            case Operation.Charge:
+                var charging = new TransferRequest(name, account, amount, TransferKind.Charge);
+                Assert.Equal(model.Move(charging), (await ledger.DebitAsync(charging, never)).Status);
+                break;
+            case Operation.Deduct:
+                var deducting = new TransferRequest(name, account, amount, TransferKind.Deduction);
+                Assert.Equal(model.Move(deducting), (await ledger.DebitAsync(deducting, never)).Status);
+                break;
+            case Operation.Credit:
+                var crediting = new TransferRequest(name, account, amount, TransferKind.Credit, "test");
+                Assert.Equal(model.Move(crediting), (await ledger.CreditAsync(crediting, never)).Status);
+                break;
+            case Operation.Refund:
+                Assert.Equal(model.Refund(charge), (await ledger.RefundAsync(charge, never)).Status);
+                break;
+            case Operation.RefundPart:
+                var refund = new RefundRequest(charge, name, amount);
+                Assert.Equal(model.Refund(refund), (await ledger.RefundAsync(refund, never)).Status);
+                break;
+            case Operation.Close:
+                Assert.Equal(model.Close(account), await ledger.CloseAsync(account, never));
+                break;
+            default:
+                Assert.Equal(model.Read(account), await ledger.GetBalanceAsync(account, never));
+                break;
         }
-
-        if (balances[account] < amount)
-        {
-            return TransferStatus.InsufficientTokens;
-        }
-
-        balances[account] -= amount;
-        charges[name] = (account, amount, Refunded: false);
-        return TransferStatus.Created;
     }
 
-    private static TransferStatus ExpectRefund(
-        Dictionary<Guid, (long Account, long Amount, bool Refunded)> charges,
-        Dictionary<long, long> balances,
-        Guid name)
+    /// <summary>
+    /// For every account: the balance is the model's, is what the transfers add up to, is not negative, and is the one
+    /// after the latest transfer; and what users have is what was issued less what was spent.
+    /// </summary>
+    private async Task AssertBooksAsync(long[] accounts, LedgerModel model)
     {
-        if (!charges.TryGetValue(name, out var charge) || charge.Account == Nobody)
+        await using var command = servers.Database.CreateCommand("""
+            SELECT a.id, a.balance, a.version,
+                coalesce(sum(CASE WHEN t.credit_account = a.id THEN t.amount ELSE -t.amount END), 0)::bigint,
+                count(t.id), max(t.version), (array_agg(t.balance_after ORDER BY t.version DESC))[1],
+                coalesce(sum(CASE t.debit_account WHEN -1 THEN t.amount END), 0)::bigint
+                    - coalesce(sum(CASE t.credit_account WHEN -2 THEN t.amount END), 0)::bigint
+                    + coalesce(sum(CASE t.debit_account WHEN -2 THEN t.amount END), 0)::bigint
+            FROM accounts a LEFT JOIN transfers t ON t.account = a.id WHERE a.id = ANY ($1) GROUP BY a.id
+            """);
+        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = accounts });
+        await using var row = await command.ExecuteReaderAsync();
+        var opened = 0;
+        while (await row.ReadAsync())
         {
-            charges[name] = (Nobody, 0, Refunded: true); // From now on the name is void.
-            return TransferStatus.UnknownCharge;
+            opened++;
+            var balance = model.Balances[row.GetInt64(0)];
+            Assert.True(balance >= 0);
+            Assert.Equal(
+                (balance, balance, balance, balance),
+                (row.GetInt64(1), row.GetInt64(3), row.GetInt64(6), row.GetInt64(7)));
+            Assert.Equal((row.GetInt64(2), row.GetInt64(2)), (row.GetInt64(4), row.GetInt64(5)));
         }
 
-        if (charge.Refunded)
-        {
-            return TransferStatus.Exists;
-        }
-
-        balances[charge.Account] += charge.Amount;
-        charges[name] = charge with { Refunded = true };
-        return TransferStatus.Created;
+        Assert.Equal(model.Balances.Count, opened);
     }
 }

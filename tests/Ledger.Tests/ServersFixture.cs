@@ -1,6 +1,8 @@
+using System.Diagnostics.Metrics;
 using Ledger.Service;
 using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
+using Ledger.Service.Verification;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -20,15 +22,20 @@ public sealed class ServersFixture : IAsyncLifetime
     private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(1);
     private static long s_lastAccount;
 
+    /// <summary>As the AppHost would set it.</summary>
+    internal static LedgerOptions Settings { get; } = new() { CacheKey = new string('k', 32) };
+
     private DistributedApplication? _app;
 
     internal NpgsqlDataSource Database { get; private set; } = null!;
 
     internal IConnectionMultiplexer Redis { get; private set; } = null!;
 
-    internal TransferStore Store { get; private set; } = null!;
-
     internal TokenLedger Ledger { get; private set; } = null!;
+
+    internal LedgerVerifier Verifier { get; private set; } = null!;
+
+    internal string ConnectionString { get; private set; } = null!;
 
     /// <summary>An account that no other test uses.</summary>
     internal static long NewAccount() => Interlocked.Increment(ref s_lastAccount);
@@ -46,32 +53,55 @@ public sealed class ServersFixture : IAsyncLifetime
         await _app.ResourceNotifications.WaitForResourceHealthyAsync("cache", cancellationToken)
             .WaitAsync(StartTimeout, cancellationToken);
 
-        var connectionString = await _app.GetConnectionStringAsync("ledgerdb", cancellationToken);
-        await using (var db = NewContext(connectionString!))
+        ConnectionString = (await _app.GetConnectionStringAsync("ledgerdb", cancellationToken))!;
+        await using (var db = NewContext(ConnectionString))
         {
             await db.Database.MigrateAsync(cancellationToken);
         }
 
-        Database = NpgsqlDataSource.Create($"{connectionString};Maximum Pool Size=24;Max Auto Prepare=32");
+        Database = NewDatabase(ConnectionString);
         Redis = await ConnectionMultiplexer.ConnectAsync(
             (await _app.GetConnectionStringAsync("cache", cancellationToken))!);
-        Store = new TransferStore(Database);
-        Ledger = NewLedger(NewCache(Redis));
+        var cache = NewCache(Redis);
+        Ledger = NewLedger(Database, cache);
+        Verifier = new LedgerVerifier(Database, new LedgerReader(Database), cache);
     }
 
     internal static LedgerDb NewContext(string connectionString) => new(
         new DbContextOptionsBuilder<LedgerDb>().UseNpgsql(connectionString).UseSnakeCaseNamingConvention().Options);
 
+    /// <summary>A pool as the service has it.</summary>
+    internal static NpgsqlDataSource NewDatabase(string connectionString) =>
+        NpgsqlDataSource.Create($"{connectionString};Maximum Pool Size=24;Max Auto Prepare=32");
+
     /// <summary>A ledger with a cache of the test's choice, such as one without Redis.</summary>
-    internal TokenLedger NewLedger(BalanceCache cache) => new(Store, cache, Options.Create(new LedgerOptions()));
+    internal static TokenLedger NewLedger(
+        NpgsqlDataSource database, BalanceCache cache, LedgerMetrics? metrics = null) => new(
+        new TransferStore(database),
+        new LedgerReader(database),
+        cache,
+        metrics ?? NewMetrics(),
+        Options.Create(Settings));
 
     /// <summary>A cache on a connection; null is a Redis that cannot be reached.</summary>
-    internal static BalanceCache NewCache(IConnectionMultiplexer? redis)
+    internal static BalanceCache NewCache(IConnectionMultiplexer? redis, TimeProvider? time = null)
     {
         var services = new ServiceCollection();
         services.AddSingleton(_ => redis ?? throw new RedisException("None."));
         return new BalanceCache(
-            services.BuildServiceProvider(), TimeProvider.System, NullLogger<BalanceCache>.Instance);
+            services.BuildServiceProvider(),
+            Options.Create(Settings),
+            NewMetrics(),
+            time ?? TimeProvider.System,
+            NullLogger<BalanceCache>.Instance);
+    }
+
+    internal static LedgerMetrics NewMetrics() => NewMetrics(out _);
+
+    internal static LedgerMetrics NewMetrics(out IMeterFactory meters)
+    {
+        meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
+        return new LedgerMetrics(meters);
     }
 
     /// <summary>Reads one number with SQL.</summary>

@@ -1,0 +1,72 @@
+using System.ComponentModel.DataAnnotations;
+using System.Security.Claims;
+using Ledger.Service.Transfers;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Ledger.Service.Accounts;
+
+/// <summary>What administrators do with others' accounts.</summary>
+internal static class AdminApi
+{
+    /// <summary>Maps <c>/api/tokens/credit</c> and <c>/api/tokens/close</c>.</summary>
+    public static void MapAdmin(this IEndpointRouteBuilder app)
+    {
+        var admin = app.MapGroup("/api/tokens").WithTags("Administration").RequireAuthorization(Tokens.AdminPolicy);
+        admin.MapPost("/credit", Credit);
+        admin.MapPost("/close", Close);
+    }
+
+    /// <summary>Gives tokens to a user who has an account.</summary>
+    private static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Credit(
+        CreditRequest request,
+        [FromHeader(Name = IdempotencyKey.Header)] string? key,
+        ClaimsPrincipal admin,
+        TokenLedger ledger,
+        HttpResponse response,
+        ILogger<CreditRequest> logger,
+        CancellationToken cancellationToken)
+    {
+        if (key is not null && !IdempotencyKey.IsValid(key))
+        {
+            return IdempotencyKey.Invalid();
+        }
+
+        var id = IdempotencyKey.ToTransferId(admin.GetUserId(), "credit", key);
+        var transfer = new TransferRequest(id, request.User, request.Amount, TransferKind.Credit, request.Reason);
+        var outcome = await ledger.CreditAsync(transfer, cancellationToken);
+        logger.LogInformation(
+            "Administrator {Admin} credits {Amount} tokens to {User}: {Status}",
+            admin.GetUserId(), request.Amount, request.User, outcome.Status);
+        return TransferResponse.Of(outcome, response);
+    }
+
+    /// <summary>Closes an account for all but refunds. Closing a closed one changes nothing.</summary>
+    private static async Task<Results<Ok<TokensResponse>, ProblemHttpResult>> Close(
+        CloseRequest request,
+        ClaimsPrincipal admin,
+        TokenLedger ledger,
+        ILogger<CloseRequest> logger,
+        CancellationToken cancellationToken)
+    {
+        var tokens = await ledger.CloseAsync(request.User, cancellationToken);
+        logger.LogInformation("Administrator {Admin} closes the account of {User}", admin.GetUserId(), request.User);
+        return tokens is { } kept
+            ? TypedResults.Ok(new TokensResponse(kept))
+            : LedgerProblems.Of(new Outcome(TransferStatus.UnknownAccount, Guid.Empty));
+    }
+}
+
+/// <summary>Tokens to give. Public, because validation passes over internal types.</summary>
+/// <param name="User">Who gets them.</param>
+/// <param name="Amount">How many.</param>
+/// <param name="Reason">What for; the user sees it.</param>
+public sealed record CreditRequest(
+    [Range(1, long.MaxValue, ErrorMessage = "The user is a number, 1 or more.")] long User,
+    [Range(1, Balance.Max, ErrorMessage = "The amount must be 1 or more, and less than 2^53.")] long Amount,
+    [Required(ErrorMessage = "Say what the tokens are for: the user sees the reason."), Reason] string Reason);
+
+/// <summary>An account to close. Public, because validation passes over internal types.</summary>
+/// <param name="User">Whose.</param>
+public sealed record CloseRequest(
+    [Range(1, long.MaxValue, ErrorMessage = "The user is a number, 1 or more.")] long User);

@@ -1,0 +1,113 @@
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Net.Mime;
+using System.Security.Claims;
+using CsvHelper;
+using CsvHelper.Configuration;
+using Ledger.Service.Transfers;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Net.Http.Headers;
+
+namespace Ledger.Service.History;
+
+/// <summary>The caller's own ledger entries, as JSON or CSV.</summary>
+internal static class HistoryApi
+{
+    private const string Path = "/api/tokens/history";
+    private const int MaxPage = 1_000;
+
+    private static readonly CsvConfiguration Csv = new(CultureInfo.InvariantCulture)
+    {
+        NewLine = "\r\n", // RFC 4180
+        InjectionOptions = InjectionOptions.Escape, // A reason such as "=1+1" is no formula for a spreadsheet.
+    };
+
+    /// <summary>Maps <c>/api/tokens/history</c>.</summary>
+    public static void MapHistory(this IEndpointRouteBuilder app) =>
+        app.MapGet(Path, List).WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
+
+    /// <summary>Newest first; <c>before</c> is the number of the last entry of the page before.</summary>
+    private static async Task<IResult> List(
+        ClaimsPrincipal user,
+        LedgerDb db,
+        TokenLedger ledger,
+        HttpContext context,
+        [Range(1, MaxPage, ErrorMessage = "limit must be 1 to 1000.")] int limit = 100,
+        [Range(1, long.MaxValue, ErrorMessage = "before must be an entry's number.")] long before = long.MaxValue,
+        CancellationToken cancellationToken = default)
+    {
+        var account = user.GetUserId();
+        await ledger.GetBalanceAsync(account, cancellationToken); // The first contact opens the account.
+        var page = await db.Transfers.AsNoTracking()
+            .Where(transfer => transfer.Account == account && transfer.Version < before)
+            .OrderByDescending(transfer => transfer.Version)
+            .Take(limit + 1)
+            .ToListAsync(cancellationToken);
+        if (page.Count > limit)
+        {
+            page.RemoveAt(limit);
+            context.Response.Headers.Link =
+                $"<{Path}?limit={limit}&before={page[^1].Version}>; rel=\"next\"";
+        }
+
+        var entries = page.Select(HistoryEntry.Of).ToList();
+        context.Response.Headers.Vary = HeaderNames.Accept;
+        return WantsCsv(context.Request) ? await CsvOfAsync(entries) : TypedResults.Ok(entries);
+    }
+
+    /// <summary>Whether <c>Accept</c> ranks CSV above JSON (RFC 9110, 12.5.1).</summary>
+    private static bool WantsCsv(HttpRequest request)
+    {
+        var accepted = request.GetTypedHeaders().Accept;
+        return Quality(MediaTypeNames.Text.Csv) > Quality(MediaTypeNames.Application.Json);
+
+        // The most specific range that matches says it.
+        double Quality(string type) => accepted
+            .Where(range => new MediaTypeHeaderValue(type).IsSubsetOf(range))
+            .OrderBy(range => (range.MatchesAllTypes, range.MatchesAllSubTypes))
+            .Select(range => range.Quality ?? 1)
+            .FirstOrDefault();
+    }
+
+    private static async Task<IResult> CsvOfAsync(List<HistoryEntry> entries)
+    {
+        await using var text = new StringWriter(CultureInfo.InvariantCulture);
+        await using (var writer = new CsvWriter(text, Csv))
+        {
+            await writer.WriteRecordsAsync(entries);
+        }
+
+        return TypedResults.Text(text.ToString(), $"{MediaTypeNames.Text.Csv}; charset=utf-8; header=present");
+    }
+}
+
+/// <summary>One change of a balance.</summary>
+/// <param name="Number">Which of the account's changes it is, from 1 on.</param>
+/// <param name="Transaction">The transfer's name.</param>
+/// <param name="Kind">opening, charge, refund, deduction or credit.</param>
+/// <param name="Amount">Tokens: positive when the account got them, negative when it gave them.</param>
+/// <param name="Balance">Tokens left right after it.</param>
+/// <param name="Charge">The charge that was given back, when it is a refund.</param>
+/// <param name="Reason">What for, as far as somebody said.</param>
+/// <param name="Timestamp">When, in UTC.</param>
+internal sealed record HistoryEntry(
+    long Number,
+    Guid Transaction,
+    string Kind,
+    long Amount,
+    long Balance,
+    Guid? Charge,
+    string? Reason,
+    DateTime Timestamp)
+{
+    /// <summary>What a user sees of a transfer.</summary>
+    public static HistoryEntry Of(Transfer transfer) => new(
+        transfer.Version!.Value,
+        transfer.Id,
+        LedgerMetrics.Name(transfer.Kind),
+        transfer.CreditAccount == transfer.Account ? transfer.Amount : -transfer.Amount,
+        transfer.BalanceAfter,
+        transfer.ChargeId,
+        transfer.Kind is TransferKind.Charge ? null : transfer.Reason, // Once it held a charge's fingerprint.
+        transfer.CreatedAt.UtcDateTime);
+}

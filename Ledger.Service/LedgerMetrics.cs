@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Ledger.Service.Transfers;
+
+namespace Ledger.Service;
+
+/// <summary>What the ledger does, in numbers. Names are lower case with dots, units as in UCUM.</summary>
+internal sealed class LedgerMetrics
+{
+    /// <summary>The meter's name.</summary>
+    public const string MeterName = "Ledger.Service";
+
+    private readonly Counter<long> _transfers;
+    private readonly Counter<long> _tokens;
+    private readonly Counter<long> _refusals;
+    private readonly Counter<long> _cacheReads;
+    private readonly Histogram<double> _duration;
+    private long? _drift;
+
+    /// <summary>Makes the instruments.</summary>
+    /// <param name="meters">Makes the meter.</param>
+    public LedgerMetrics(IMeterFactory meters)
+    {
+        var meter = meters.Create(MeterName);
+        _transfers = meter.CreateCounter<long>(
+            "ledger.transfers", "{transfer}", "Transfers written, by kind: charge, refund, deduction, credit.");
+        _tokens = meter.CreateCounter<long>("ledger.tokens", "{token}", "Tokens moved by them, by kind.");
+        _refusals = meter.CreateCounter<long>(
+            "ledger.refusals", "{request}", "Requests that wrote nothing, by kind and reason.");
+        _cacheReads = meter.CreateCounter<long>("ledger.cache.reads", "{read}", "Reads of the cache: hit or miss.");
+        _duration = meter.CreateHistogram<double>(
+            "ledger.operation.duration", "s", "How long a read or transfer took, with Postgres and Redis.");
+        meter.CreateObservableGauge(
+            "ledger.drift", Drift, "{row}", "Rows that the last verification found to be off. Must be 0.");
+    }
+
+    /// <summary>A kind's name, as in the API.</summary>
+    public static string Name(TransferKind kind) => kind.ToString().ToLowerInvariant();
+
+    /// <summary>Counts a request.</summary>
+    /// <param name="kind">What was asked for.</param>
+    /// <param name="status">What became of it.</param>
+    /// <param name="amount">Tokens that it moved.</param>
+    public void Count(TransferKind kind, TransferStatus status, long amount)
+    {
+        var kindTag = new KeyValuePair<string, object?>("kind", Name(kind));
+        if (status is TransferStatus.Created)
+        {
+            _transfers.Add(1, kindTag);
+            _tokens.Add(amount, kindTag);
+        }
+        else
+        {
+            _refusals.Add(1, kindTag, new("reason", LedgerProblems.Code(status)));
+        }
+    }
+
+    /// <summary>Counts a read of the cache.</summary>
+    /// <param name="hit">Whether it had the balance.</param>
+    public void CountCacheRead(bool hit) =>
+        _cacheReads.Add(1, new KeyValuePair<string, object?>("result", hit ? "hit" : "miss"));
+
+    /// <summary>Measures an operation until the result is disposed.</summary>
+    /// <param name="operation">Its name.</param>
+    public Timer Time(string operation) => new(_duration, operation, Stopwatch.GetTimestamp());
+
+    /// <summary>Keeps what a verification found.</summary>
+    /// <param name="rows">How many rows are off.</param>
+    public void SetDrift(long rows) => _drift = rows;
+
+    /// <summary>Nothing is reported before the first verification.</summary>
+    private IEnumerable<Measurement<long>> Drift() => _drift is { } rows ? [new Measurement<long>(rows)] : [];
+
+    /// <summary>A running measurement.</summary>
+    internal readonly record struct Timer(Histogram<double> Duration, string Operation, long Began) : IDisposable
+    {
+        public void Dispose() => Duration.Record(
+            Stopwatch.GetElapsedTime(Began).TotalSeconds, new KeyValuePair<string, object?>("operation", Operation));
+    }
+}

@@ -1,0 +1,29 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Ledger.Service.Transfers;
+
+/// <summary>Tokens to take from a user, or to give.</summary>
+/// <param name="Id">The transfer's name, made by the caller.</param>
+/// <param name="Account">The user.</param>
+/// <param name="Amount">Tokens, 1 or more.</param>
+/// <param name="Kind">Charge, deduction or credit.</param>
+/// <param name="Reason">What for, in words for the user.</param>
+/// <param name="Fingerprint">What for, in a form that tells one request from another and nobody reads.</param>
+internal sealed record TransferRequest(
+    Guid Id, long Account, long Amount, TransferKind Kind, string? Reason = null, string? Fingerprint = null)
+{
+    /// <summary>SHA-256 of all but the name.</summary>
+    public byte[] Hash() => SHA256.HashData(
+        Encoding.UTF8.GetBytes($"{Account}\n{Amount}\n{(short)Kind}\n{Fingerprint ?? Reason}"));
+}
+
+/// <summary>Tokens of a charge to give back.</summary>
+/// <param name="Charge">The charge's name.</param>
+/// <param name="Id">The refund's name, made by the caller.</param>
+/// <param name="Amount">Tokens, 1 or more; all that is left of the charge when null.</param>
+internal sealed record RefundRequest(Guid Charge, Guid Id, long? Amount = null)
+{
+    /// <summary>SHA-256 of all but the name.</summary>
+    public byte[] Hash() => SHA256.HashData(Encoding.UTF8.GetBytes($"{Charge}\n{Amount}"));
+}

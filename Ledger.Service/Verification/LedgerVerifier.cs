@@ -1,0 +1,142 @@
+using System.Data;
+using System.Runtime.CompilerServices;
+using Ledger.Service.Accounts;
+using Ledger.Service.Transfers;
+using Npgsql;
+
+namespace Ledger.Service.Verification;
+
+/// <summary>
+/// Computes everything that can be computed from the transfers once more, and compares it with what is written. May
+/// run while the ledger works: Postgres shows it one moment of the books.
+/// </summary>
+internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader reader, BalanceCache cache)
+{
+    /// <summary>Sums and counts, account by account; also transfers of accounts that are not there.</summary>
+    private const string AccountsSql = """
+        SELECT coalesce(a.id, t.account), a.balance, a.version, coalesce(t.balance, 0), coalesce(t.count, 0)
+        FROM accounts a FULL JOIN (
+            SELECT account, count(*) AS count,
+                sum(CASE WHEN credit_account = account THEN amount ELSE -amount END)::bigint AS balance
+            FROM transfers WHERE version IS NOT NULL GROUP BY account) t ON t.account = a.id
+        WHERE a.balance IS DISTINCT FROM coalesce(t.balance, 0) OR a.version IS DISTINCT FROM coalesce(t.count, 0)
+        """;
+
+    /// <summary>Each transfer continues the one before it: its number and the balance after it follow.</summary>
+    private const string TransfersSql = """
+        SELECT id, account, version, balance_after, expected_version, expected_balance FROM (
+            SELECT id, account, version, balance_after,
+                lag(version, 1, 0::bigint) OVER w + 1 AS expected_version,
+                lag(balance_after, 1, 0::bigint) OVER w
+                    + CASE WHEN credit_account = account THEN amount ELSE -amount END AS expected_balance
+            FROM transfers WHERE version IS NOT NULL
+            WINDOW w AS (PARTITION BY account ORDER BY version)) chained
+        WHERE version <> expected_version OR balance_after <> expected_balance
+        """;
+
+    /// <summary>Each refund gives back a charge of the same user, and all of a charge's no more than it.</summary>
+    private const string RefundsSql = """
+        SELECT r.id, r.charge_id, c.account = r.account, c.amount, sum(r.amount) OVER (PARTITION BY r.charge_id)::bigint
+        FROM transfers r LEFT JOIN transfers c ON c.id = r.charge_id AND c.kind = 2
+        WHERE r.kind = 3
+        """;
+
+    /// <summary>How many rows there are, for the report.</summary>
+    private const string CountSql = "SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM transfers)";
+
+    /// <summary>How much memory a sort may take before it goes to disk.</summary>
+    private const string WorkMemory = "SET LOCAL work_mem = '256MB'";
+
+    /// <summary>Verifies accounts and transfers.</summary>
+    /// <param name="report">Says what is being done, since it may take a minute.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Every row that is off.</returns>
+    public async IAsyncEnumerable<Drift> VerifyBooksAsync(
+        IProgress<string>? report, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var moment = await connection.BeginTransactionAsync(
+            IsolationLevel.RepeatableRead, cancellationToken);
+        await using (var memory = new NpgsqlCommand(WorkMemory, connection))
+        {
+            await memory.ExecuteNonQueryAsync(cancellationToken);
+        }
+
+        await foreach (var row in ReadAsync(connection, CountSql, cancellationToken))
+        {
+            report?.Report($"{row.GetInt64(0):N0} accounts and {row.GetInt64(1):N0} transfers");
+        }
+
+        report?.Report("Balances of accounts …");
+        await foreach (var row in ReadAsync(connection, AccountsSql, cancellationToken))
+        {
+            var name = $"account {row.GetInt64(0)}";
+            yield return row.IsDBNull(1)
+                ? new Drift(name, $"it has {row.GetInt64(4)} transfers and no row")
+                : row.GetInt64(1) != row.GetInt64(3)
+                    ? new Drift(name, $"its balance is {row.GetInt64(1)}, its transfers add up to {row.GetInt64(3)}")
+                    : new Drift(name, $"its version is {row.GetInt64(2)}, it has {row.GetInt64(4)} transfers");
+        }
+
+        report?.Report("Balances after each transfer …");
+        await foreach (var row in ReadAsync(connection, TransfersSql, cancellationToken))
+        {
+            yield return new Drift(
+                $"transfer {row.GetGuid(0)}",
+                row.GetInt64(2) != row.GetInt64(4)
+                    ? $"it is number {row.GetInt64(2)} of account {row.GetInt64(1)}, and {row.GetInt64(4)} is missing"
+                    : $"the balance after it is {row.GetInt64(3)}, it must be {row.GetInt64(5)}");
+        }
+
+        report?.Report("Refunds …");
+        await foreach (var row in ReadAsync(connection, RefundsSql, cancellationToken))
+        {
+            var problem = row.IsDBNull(2) ? $"it gives back charge {row.GetGuid(1)}, which is not there"
+                : !row.GetBoolean(2) ? $"it gives back charge {row.GetGuid(1)} to another account"
+                : row.GetInt64(4) > row.GetInt64(3)
+                    ? $"{row.GetInt64(4)} tokens of charge {row.GetGuid(1)} are given back, it took {row.GetInt64(3)}"
+                : null;
+            if (problem is not null)
+            {
+                yield return new Drift($"transfer {row.GetGuid(0)}", problem);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Verifies the cache. A balance there may be an older one, which ends within seconds; it may not be one that the
+    /// account has never had.
+    /// </summary>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Every value that is off.</returns>
+    public async IAsyncEnumerable<Drift> VerifyCacheAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var (key, account, held) in cache.ReadAllAsync(cancellationToken))
+        {
+            if (account is null || held is not { } value)
+            {
+                yield return new Drift($"cache {key}", "the ledger has not written this value; it is not believed");
+                continue;
+            }
+
+            // Read after the cache, so that the account cannot be behind it.
+            var (now, _) = await reader.AccountAsync(account.Value, cancellationToken) ?? default;
+            if (value.Version > now.Version || (value.Version == now.Version && value.Tokens != now.Tokens))
+            {
+                yield return new Drift(
+                    $"cache {key}", $"it holds {value.Tokens} tokens, account {account} has {now.Tokens}");
+            }
+        }
+    }
+
+    private static async IAsyncEnumerable<NpgsqlDataReader> ReadAsync(
+        NpgsqlConnection connection, string sql, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+        await using var rows = await command.ExecuteReaderAsync(cancellationToken);
+        while (await rows.ReadAsync(cancellationToken))
+        {
+            yield return rows;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using Npgsql;
+using StackExchange.Redis;
+
+namespace Ledger.Service.Verification;
+
+/// <summary>
+/// <c>dotnet run --project Ledger.Service -- verify</c>: verifies the books and the cache, and listens to nobody.
+/// </summary>
+internal static class VerifyCommand
+{
+    /// <summary>Adds the verifier: for the command, or for the metric of a running service.</summary>
+    /// <param name="builder">The service's builder.</param>
+    /// <param name="args">The command line.</param>
+    public static void AddVerification(this IHostApplicationBuilder builder, string[] args)
+    {
+        builder.Services.AddSingleton<LedgerVerifier>();
+        builder.Services.AddHostedService<DriftMonitor>();
+        if (IsAskedFor(args))
+        {
+            builder.Logging.ClearProviders(); // Its output is its own.
+        }
+    }
+
+    /// <summary>Whether the command line asks for it: <c>verify</c>.</summary>
+    /// <param name="args">The command line.</param>
+    public static bool IsAskedFor(string[] args) => args is ["verify"];
+
+    /// <summary>Verifies, and names every row that is off on standard output.</summary>
+    /// <param name="app">The service, not started.</param>
+    /// <returns>The exit code: 0 when nothing is off, 1 when something is, 2 when it cannot be told.</returns>
+    public static async Task<int> VerifyAsync(this WebApplication app)
+    {
+        var verifier = app.Services.GetRequiredService<LedgerVerifier>();
+        var watch = Stopwatch.StartNew();
+        var off = 0L;
+        try
+        {
+            await foreach (var drift in verifier.VerifyBooksAsync(new Progress(watch), CancellationToken.None))
+            {
+                Console.WriteLine(drift);
+                off++;
+            }
+
+            off += await VerifyCacheAsync(verifier, watch);
+        }
+        catch (NpgsqlException exception)
+        {
+            await Console.Error.WriteLineAsync($"The books cannot be read: {exception.Message}");
+            return 2;
+        }
+        catch (InvalidOperationException exception) when (exception.InnerException is null)
+        {
+            await Console.Error.WriteLineAsync($"The books cannot be read: {exception.Message}");
+            return 2;
+        }
+
+        Console.WriteLine($"Verified in {watch.Elapsed.TotalSeconds:N1} s: {off:N0} rows are off.");
+        return off == 0 ? 0 : 1;
+    }
+
+    private static async Task<long> VerifyCacheAsync(LedgerVerifier verifier, Stopwatch watch)
+    {
+        var off = 0L;
+        try
+        {
+            new Progress(watch).Report("The cache …");
+            await foreach (var drift in verifier.VerifyCacheAsync(CancellationToken.None))
+            {
+                Console.WriteLine(drift);
+                off++;
+            }
+        }
+        catch (RedisException exception)
+        {
+            // Without it the ledger decides and reads the same.
+            var why = exception is RedisConnectionException { FailureType: var type } ? $"{type}" : exception.Message;
+            await Console.Error.WriteLineAsync($"The cache was left out, Redis does not answer ({why}).");
+        }
+
+        return off;
+    }
+
+    private sealed class Progress(Stopwatch watch) : IProgress<string>
+    {
+        public void Report(string value) => Console.Error.WriteLine($"{watch.Elapsed.TotalSeconds,6:N1} s  {value}");
+    }
+}

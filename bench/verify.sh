@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# How long does `verify` take? Fills a Postgres of its own with accounts and transfers, then runs the command on it.
+#   bench/verify.sh [accounts] [transfers per account]        default: 1,000,000 and 10
+set -euo pipefail
+cd "$(dirname "$0")/.."
+accounts=${1:-1000000} each=${2:-10}
+
+bin=$(dirname "$(readlink -f "$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb | tail -1)")")
+folder=$(mktemp -d) port=$((20000 + RANDOM % 10000))
+run=() && [ "$(id -u)" = 0 ] && chown postgres "$folder" && run=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+trap '"${run[@]}" "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1; rm -rf "$folder"' EXIT
+"${run[@]}" "$bin/initdb" -D "$folder/data" -U postgres --auth=trust --no-sync >/dev/null
+"${run[@]}" "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w start -o "-p $port -c listen_addresses=localhost \
+  -c unix_socket_directories= -c fsync=off -c shared_buffers=256MB -c max_wal_size=8GB" >/dev/null
+
+export ConnectionStrings__ledgerdb="Host=localhost;Port=$port;Username=postgres;Database=ledgerdb"
+export ConnectionStrings__cache=localhost:1 Ledger__CacheKey=only-for-this-bench-and-nothing-else
+dotnet build Ledger.Service -c Release -v quiet --nologo >/dev/null
+dotnet tool restore >/dev/null
+(cd Ledger.Service && dotnet tool run dotnet-ef database update --configuration Release --no-build >/dev/null)
+
+echo "Filling: $accounts accounts with $each transfers each"
+# An opening of 4000, then charges of 100 in the order of time, so that the accounts lie mixed as they do in life.
+"$bin/psql" -q -h localhost -p "$port" -U postgres ledgerdb <<SQL
+INSERT INTO accounts (id, balance, version)
+  SELECT a, 4000 - 100 * ($each - 1), $each FROM generate_series(1, $accounts) a;
+INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, balance_after, version)
+  SELECT gen_random_uuid(), CASE n WHEN 1 THEN -1 ELSE a END, CASE n WHEN 1 THEN a ELSE -2 END,
+    CASE n WHEN 1 THEN 4000 ELSE 100 END, CASE n WHEN 1 THEN 1 ELSE 2 END,
+    CASE n WHEN 1 THEN ''::bytea ELSE sha256(int8send(a * 100 + n)) END, 4000 - 100 * (n - 1), n
+  FROM generate_series(1, $each) n, generate_series(1, $accounts) a;
+VACUUM ANALYZE;
+SELECT 'transfers with indexes: ' || pg_size_pretty(pg_total_relation_size('transfers'));
+SQL
+
+dotnet Ledger.Service/bin/Release/net10.0/Ledger.Service.dll verify

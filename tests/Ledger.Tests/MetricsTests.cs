@@ -1,0 +1,85 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Ledger.Service;
+using Ledger.Service.Transfers;
+
+namespace Ledger.Tests;
+
+/// <summary>What the ledger does can be seen in its metrics.</summary>
+public sealed class MetricsTests(ServersFixture servers)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Metrics_OfTransfersAndRefusals_CountEachOnce()
+    {
+        var metrics = ServersFixture.NewMetrics(out var meters);
+        using var seen = new Seen(meters);
+        var ledger = ServersFixture.NewLedger(servers.Database, ServersFixture.NewCache(redis: null), metrics);
+        var account = ServersFixture.NewAccount();
+        var charge = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge);
+        await ledger.DebitAsync(charge, Cancellation);
+        await ledger.DebitAsync(charge, Cancellation);
+        await ledger.DebitAsync(charge with { Id = Guid.NewGuid(), Amount = 5000 }, Cancellation);
+        await ledger.RefundAsync(new RefundRequest(charge.Id, Guid.NewGuid(), 30), Cancellation);
+
+        Assert.Equal(1, seen.Sum("ledger.transfers", "kind=charge"));
+        Assert.Equal(100, seen.Sum("ledger.tokens", "kind=charge"));
+        Assert.Equal(1, seen.Sum("ledger.transfers", "kind=refund"));
+        Assert.Equal(30, seen.Sum("ledger.tokens", "kind=refund"));
+        Assert.Equal(1, seen.Sum("ledger.refusals", "kind=charge,reason=exists"));
+        Assert.Equal(1, seen.Sum("ledger.refusals", "kind=charge,reason=insufficient_tokens"));
+        Assert.Equal(3, seen.Count("ledger.operation.duration", "operation=charge"));
+    }
+
+    [Fact]
+    public void Drift_BeforeTheFirstVerification_IsNotReported()
+    {
+        var metrics = ServersFixture.NewMetrics(out var meters);
+        using var seen = new Seen(meters);
+        seen.Observe();
+        Assert.Equal(0, seen.Count("ledger.drift", ""));
+        metrics.SetDrift(0);
+        seen.Observe();
+        Assert.Equal(1, seen.Count("ledger.drift", ""));
+        Assert.Equal(0, seen.Sum("ledger.drift", ""));
+    }
+
+    /// <summary>All measurements of one meter factory.</summary>
+    private sealed class Seen : IDisposable
+    {
+        private readonly ConcurrentBag<(string Instrument, string Tags, double Value)> _measurements = [];
+        private readonly MeterListener _listener = new();
+
+        public Seen(IMeterFactory meters)
+        {
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == LedgerMetrics.MeterName && instrument.Meter.Scope == meters)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.Start();
+        }
+
+        public double Sum(string instrument, string tags) => Of(instrument, tags).Sum(each => each.Value);
+
+        public int Count(string instrument, string tags) => Of(instrument, tags).Count();
+
+        public void Observe() => _listener.RecordObservableInstruments();
+
+        public void Dispose() => _listener.Dispose();
+
+        private IEnumerable<(string Instrument, string Tags, double Value)> Of(string instrument, string tags) =>
+            _measurements.Where(each => each.Instrument == instrument && each.Tags == tags);
+
+        private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
+            _measurements.Add((
+                instrument.Name,
+                string.Join(',', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}").Order()),
+                value));
+    }
+}

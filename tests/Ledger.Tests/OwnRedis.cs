@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using StackExchange.Redis;
+
+namespace Ledger.Tests;
+
+/// <summary>A Redis that one test has for itself, and can stall: it runs, and says nothing.</summary>
+internal sealed class OwnRedis : IAsyncDisposable
+{
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
+
+    private readonly DistributedApplication _app;
+    private readonly int _pid;
+
+    private OwnRedis(DistributedApplication app, IConnectionMultiplexer connection, int pid)
+    {
+        _app = app;
+        _pid = pid;
+        Connection = connection;
+    }
+
+    public IConnectionMultiplexer Connection { get; }
+
+    public static async Task<OwnRedis> StartAsync()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var builder = DistributedApplicationTestingBuilder.Create();
+        builder.AddRedis("cache");
+        var app = await builder.BuildAsync(cancellationToken);
+        await app.StartAsync(cancellationToken).WaitAsync(Timeout, cancellationToken);
+        var healthy = await app.ResourceNotifications.WaitForResourceHealthyAsync("cache", cancellationToken)
+            .WaitAsync(Timeout, cancellationToken);
+        var pid = (int)healthy.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!;
+        var options = ConfigurationOptions.Parse((await app.GetConnectionStringAsync("cache", cancellationToken))!);
+        options.AbortOnConnectFail = false;
+        return new OwnRedis(app, await ConnectionMultiplexer.ConnectAsync(options), pid);
+    }
+
+    public void Stall() => Signal("-STOP");
+
+    public void GoOn() => Signal("-CONT");
+
+    public async Task<string> HeldAsync(long account) =>
+        (await Connection.GetDatabase().StringGetAsync($"balance:{account}")).ToString();
+
+    public async ValueTask DisposeAsync()
+    {
+        GoOn();
+        await Connection.DisposeAsync();
+        await _app.DisposeAsync();
+    }
+
+    private void Signal(string signal)
+    {
+        using var kill = Process.Start("kill", [signal, $"{_pid}"]);
+        kill.WaitForExit();
+    }
+}

@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using Ledger.Service.Transfers;
+using Ledger.Service.Verification;
+using Npgsql;
+
+namespace Ledger.Tests;
+
+/// <summary>
+/// What is altered by hand is named. On a database of each test's own, since the others' books must not be harmed.
+/// </summary>
+public sealed class VerificationTests(ServersFixture servers)
+{
+    private const long Account = 7;
+
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Verify_OfBooksThatAreRight_FindsNothing()
+    {
+        await using var books = await NewBooksAsync();
+        Assert.Empty(await VerifyAsync(books.Database));
+    }
+
+    [Theory]
+    [InlineData("UPDATE accounts SET balance = balance + 1 WHERE id = 7", "account 7", "its balance is")]
+    [InlineData("UPDATE accounts SET version = version + 1 WHERE id = 7", "account 7", "its version is")]
+    [InlineData("DELETE FROM accounts WHERE id = 7", "account 7", "no row")]
+    [InlineData("INSERT INTO accounts (id, balance, version) VALUES (8, 50, 0)", "account 8", "its balance is 50")]
+    [InlineData("UPDATE transfers SET amount = amount + 1 WHERE version = 2", "transfer", "the balance after it is")]
+    [InlineData("UPDATE transfers SET balance_after = 1 WHERE version = 2", "transfer", "it must be 3900")]
+    [InlineData("DELETE FROM transfers WHERE version = 2", "transfer", "2 is missing")]
+    [InlineData("UPDATE transfers SET charge_id = id WHERE kind = 3", "transfer", "which is not there")]
+    [InlineData("UPDATE transfers SET amount = 5, balance_after = 3995 WHERE version = 2", "transfer", "it took 5")]
+    public async Task Verify_AfterAnAlteration_NamesTheRow(string alteration, string row, string problem)
+    {
+        await using var books = await NewBooksAsync();
+        await books.ExecuteAsync($"""
+            ALTER TABLE transfers DISABLE TRIGGER transfers_append_only;
+            {alteration};
+            """);
+        var drifts = await VerifyAsync(books.Database);
+        Assert.Contains(drifts, drift => drift.Row.StartsWith(row, StringComparison.Ordinal)
+            && drift.Problem.Contains(problem, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Cache_WithAValueThatTheLedgerHasNotWritten_IsNamed()
+    {
+        var (forged, foreign) = (ServersFixture.NewAccount(), ServersFixture.NewAccount());
+        await servers.Ledger.GetBalanceAsync(forged, Cancellation);
+        var redis = servers.Redis.GetDatabase();
+        var value = (string)(await redis.StringGetAsync($"balance:{forged}"))!;
+        await redis.StringSetAsync($"balance:{forged}", value.Replace(":4000:", ":9999:", StringComparison.Ordinal));
+        await redis.StringSetAsync($"balance:{foreign}", value);
+
+        var named = new List<string>();
+        await foreach (var drift in servers.Verifier.VerifyCacheAsync(Cancellation))
+        {
+            named.Add(drift.Row);
+        }
+
+        Assert.Contains($"cache balance:{forged}", named);
+        Assert.Contains($"cache balance:{foreign}", named);
+        await redis.KeyDeleteAsync([$"balance:{forged}", $"balance:{foreign}"]);
+    }
+
+    [Theory]
+    [InlineData("", 0, "0 rows are off")]
+    [InlineData("UPDATE accounts SET balance = 17 WHERE id = 7", 1, "account 7: its balance is 17")]
+    public async Task Command_AsAProcess_SaysWhatIsOffAndExits(string alteration, int exitCode, string says)
+    {
+        await using var books = await NewBooksAsync();
+        if (alteration.Length > 0)
+        {
+            await books.ExecuteAsync(alteration);
+        }
+
+        var (code, output) = await RunAsync(("ConnectionStrings__ledgerdb", books.ConnectionString));
+        Assert.True(exitCode == code, output);
+        Assert.Contains(says, output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Command_WithoutADatabase_SaysSoAndExitsWith2()
+    {
+        var (code, output) = await RunAsync();
+        Assert.True(code == 2, output);
+        Assert.Contains("The books cannot be read", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+    }
+
+    private static async Task<List<Drift>> VerifyAsync(NpgsqlDataSource database)
+    {
+        var cache = ServersFixture.NewCache(redis: null);
+        var verifier = new LedgerVerifier(database, new LedgerReader(database), cache);
+        var drifts = new List<Drift>();
+        await foreach (var drift in verifier.VerifyBooksAsync(report: null, Cancellation))
+        {
+            drifts.Add(drift);
+        }
+
+        return drifts;
+    }
+
+    /// <summary>An opening, a charge, a part of it refunded, and the rest.</summary>
+    private async Task<OwnDatabase> NewBooksAsync()
+    {
+        var books = await OwnDatabase.CreateAsync(servers.ConnectionString);
+        var ledger = ServersFixture.NewLedger(books.Database, ServersFixture.NewCache(redis: null));
+        var charge = new TransferRequest(Guid.NewGuid(), Account, 100, TransferKind.Charge);
+        await ledger.DebitAsync(charge, Cancellation);
+        await ledger.RefundAsync(new RefundRequest(charge.Id, Guid.NewGuid(), 40), Cancellation);
+        await ledger.RefundAsync(charge.Id, Cancellation);
+        return books;
+    }
+
+    private static async Task<(int ExitCode, string Output)> RunAsync(params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("dotnet", ["exec", typeof(LedgerVerifier).Assembly.Location, "verify"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["Ledger__CacheKey"] = ServersFixture.Settings.CacheKey;
+        start.Environment["ConnectionStrings__cache"] = "localhost:1"; // Nobody listens there.
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync(Cancellation);
+        var error = process.StandardError.ReadToEndAsync(Cancellation);
+        await process.WaitForExitAsync(Cancellation).WaitAsync(Timeout, Cancellation);
+        return (process.ExitCode, await output + await error);
+    }
+}
