@@ -32,7 +32,7 @@ public static class Tokens
     /// <summary>The role of those who look after other users' accounts.</summary>
     public const string AdminRole = "admin";
 
-    /// <summary>The policy, by name, for calls of administrators: a user's token with <see cref="AdminRole"/>.</summary>
+    /// <summary>The policy, by name, for calls of administrators: users with <see cref="AdminRole"/>.</summary>
     public const string AdminPolicy = "admin";
 
     /// <summary>The policy, by name, for calls between services. Needs <see cref="LedgerScope"/>.</summary>

@@ -88,7 +88,7 @@ public class DistributedApplication : IHost, IAsyncDisposable
     }
 
     /// <summary>Stops what still runs and frees everything.</summary>
-    public void Dispose()
+    public virtual void Dispose()
     {
         GC.SuppressFinalize(this);
         DisposeAsync().AsTask().GetAwaiter().GetResult();

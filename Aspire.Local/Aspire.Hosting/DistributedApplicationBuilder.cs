@@ -1,5 +1,6 @@
 using System.Reflection;
 using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Eventing;
 using Aspire.Hosting.Orchestration;
 using Aspire.Hosting.Publishing;
 using Microsoft.Extensions.Configuration;
@@ -54,7 +55,9 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
         Services.AddSingleton<IResourceCollection>(Resources);
         Services.AddSingleton(ExecutionContext);
         Services.AddSingleton(services => new DistributedApplicationModel(Resources));
-        Services.AddSingleton<ResourceNotificationService>();
+        Services.AddSingleton(Eventing);
+        Services.AddSingleton<EventPublisher>();
+        Services.AddSingleton(services => new ResourceNotificationService());
         Services.AddSingleton<ResourceLoggerService>();
         Services.AddSingleton<RunningResources>();
         Services.AddSingleton(services => new ResourceCommandService(services.GetRequiredService<RunningResources>()));
@@ -83,6 +86,8 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
     public IHostEnvironment Environment => _host.Environment;
 
     public IServiceCollection Services => _host.Services;
+
+    public IDistributedApplicationEventing Eventing { get; } = new DistributedApplicationEventing();
 
     public DistributedApplicationExecutionContext ExecutionContext { get; }
 

@@ -1,5 +1,6 @@
 using System.Reflection;
 using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Eventing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -24,6 +25,9 @@ public interface IDistributedApplicationBuilder
     /// <summary>The AppHost's own services.</summary>
     IServiceCollection Services { get; }
 
+    /// <summary>Says what happens to the application and its resources.</summary>
+    IDistributedApplicationEventing Eventing { get; }
+
     /// <summary>Whether the application runs or is published.</summary>
     DistributedApplicationExecutionContext ExecutionContext { get; }
 
@@ -46,36 +50,6 @@ public interface IDistributedApplicationBuilder
     /// <summary>Ends the description.</summary>
     /// <returns>The application, ready to start.</returns>
     DistributedApplication Build();
-}
-
-/// <summary>Describes one resource.</summary>
-/// <typeparam name="T">Its type.</typeparam>
-public interface IResourceBuilder<out T> where T : IResource
-{
-    /// <summary>The application's builder.</summary>
-    IDistributedApplicationBuilder ApplicationBuilder { get; }
-
-    /// <summary>The resource.</summary>
-    T Resource { get; }
-
-    /// <summary>Attaches a fact to the resource.</summary>
-    /// <typeparam name="TAnnotation">Its type.</typeparam>
-    /// <param name="annotation">The fact.</param>
-    /// <param name="behavior">Whether it replaces earlier ones of its type.</param>
-    /// <returns>The same builder.</returns>
-    IResourceBuilder<T> WithAnnotation<TAnnotation>(
-        TAnnotation annotation, ResourceAnnotationMutationBehavior behavior = ResourceAnnotationMutationBehavior.Append)
-        where TAnnotation : IResourceAnnotation;
-}
-
-/// <summary>What happens to earlier annotations of the same type.</summary>
-public enum ResourceAnnotationMutationBehavior
-{
-    /// <summary>They stay.</summary>
-    Append,
-
-    /// <summary>They go.</summary>
-    Replace,
 }
 
 /// <summary>Whether the application runs or is published.</summary>

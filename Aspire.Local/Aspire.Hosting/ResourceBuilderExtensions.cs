@@ -6,22 +6,22 @@ using Aspire.Hosting.Orchestration;
 namespace Aspire.Hosting;
 
 /// <summary>What resources of any kind can be told.</summary>
-public static class ResourceBuilderExtensions
+public static partial class ResourceBuilderExtensions
 {
     /// <summary>
     /// Gives the resource another one's connection string: <c>ConnectionStrings__{name}</c> and its parts.
     /// </summary>
-    /// <typeparam name="T">The resource's type.</typeparam>
+    /// <typeparam name="TDestination">The resource's type.</typeparam>
     /// <param name="builder">The resource.</param>
     /// <param name="source">The other one.</param>
     /// <param name="connectionName">The name to use; the other one's when null.</param>
     /// <param name="optional">Whether it may be missing.</param>
     /// <returns>The same builder.</returns>
-    public static IResourceBuilder<T> WithReference<T>(
-        this IResourceBuilder<T> builder,
+    public static IResourceBuilder<TDestination> WithReference<TDestination>(
+        this IResourceBuilder<TDestination> builder,
         IResourceBuilder<IResourceWithConnectionString> source,
         string? connectionName = null,
-        bool optional = false) where T : IResourceWithEnvironment
+        bool optional = false) where TDestination : IResourceWithEnvironment
     {
         var resource = source.Resource;
         var name = connectionName ?? resource.Name;
@@ -39,13 +39,13 @@ public static class ResourceBuilderExtensions
     /// <summary>
     /// Lets the resource find another one by name: <c>services__{name}__{endpoint}__{n}</c>, one per replica.
     /// </summary>
-    /// <typeparam name="T">The resource's type.</typeparam>
+    /// <typeparam name="TDestination">The resource's type.</typeparam>
     /// <param name="builder">The resource.</param>
     /// <param name="source">The other one.</param>
     /// <returns>The same builder.</returns>
-    public static IResourceBuilder<T> WithReference<T>(
-        this IResourceBuilder<T> builder, IResourceBuilder<IResourceWithServiceDiscovery> source)
-        where T : IResourceWithEnvironment
+    public static IResourceBuilder<TDestination> WithReference<TDestination>(
+        this IResourceBuilder<TDestination> builder, IResourceBuilder<IResourceWithServiceDiscovery> source)
+        where TDestination : IResourceWithEnvironment
     {
         var resource = source.Resource;
         return builder.Relate(resource, "Reference").WithEnvironment(context =>

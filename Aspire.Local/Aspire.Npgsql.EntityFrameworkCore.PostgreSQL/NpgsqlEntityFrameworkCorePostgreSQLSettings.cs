@@ -4,7 +4,7 @@ namespace Aspire.Npgsql.EntityFrameworkCore.PostgreSQL;
 /// Settings of a context on PostgreSQL, read from <c>Aspire:Npgsql:EntityFrameworkCore:PostgreSQL</c>, then from its
 /// subsections of the connection's and of the context's name.
 /// </summary>
-public sealed class NpgsqlEntityFrameworkCorePostgreSQLSettings
+public class NpgsqlEntityFrameworkCorePostgreSQLSettings
 {
     /// <summary>The connection string. <c>ConnectionStrings:{name}</c> goes before it.</summary>
     public string? ConnectionString { get; set; }

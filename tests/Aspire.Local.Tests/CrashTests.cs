@@ -73,10 +73,10 @@ public sealed class CrashTests
         var noResource = await app.ResourceCommands.ExecuteCommandAsync(
             "none", KnownResourceCommands.StopCommand, Cancellation);
         Assert.False(noResource.Success);
-        Assert.Contains("none", noResource.ErrorMessage, StringComparison.Ordinal);
+        Assert.Contains("none", noResource.Message, StringComparison.Ordinal);
         var noCommand = await app.ResourceCommands.ExecuteCommandAsync("cache", "dance", Cancellation);
         Assert.False(noCommand.Success);
-        Assert.Contains("dance", noCommand.ErrorMessage, StringComparison.Ordinal);
+        Assert.Contains("dance", noCommand.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Aspire.Hosting.ApplicationModel;
+using Npgsql;
 
 namespace Aspire.Local.Tests;
 
@@ -41,7 +42,7 @@ public sealed class OutsideServerTests
         });
         await app.StateAsync("postgres", KnownResourceStates.NotStarted);
         var said = await app.SaysAsync("reader");
-        var host = new Npgsql.NpgsqlConnectionStringBuilder(given);
+        var host = new NpgsqlConnectionStringBuilder(given);
         Assert.Equal(
             $"{given} postgresql://postgres:{host.Password}@{host.Host}:{host.Port}/db", said);
     }

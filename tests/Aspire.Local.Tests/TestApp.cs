@@ -62,7 +62,7 @@ internal static class TestApp
     {
         var result = await app.ResourceCommands.ExecuteCommandAsync(resource, command, Cancellation)
             .WaitAsync(Timeout, Cancellation);
-        Assert.True(result.Success, result.ErrorMessage);
+        Assert.True(result.Success, result.Message);
     }
 
     /// <summary>The id of a resource's process, once it has one.</summary>

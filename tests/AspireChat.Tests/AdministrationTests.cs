@@ -89,7 +89,7 @@ public sealed class AdministrationTests(AppHostFixture system)
         var cancellationToken = TestContext.Current.CancellationToken;
         var started = await system.App.ResourceCommands.ExecuteCommandAsync(
             "ledger-verify", KnownResourceCommands.StartCommand, cancellationToken);
-        Assert.True(started.Success, started.ErrorMessage);
+        Assert.True(started.Success, started.Message);
         var ended = await system.App.ResourceNotifications.WaitForResourceAsync(
             "ledger-verify", e => e.Snapshot.ExitCode is not null, cancellationToken)
             .WaitAsync(AppHostFixture.StartTimeout, cancellationToken);

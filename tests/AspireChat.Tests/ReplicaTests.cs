@@ -47,7 +47,7 @@ public sealed class ReplicaTests
         // So that it stays down: otherwise it would soon be started again.
         var stopped = await system.App.ResourceCommands.ExecuteCommandAsync(
             replica, KnownResourceCommands.StopCommand, Cancellation);
-        Assert.True(stopped.Success, stopped.ErrorMessage);
+        Assert.True(stopped.Success, stopped.Message);
         var calls = (await Task.WhenAll(load)).SelectMany(loop => loop).ToList();
 
         Assert.All(calls.Where(IsLate), call => Assert.True((int)call.Status is 200 or 201, $"{call}"));

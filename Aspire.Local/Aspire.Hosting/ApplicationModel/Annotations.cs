@@ -54,7 +54,7 @@ public sealed class CommandLineArgsCallbackContext(IList<object> args, Cancellat
 
 /// <summary>How many processes of the resource run.</summary>
 /// <param name="replicas">The number.</param>
-public class ReplicaAnnotation(int replicas) : IResourceAnnotation
+public sealed class ReplicaAnnotation(int replicas = 1) : IResourceAnnotation
 {
     /// <summary>The number.</summary>
     public int Replicas { get; } = replicas;
@@ -64,7 +64,7 @@ public class ReplicaAnnotation(int replicas) : IResourceAnnotation
 /// <param name="resource">The other resource.</param>
 /// <param name="waitType">For what of it.</param>
 /// <param name="exitCode">The exit code expected, when it waits for completion.</param>
-public class WaitAnnotation(IResource resource, WaitType waitType, int exitCode = 0) : IResourceAnnotation
+public sealed class WaitAnnotation(IResource resource, WaitType waitType, int exitCode = 0) : IResourceAnnotation
 {
     /// <summary>The other resource.</summary>
     public IResource Resource { get; } = resource;
@@ -100,12 +100,25 @@ public sealed class ResourceUrlAnnotation : IResourceAnnotation
 
     /// <summary>The endpoint that it belongs to.</summary>
     public EndpointReference? Endpoint { get; init; }
+
+    /// <summary>Where it is shown.</summary>
+    public UrlDisplayLocation DisplayLocation { get; set; }
+}
+
+/// <summary>Where a URL is shown.</summary>
+public enum UrlDisplayLocation
+{
+    /// <summary>In the list of resources and in the resource's details.</summary>
+    SummaryAndDetails,
+
+    /// <summary>In the resource's details.</summary>
+    DetailsOnly,
 }
 
 /// <summary>That one resource uses another. It is stopped before what it uses.</summary>
 /// <param name="resource">The other resource.</param>
 /// <param name="type">How it is used: Reference, WaitFor.</param>
-public class ResourceRelationshipAnnotation(IResource resource, string type) : IResourceAnnotation
+public sealed class ResourceRelationshipAnnotation(IResource resource, string type) : IResourceAnnotation
 {
     /// <summary>The other resource.</summary>
     public IResource Resource { get; } = resource;

@@ -12,7 +12,7 @@ namespace Aspire.Hosting.ApplicationModel;
 /// The port the process listens on; the client's port when null and there is one replica.
 /// </param>
 /// <param name="isExternal">Whether it is meant for the world outside the application.</param>
-/// <param name="isProxied">Whether a proxy may stand before it.</param>
+/// <param name="isProxied">Whether a proxy may stand before it; it may when null.</param>
 public sealed class EndpointAnnotation(
     ProtocolType protocol,
     string? uriScheme = null,
@@ -21,7 +21,7 @@ public sealed class EndpointAnnotation(
     int? port = null,
     int? targetPort = null,
     bool? isExternal = null,
-    bool isProxied = true) : IResourceAnnotation
+    bool? isProxied = null) : IResourceAnnotation
 {
     /// <summary>The name, unique in its resource without regard to case.</summary>
     public string Name { get; set; } = name ?? uriScheme ?? protocol.ToString().ToLowerInvariant();
@@ -49,7 +49,7 @@ public sealed class EndpointAnnotation(
     public bool IsExternal { get; set; } = isExternal ?? false;
 
     /// <summary>Whether a proxy may stand before it. Here one does when a resource has several replicas.</summary>
-    public bool IsProxied { get; set; } = isProxied;
+    public bool IsProxied { get; set; } = isProxied ?? true;
 
     /// <summary>The address clients use, once the application starts.</summary>
     public AllocatedEndpoint? AllocatedEndpoint { get; set; }
@@ -65,19 +65,19 @@ public sealed class EndpointAnnotation(
 }
 
 /// <summary>An address in use.</summary>
-/// <param name="endpoint">The endpoint.</param>
-/// <param name="address">The host.</param>
-/// <param name="port">The port.</param>
-public class AllocatedEndpoint(EndpointAnnotation endpoint, string address, int port)
+public class AllocatedEndpoint
 {
+    internal AllocatedEndpoint(EndpointAnnotation endpoint, string address, int port) =>
+        (Endpoint, Address, Port) = (endpoint, address, port);
+
     /// <summary>The endpoint.</summary>
-    public EndpointAnnotation Endpoint { get; } = endpoint;
+    public EndpointAnnotation Endpoint { get; }
 
     /// <summary>The host.</summary>
-    public string Address { get; } = address;
+    public string Address { get; }
 
     /// <summary>The port.</summary>
-    public int Port { get; } = port;
+    public int Port { get; }
 
     /// <summary>The URL's scheme.</summary>
     public string UriScheme => Endpoint.UriScheme;

@@ -37,8 +37,7 @@ public sealed class EndpointReference(IResourceWithEndpoints owner, string endpo
     /// <summary>The URL clients use.</summary>
     public string Url => Allocated.UriString;
 
-    /// <inheritdoc/>
-    public string ValueExpression => Property(EndpointProperty.Url).ValueExpression;
+    string IManifestExpressionProvider.ValueExpression => Property(EndpointProperty.Url).ValueExpression;
 
     private AllocatedEndpoint Allocated => EndpointAnnotation.AllocatedEndpoint ?? throw new InvalidOperationException(
         $"The endpoint `{EndpointName}` is not allocated for the resource `{Resource.Name}`.");

@@ -27,9 +27,6 @@ public interface IResourceWithEndpoints : IResource;
 /// <summary>A resource that can wait for others before it starts.</summary>
 public interface IResourceWithWaitSupport : IResource;
 
-/// <summary>A resource that others find by name.</summary>
-public interface IResourceWithServiceDiscovery : IResourceWithEndpoints;
-
 /// <summary>A resource that is part of another, such as a database of a server.</summary>
 public interface IResourceWithParent : IResource
 {

@@ -40,7 +40,7 @@ public class ReferenceExpression : IManifestExpressionProvider, IValueProvider
         new(handler.Format.ToString(), handler.Values, handler.Formats);
 
     /// <inheritdoc/>
-    public async ValueTask<string?> GetValueAsync(CancellationToken cancellationToken = default)
+    public async ValueTask<string?> GetValueAsync(CancellationToken cancellationToken)
     {
         var values = new object?[ValueProviders.Count];
         for (var i = 0; i < values.Length; i++)
@@ -56,7 +56,7 @@ public class ReferenceExpression : IManifestExpressionProvider, IValueProvider
     /// <param name="literalLength">How long its literal parts are.</param>
     /// <param name="formattedCount">How many holes it has.</param>
     [InterpolatedStringHandler]
-    public readonly ref struct ExpressionInterpolatedStringHandler(int literalLength, int formattedCount)
+    public ref struct ExpressionInterpolatedStringHandler(int literalLength, int formattedCount)
     {
         internal StringBuilder Format { get; } = new(literalLength);
 

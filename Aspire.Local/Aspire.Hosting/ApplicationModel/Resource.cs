@@ -1,9 +1,11 @@
 using System.Collections.ObjectModel;
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 
 namespace Aspire.Hosting.ApplicationModel;
 
 /// <summary>A named part of the application.</summary>
+[DebuggerDisplay("Type = {GetType().Name}, Name = {Name}")]
 public abstract partial class Resource : IResource
 {
     /// <summary>Makes a resource.</summary>
@@ -28,9 +30,6 @@ public abstract partial class Resource : IResource
 
     /// <inheritdoc/>
     public virtual ResourceAnnotationCollection Annotations { get; } = [];
-
-    /// <inheritdoc/>
-    public override string ToString() => $"Type = {GetType().Name}, Name = {Name}";
 
     [GeneratedRegex("^[A-Za-z]([A-Za-z0-9]|-(?!-|$))*$")]
     private static partial Regex ValidName();

@@ -5,6 +5,17 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <summary>Carries out commands on resources.</summary>
 public class ResourceCommandService
 {
+    private static readonly Dictionary<string, Func<ReplicaRunner, Task>> Commands = new()
+    {
+        [KnownResourceCommands.StartCommand] = replica => replica.StartAsync(),
+        [KnownResourceCommands.StopCommand] = replica => replica.StopAsync(),
+        [KnownResourceCommands.RestartCommand] = async replica =>
+        {
+            await replica.StopAsync();
+            await replica.StartAsync();
+        },
+    };
+
     private readonly RunningResources _resources;
 
     internal ResourceCommandService(RunningResources resources) => _resources = resources;
@@ -23,18 +34,7 @@ public class ResourceCommandService
             return Failed($"Resource '{resourceId}' not found, or it has no process.");
         }
 
-        Func<ReplicaRunner, Task>? command = commandName switch
-        {
-            KnownResourceCommands.StartCommand => replica => replica.StartAsync(),
-            KnownResourceCommands.StopCommand => replica => replica.StopAsync(),
-            KnownResourceCommands.RestartCommand => async replica =>
-            {
-                await replica.StopAsync();
-                await replica.StartAsync();
-            },
-            _ => null,
-        };
-        if (command is null)
+        if (!Commands.TryGetValue(commandName, out var command))
         {
             return Failed($"Command '{commandName}' not available for resource '{resourceId}'.");
         }
@@ -43,20 +43,20 @@ public class ResourceCommandService
         return new ExecuteCommandResult { Success = true };
     }
 
-    private static ExecuteCommandResult Failed(string message) => new() { Success = false, ErrorMessage = message };
+    private static ExecuteCommandResult Failed(string message) => new() { Success = false, Message = message };
 }
 
 /// <summary>The commands that every process has.</summary>
 public static class KnownResourceCommands
 {
     /// <summary>Starts it.</summary>
-    public const string StartCommand = "start";
+    public static readonly string StartCommand = "start";
 
     /// <summary>Stops it. It stays stopped.</summary>
-    public const string StopCommand = "stop";
+    public static readonly string StopCommand = "stop";
 
     /// <summary>Stops and starts it.</summary>
-    public const string RestartCommand = "restart";
+    public static readonly string RestartCommand = "restart";
 }
 
 /// <summary>What became of a command.</summary>
@@ -66,5 +66,5 @@ public sealed class ExecuteCommandResult
     public required bool Success { get; init; }
 
     /// <summary>Why not.</summary>
-    public string? ErrorMessage { get; init; }
+    public string? Message { get; init; }
 }

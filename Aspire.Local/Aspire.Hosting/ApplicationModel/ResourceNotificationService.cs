@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -10,21 +12,29 @@ public class ResourceNotificationService
     private readonly Lock _lock = new();
     private readonly Dictionary<string, ResourceEvent> _latest = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<Channel<ResourceEvent>> _watchers = [];
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<Task>> _ready =
+        new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Waits until every replica of a resource runs and is healthy.</summary>
+    internal ResourceNotificationService()
+    {
+    }
+
+    /// <summary>
+    /// Waits until every replica of a resource runs and is healthy, and what subscribes to its
+    /// <see cref="ResourceReadyEvent"/> is done.
+    /// </summary>
     /// <param name="resourceName">The resource's name.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>The event that made it so.</returns>
-    public Task<ResourceEvent> WaitForResourceHealthyAsync(
-        string resourceName, CancellationToken cancellationToken = default) =>
-        WaitForResourceAsync(
-            resourceName,
-            _ => OfResource(resourceName).All(e => e.Snapshot is
-            {
-                State.Text: KnownResourceStates.Running,
-                HealthStatus: HealthStatus.Healthy,
-            }),
-            cancellationToken);
+    /// <returns>The event that made it so. Fails as a subscriber does.</returns>
+    public async Task<ResourceEvent> WaitForResourceHealthyAsync(
+        string resourceName, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(resourceName);
+        var healthy = await WaitForHealthAsync(resourceName, cancellationToken);
+        var subscribers = await ReadyOf(resourceName).Task.WaitAsync(cancellationToken);
+        await subscribers;
+        return healthy;
+    }
 
     /// <summary>Waits for an event of a resource.</summary>
     /// <param name="resourceName">The resource's name.</param>
@@ -59,6 +69,18 @@ public class ResourceNotificationService
             resourceName,
             e => e.Snapshot.State?.Text == (targetState ?? KnownResourceStates.Running),
             cancellationToken);
+
+    /// <summary>The latest event of a replica.</summary>
+    /// <param name="resourceId">The replica's id.</param>
+    /// <param name="resourceEvent">The event; null when there is none.</param>
+    /// <returns>Whether there is one.</returns>
+    public bool TryGetCurrentState(string resourceId, [NotNullWhen(true)] out ResourceEvent? resourceEvent)
+    {
+        lock (_lock)
+        {
+            return _latest.TryGetValue(resourceId, out resourceEvent);
+        }
+    }
 
     /// <summary>The latest event of every replica, and then each new one.</summary>
     /// <param name="cancellationToken">Ends the watch.</param>
@@ -115,6 +137,20 @@ public class ResourceNotificationService
     /// <summary>The states of a resource's replicas, for people: "Running, Unhealthy".</summary>
     internal string Describe(string resourceName) => string.Join("; ", OfResource(resourceName)
         .Select(e => string.Join(", ", e.Snapshot.State?.Text, e.Snapshot.HealthStatus)));
+
+    /// <summary>Waits until every replica of a resource runs and is healthy.</summary>
+    internal Task<ResourceEvent> WaitForHealthAsync(string resourceName, CancellationToken cancellationToken) =>
+        WaitForResourceAsync(
+            resourceName,
+            _ => OfResource(resourceName).All(e => e.Snapshot.HealthStatus == HealthStatus.Healthy
+                && e.Snapshot.State?.Text == KnownResourceStates.Running),
+            cancellationToken);
+
+    /// <summary>Tells what has become of the subscribers of a resource's <see cref="ResourceReadyEvent"/>.</summary>
+    internal void SetReady(string resourceName, Task subscribers) => ReadyOf(resourceName).TrySetResult(subscribers);
+
+    private TaskCompletionSource<Task> ReadyOf(string resourceName) => _ready.GetOrAdd(
+        resourceName, _ => new TaskCompletionSource<Task>(TaskCreationOptions.RunContinuationsAsynchronously));
 
     private ImmutableArray<ResourceEvent> OfResource(string resourceName)
     {
@@ -179,11 +215,14 @@ public sealed record CustomResourceSnapshot
     /// <summary>The exit code of its process, when that has ended.</summary>
     public int? ExitCode { get; init; }
 
-    /// <summary>What its health checks say; null before the first.</summary>
-    public HealthStatus? HealthStatus { get; init; }
+    /// <summary>What its health checks say; null before the first, and while it does not run.</summary>
+    public HealthStatus? HealthStatus { get; internal init; }
 
     /// <summary>When its process started, in UTC.</summary>
     public DateTime? StartTimeStamp { get; init; }
+
+    /// <summary>Where to reach it: its endpoints, and what <c>WithUrl</c> adds.</summary>
+    public ImmutableArray<UrlSnapshot> Urls { get; init; } = [];
 }
 
 /// <summary>A named value shown for a resource.</summary>
@@ -205,26 +244,26 @@ public sealed record ResourceStateSnapshot(string Text, string? Style)
 public static class KnownResourceStates
 {
     /// <summary>It waits to be told to start.</summary>
-    public const string NotStarted = nameof(NotStarted);
+    public static readonly string NotStarted = nameof(NotStarted);
 
     /// <summary>It waits for others.</summary>
-    public const string Waiting = nameof(Waiting);
+    public static readonly string Waiting = nameof(Waiting);
 
     /// <summary>Its process is being started.</summary>
-    public const string Starting = nameof(Starting);
+    public static readonly string Starting = nameof(Starting);
 
     /// <summary>Its process runs.</summary>
-    public const string Running = nameof(Running);
+    public static readonly string Running = nameof(Running);
 
     /// <summary>It could not be started.</summary>
-    public const string FailedToStart = nameof(FailedToStart);
+    public static readonly string FailedToStart = nameof(FailedToStart);
 
     /// <summary>Its process is being stopped.</summary>
-    public const string Stopping = nameof(Stopping);
+    public static readonly string Stopping = nameof(Stopping);
 
     /// <summary>Its process has ended, unasked or with an error.</summary>
-    public const string Exited = nameof(Exited);
+    public static readonly string Exited = nameof(Exited);
 
     /// <summary>Its process has ended as it should.</summary>
-    public const string Finished = nameof(Finished);
+    public static readonly string Finished = nameof(Finished);
 }

@@ -14,6 +14,7 @@ internal sealed class Orchestrator(
     DistributedApplicationExecutionContext executionContext,
     ResourceNotificationService notifications,
     ResourceLoggerService output,
+    EventPublisher events,
     RunningResources running,
     ProcessStarter processes,
     AppHostFolders folders,
@@ -36,6 +37,7 @@ internal sealed class Orchestrator(
     {
         _logger.LogInformation(
             "Distributed application starting, AppHost directory {Directory}", environment.ContentRootPath);
+        await events.BeforeStartAsync(cancellationToken);
         OutsideServers.Apply(model.Resources, configuration);
         foreach (var requirement in model.Resources.SelectMany(r => r.Annotations.OfType<RequirementAnnotation>()))
         {
@@ -44,9 +46,15 @@ internal sealed class Orchestrator(
 
         WaitGraph.RefuseWhatNeverEnds(model.Resources);
         AllocateEndpoints();
+        foreach (var resource in model.Resources)
+        {
+            ResourceUrls.Resolve(resource, _logger);
+        }
+
         var services = new RunnerServices(
             model, notifications, output, folders, processes,
-            new ProcessEnvironment(configuration, executionContext, environment), loggers, environment.ApplicationName);
+            new ProcessEnvironment(configuration, executionContext, environment), loggers, environment.ApplicationName,
+            events);
         _runners.AddRange(model.Resources.Select(resource => new ResourceRunner(resource, services)));
         running.Set(_runners.SelectMany(runner => runner.Replicas));
         foreach (var runner in _runners)
@@ -56,6 +64,9 @@ internal sealed class Orchestrator(
 
         _running.AddRange(_runners.Select(
             runner => Task.Run(() => runner.RunAsync(_stopping.Token), CancellationToken.None)));
+        _running.AddRange(_runners.Select(
+            runner => Task.Run(() => runner.PublishReadyAsync(_stopping.Token), CancellationToken.None)));
+        _running.Add(Task.Run(PublishCreatedAsync, CancellationToken.None));
         _running.Add(Task.Run(ReportReadyAsync, CancellationToken.None));
         _logger.LogInformation("Distributed application started. Press Ctrl+C to shut down.");
     }
@@ -114,6 +125,24 @@ internal sealed class Orchestrator(
                 }
             }
         }
+    }
+
+    /// <summary>A process that has failed to start, or has ended since, has been created all the same.</summary>
+    private async Task PublishCreatedAsync()
+    {
+        string[] before = [KnownResourceStates.Waiting, KnownResourceStates.Starting];
+        foreach (var runner in _runners.Where(runner => runner.StartsByItself))
+        {
+            foreach (var replica in runner.Replicas)
+            {
+                await notifications.WaitForResourceAsync(
+                    runner.Resource.Name,
+                    e => e.ResourceId == replica.Id && !before.Contains(e.Snapshot.State?.Text),
+                    _stopping.Token);
+            }
+        }
+
+        await events.AfterResourcesCreatedAsync(_stopping.Token);
     }
 
     private async Task ReportReadyAsync()

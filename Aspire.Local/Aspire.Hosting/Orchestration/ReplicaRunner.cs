@@ -55,6 +55,7 @@ internal sealed class ReplicaRunner(
             State = state,
             HealthStatus = health,
             ExitCode = exitCode,
+            Urls = ResourceUrls.Of(resource, state),
             StartTimeStamp = state == KnownResourceStates.Starting ? DateTime.UtcNow : snapshot.StartTimeStamp,
         });
 
@@ -107,7 +108,7 @@ internal sealed class ReplicaRunner(
 
         try
         {
-            await KeepRunningAsync(stopping);
+            await KeepRunningAsync(told: !startNow, stopping);
         }
         finally
         {
@@ -115,7 +116,10 @@ internal sealed class ReplicaRunner(
         }
     }
 
-    private async Task KeepRunningAsync(CancellationToken stopping)
+    /// <summary>Starts the process, and starts it again when it dies or a command says so.</summary>
+    /// <param name="told">Whether a command has started it; what starts by itself has been announced before.</param>
+    /// <param name="stopping">The application stops.</param>
+    private async Task KeepRunningAsync(bool told, CancellationToken stopping)
     {
         var failures = 0;
         while (!stopping.IsCancellationRequested)
@@ -125,7 +129,8 @@ internal sealed class ReplicaRunner(
                 _down = _down.Task.IsCompleted ? NewSource(completed: false) : _down;
             }
 
-            var end = await TryRunOnceAsync(stopping);
+            var end = await TryRunOnceAsync(told, stopping);
+            told = false;
             if (end is null)
             {
                 failures = 0;
@@ -133,10 +138,8 @@ internal sealed class ReplicaRunner(
             else if (stopping.IsCancellationRequested || _stopAsked || end.ExitCode == 0 || !IsMeantToStay)
             {
                 var asked = _stopAsked || stopping.IsCancellationRequested || end.ExitCode == 0;
-                await PublishAsync(
-                    asked ? KnownResourceStates.Finished : KnownResourceStates.Exited,
-                    HealthStatus.Unhealthy,
-                    end.ExitCode);
+                await PublishEndAsync(
+                    asked ? KnownResourceStates.Finished : KnownResourceStates.Exited, end.ExitCode, stopping);
                 failures = 0;
             }
             else
@@ -145,7 +148,7 @@ internal sealed class ReplicaRunner(
                 services.Logger.LogError("{Resource} has ended with exit code {ExitCode}", Id, end.ExitCode);
                 if (failures < MaxFailuresInARow)
                 {
-                    await PublishAsync(KnownResourceStates.Exited, HealthStatus.Unhealthy, end.ExitCode);
+                    await PublishEndAsync(KnownResourceStates.Exited, end.ExitCode, stopping);
                     await Task.Delay(FirstBackoff * (1 << (failures - 1)), stopping);
                     continue;
                 }
@@ -153,26 +156,42 @@ internal sealed class ReplicaRunner(
                 services.Logger.LogError(
                     "{Resource} has failed {Count} times in a row and stays down. Its last lines:\n{Lines}",
                     Id, failures, LastWords());
-                await PublishAsync(KnownResourceStates.FailedToStart, HealthStatus.Unhealthy, end.ExitCode);
+                await PublishEndAsync(KnownResourceStates.FailedToStart, end.ExitCode, stopping);
                 failures = 0;
             }
 
             _down.TrySetResult();
             await _startAsked.Reader.ReadAsync(stopping);
+            told = true;
+        }
+    }
+
+    /// <summary>Says how the process has ended. When the application ends, no event is made of it.</summary>
+    private async Task PublishEndAsync(string state, int exitCode, CancellationToken stopping)
+    {
+        await PublishAsync(state, exitCode: exitCode);
+        if (!stopping.IsCancellationRequested && services.Notifications.TryGetCurrentState(Id, out var now))
+        {
+            services.Events.ResourceStopped(now, stopping);
         }
     }
 
     /// <summary>Null when it could not even be started; that would be no different the next time.</summary>
-    private async Task<End?> TryRunOnceAsync(CancellationToken stopping)
+    private async Task<End?> TryRunOnceAsync(bool told, CancellationToken stopping)
     {
         try
         {
+            if (told)
+            {
+                await services.Events.BeforeResourceStartedAsync(resource, stopping);
+            }
+
             return await RunOnceAsync(stopping);
         }
         catch (Exception exception) when (!stopping.IsCancellationRequested)
         {
             services.Logger.LogError("{Resource} failed to start: {Problem}", Id, exception.Message);
-            await PublishAsync(KnownResourceStates.FailedToStart, HealthStatus.Unhealthy);
+            await PublishAsync(KnownResourceStates.FailedToStart);
             return null;
         }
     }
@@ -198,6 +217,7 @@ internal sealed class ReplicaRunner(
         await services.Notifications.PublishUpdateAsync(resource, Id, snapshot => snapshot with
         {
             State = KnownResourceStates.Running,
+            Urls = ResourceUrls.Of(resource, KnownResourceStates.Running),
             Properties = [new ResourcePropertySnapshot(PidProperty, process.Id)],
         });
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
@@ -308,7 +328,8 @@ internal sealed record RunnerServices(
     ProcessStarter Processes,
     ProcessEnvironment Environment,
     ILoggerFactory Loggers,
-    string ApplicationName)
+    string ApplicationName,
+    EventPublisher Events)
 {
     /// <summary>The AppHost's own log.</summary>
     public ILogger Logger { get; } = Loggers.CreateLogger<DistributedApplication>();

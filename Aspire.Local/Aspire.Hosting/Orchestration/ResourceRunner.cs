@@ -62,6 +62,15 @@ internal sealed class ResourceRunner
         }
     }
 
+    /// <summary>Says, once, that the resource is healthy: lets those wait no longer who wait for that.</summary>
+    public async Task PublishReadyAsync(CancellationToken stopping)
+    {
+        await _services.Notifications.WaitForHealthAsync(Resource.Name, stopping);
+        var subscribers = _services.Events.ResourceReadyAsync(Resource, stopping);
+        await subscribers.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _services.Notifications.SetReady(Resource.Name, subscribers);
+    }
+
     /// <summary>Ends the resource's processes and lets no new one start.</summary>
     /// <param name="hurry">Ends the patience with them.</param>
     public Task StopAsync(CancellationToken hurry) =>
@@ -73,6 +82,11 @@ internal sealed class ResourceRunner
     {
         try
         {
+            if (Replicas.Count > 0)
+            {
+                await _services.Events.BeforeResourceStartedAsync(Resource, stopping);
+            }
+
             await WaitForOthersAsync(stopping);
             if (Replicas.Count == 0)
             {
@@ -92,7 +106,12 @@ internal sealed class ResourceRunner
 
     private Task PublishAllAsync(string state, HealthStatus? health = null) => Replicas.Count == 0
         ? _services.Notifications.PublishUpdateAsync(
-            Resource, snapshot => snapshot with { State = state, HealthStatus = health })
+            Resource, snapshot => snapshot with
+            {
+                State = state,
+                HealthStatus = health,
+                Urls = ResourceUrls.Of(Resource, state),
+            })
         : Task.WhenAll(Replicas.Select(replica => replica.PublishAsync(state, health)));
 
     /// <summary>Makes what has no process, or waits for the server outside that it is.</summary>
@@ -195,6 +214,8 @@ internal sealed class ResourceRunner
         {
             throw new DistributedApplicationException($"Dependency resource '{other.Name}' failed to start.");
         }
+
+        await healthy; // It fails where a subscriber of its ResourceReadyEvent does.
     }
 
     private void SayWhatStartsByHand(IResource other)
@@ -207,7 +228,8 @@ internal sealed class ResourceRunner
     }
 
     /// <summary>A service or server that has exited is started again, so that waiting for it goes on.</summary>
-    private static bool HasFailed(ResourceEvent e) => e.Snapshot.State?.Text is KnownResourceStates.FailedToStart
-        || (e.Snapshot.State?.Text is KnownResourceStates.Exited or KnownResourceStates.Finished
-            && e.Resource is ExecutableResource);
+    private static bool HasFailed(ResourceEvent e) => e.Snapshot.State?.Text is { } state
+        && (state == KnownResourceStates.FailedToStart
+            || (e.Resource is ExecutableResource
+                && (state == KnownResourceStates.Exited || state == KnownResourceStates.Finished)));
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Orchestration;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -13,6 +14,7 @@ namespace Aspire.Hosting.Publishing;
 internal sealed class ManifestPublisher(
     DistributedApplicationModel model,
     DistributedApplicationExecutionContext executionContext,
+    EventPublisher events,
     IConfiguration configuration,
     IHostApplicationLifetime lifetime,
     ILogger<DistributedApplication> logger) : IHostedService
@@ -34,6 +36,7 @@ internal sealed class ManifestPublisher(
                 ? given
                 : Path.Combine(given, "aspire-manifest.json"))
             : throw new DistributedApplicationException("Say where the manifest goes: --output-path DIR.");
+        await events.BeforeStartAsync(cancellationToken);
         await WriteAsync(path, cancellationToken);
         logger.LogInformation("Published manifest to: {Path}", path);
         lifetime.StopApplication();
