@@ -7,10 +7,10 @@ using OpenIddict.EntityFrameworkCore.Models;
 
 namespace Identity.Service;
 
-/// <summary>The database "identitydb": users, what OpenIddict keeps of tokens, and all replicas' keys.</summary>
+/// <summary>The database "identitydb": users, roles, what OpenIddict keeps of tokens, and all replicas' keys.</summary>
 /// <param name="options">The provider and its settings.</param>
 public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
-    : IdentityUserContext<User, long>(options), IDataProtectionKeyContext
+    : IdentityDbContext<User, IdentityRole<long>, long>(options), IDataProtectionKeyContext
 {
     /// <summary>The keys that sign and encrypt tokens, protected by <see cref="DataProtectionKeys"/>.</summary>
     public DbSet<SigningKey> SigningKeys => Set<SigningKey>();
@@ -20,8 +20,8 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Without the base's own mapping: of ASP.NET Core Identity only the name and the password are used here, and every
-    /// entity and column that is not mapped makes the start faster.
+    /// Without the base's own mapping: of ASP.NET Core Identity only names, passwords and roles are used here, and what
+    /// is not mapped makes the start faster.
     /// </remarks>
     protected override void OnModelCreating(ModelBuilder builder)
     {
@@ -35,6 +35,22 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
             user.HasIndex(each => each.NormalizedUserName).IsUnique().HasDatabaseName(User.UniqueNameIndex);
             IgnoreUnused(user);
         });
+        builder.Entity<IdentityRole<long>>(role =>
+        {
+            role.ToTable("roles");
+            role.Property(each => each.Name).IsRequired();
+            role.Property(each => each.NormalizedName).IsRequired();
+            role.Property(each => each.ConcurrencyStamp).IsConcurrencyToken();
+            role.HasIndex(each => each.NormalizedName).IsUnique();
+        });
+        builder.Entity<IdentityUserRole<long>>(membership =>
+        {
+            membership.ToTable("user_roles");
+            membership.HasKey(each => new { each.UserId, each.RoleId });
+            membership.HasOne<User>().WithMany().HasForeignKey(each => each.UserId);
+            membership.HasOne<IdentityRole<long>>().WithMany().HasForeignKey(each => each.RoleId);
+        });
+        builder.Ignore<IdentityRoleClaim<long>>();
         builder.Ignore<IdentityUserClaim<long>>();
         builder.Ignore<IdentityUserLogin<long>>();
         builder.Ignore<IdentityUserToken<long>>();

@@ -2,12 +2,13 @@ using Identity.Service;
 
 var builder = WebApplication.CreateBuilder(args);
 
-// Hosted services start in the order they are added: migrate, then keys and clients, then the server listens.
+// Hosted services start in the order they are added: migrate, then keys, clients and admin, then the server listens.
 builder.AddServiceDefaults();
 builder.AddServiceDatabase<IdentityDb>("identitydb");
 builder.AddAuthOptions();
 builder.AddSigningKeys();
 builder.AddServiceClients();
+builder.AddBootstrapAdmin();
 builder.Services.AddHostedService<PrepareAtStart>();
 builder.AddKeyProtection();
 builder.AddUsers();

@@ -30,4 +30,14 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
 
     [LoggerMessage(1008, LogLevel.Information, "Client {ClientId} got a token", EventName = "ClientTokenIssued")]
     public partial void ClientTokenIssued(string clientId);
+
+    [LoggerMessage(1009, LogLevel.Warning, "User {UserId} became admin", EventName = "AdminAppointed")]
+    public partial void AdminAppointed(long userId);
+
+    [LoggerMessage(
+        1010,
+        LogLevel.Error,
+        "There is no admin: user {UserId} has the name and another password. Choose another Admin:Username.",
+        EventName = "AdminNameTaken")]
+    public partial void AdminNameTaken(long userId);
 }

@@ -32,7 +32,7 @@ public static class Tokens
     /// <summary>The role of those who look after other users' accounts.</summary>
     public const string AdminRole = "admin";
 
-    /// <summary>The policy, by name, for calls of administrators: users with <see cref="AdminRole"/>.</summary>
+    /// <summary>The policy, by name, for calls of admins: a user's token with <see cref="AdminRole"/>.</summary>
     public const string AdminPolicy = "admin";
 
     /// <summary>The policy, by name, for calls between services. Needs <see cref="LedgerScope"/>.</summary>
@@ -44,7 +44,8 @@ public static class Authentication
 {
     /// <summary>
     /// Accepts access tokens (RFC 9068: <c>at+jwt</c>, RS256) of Identity.Service, whose keys are read from its
-    /// discovery document, and adds the policies <see cref="Tokens.UserPolicy"/> and <see cref="Tokens.LedgerPolicy"/>.
+    /// discovery document, and adds the policies <see cref="Tokens.UserPolicy"/>, <see cref="Tokens.AdminPolicy"/> and
+    /// <see cref="Tokens.LedgerPolicy"/>.
     /// </summary>
     /// <param name="builder">
     /// The service's builder; <c>Auth:Issuer</c> and <c>Auth:Authority</c> are read from it.

@@ -1,5 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -52,16 +54,37 @@ public static class Database
         : new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = MaxPoolSize }.ConnectionString;
 
     /// <summary>
-    /// Brings the schema up to date before the server listens. Replicas that start together take turns under EF's lock.
+    /// Brings the schema up to date before the server listens. Replicas that start together take turns under an
+    /// advisory lock: EF's own ends with each migration, while what is left to do is looked up once before the first,
+    /// so that two replicas would both run the second.
     /// </summary>
     private sealed class MigrateAtStart<TContext>(IServiceProvider services, ILogger<TContext> logger) : IHostedService
         where TContext : DbContext
     {
+        /// <summary>The lock's number in the service's database. Any will do as long as it stays the same.</summary>
+        private const long LockId = 0x5C4E3A;
+
         public async Task StartAsync(CancellationToken cancellationToken)
         {
             await using var scope = services.CreateAsyncScope();
             var context = scope.ServiceProvider.GetRequiredService<TContext>();
-            await context.Database.MigrateAsync(cancellationToken);
+            var creator = context.GetService<IRelationalDatabaseCreator>();
+            if (!await creator.ExistsAsync(cancellationToken))
+            {
+                await creator.CreateAsync(cancellationToken);
+            }
+
+            await context.Database.OpenConnectionAsync(cancellationToken);
+            await context.Database.ExecuteSqlAsync($"SELECT pg_advisory_lock({LockId})", cancellationToken);
+            try
+            {
+                await context.Database.MigrateAsync(cancellationToken);
+            }
+            finally
+            {
+                await context.Database.ExecuteSqlAsync($"SELECT pg_advisory_unlock({LockId})", CancellationToken.None);
+            }
+
             logger.LogInformation("The schema of {Context} is up to date", typeof(TContext).Name);
         }
 

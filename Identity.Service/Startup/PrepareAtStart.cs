@@ -3,8 +3,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Identity.Service;
 
 /// <summary>
-/// After the migration and before the server listens: loads the keys and makes sure of the clients. Replicas that start
-/// together take turns under an advisory lock, so that only the first creates anything.
+/// After the migration and before the server listens: loads the keys and makes sure of the clients and the admin.
+/// Replicas that start together take turns under an advisory lock, so that only the first creates anything.
 /// </summary>
 /// <param name="services">Where the steps come from.</param>
 internal sealed class PrepareAtStart(IServiceProvider services) : IHostedService
@@ -23,6 +23,7 @@ internal sealed class PrepareAtStart(IServiceProvider services) : IHostedService
         {
             await scope.ServiceProvider.GetRequiredService<SigningKeys>().LoadAsync(db, cancellationToken);
             await scope.ServiceProvider.GetRequiredService<ServiceClients>().EnsureAsync(cancellationToken);
+            await scope.ServiceProvider.GetRequiredService<BootstrapAdmin>().EnsureAsync();
         }
         finally
         {

@@ -60,7 +60,7 @@ internal static class TokenApi
         }
 
         log.LoginSucceeded(user.Id);
-        return SignIn(Describe(user, new ClaimsIdentity(Scheme)));
+        return SignIn(await DescribeAsync(user, users, new ClaimsIdentity(Scheme)));
     }
 
     private static async Task<Answer> Refresh(HttpContext context, UserManager<User> users, SecurityLog log)
@@ -74,7 +74,7 @@ internal static class TokenApi
 
         log.TokenRefreshed(user.Id);
         // The claims of the refresh token keep the family together; those about the user are read anew.
-        return SignIn(Describe(user, new ClaimsIdentity(ticket.Principal!.Claims, Scheme)));
+        return SignIn(await DescribeAsync(user, users, new ClaimsIdentity(ticket.Principal!.Claims, Scheme)));
     }
 
     private static async Task<Answer> Delegate(
@@ -121,10 +121,12 @@ internal static class TokenApi
         return TypedResults.NoContent();
     }
 
-    private static ClaimsIdentity Describe(User user, ClaimsIdentity identity) => identity
-        .SetClaim(Claims.Subject, user.Id.ToString(CultureInfo.InvariantCulture))
-        .SetClaim(Claims.Name, user.UserName)
-        .SetScopes(Tokens.UserScope); // Whatever was asked for.
+    private static async Task<ClaimsIdentity> DescribeAsync(
+        User user, UserManager<User> users, ClaimsIdentity identity) => identity
+            .SetClaim(Claims.Subject, user.Id.ToString(CultureInfo.InvariantCulture))
+            .SetClaim(Claims.Name, user.UserName)
+            .SetClaims(Claims.Role, [.. await users.GetRolesAsync(user)]) // In place of those the user had before.
+            .SetScopes(Tokens.UserScope); // Whatever was asked for.
 
     private static SignInHttpResult SignIn(ClaimsIdentity identity) => TypedResults.SignIn(
         new ClaimsPrincipal(identity.SetResources(Tokens.Audience).SetDestinations(_ => [Destinations.AccessToken])),

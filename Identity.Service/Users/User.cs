@@ -16,6 +16,18 @@ public sealed partial class User : IdentityUser<long>
     /// <summary>What a name is.</summary>
     internal const string NamePattern = @"^[A-Za-z0-9@.+_-]{1,150}\z";
 
+    /// <summary><see cref="NamePattern"/> in words.</summary>
+    internal const string NameRule = "A username has 1 to 150 characters: ASCII letters, digits and @ . + - _.";
+
+    /// <summary>The shortest password, in characters.</summary>
+    internal const int MinPasswordLength = 8;
+
+    /// <summary>The longest password, in characters.</summary>
+    internal const int MaxPasswordLength = 128;
+
+    /// <summary>The rule of passwords in words.</summary>
+    internal const string PasswordRule = "A password has 8 to 128 characters.";
+
     /// <summary>Whether a text can be a user's name. One that cannot is never looked up.</summary>
     /// <param name="text">What a caller sent.</param>
     internal static bool IsName(string text) => NameRegex().IsMatch(text);
@@ -32,14 +44,12 @@ public sealed partial class User : IdentityUser<long>
 /// <param name="Password">The password; any characters.</param>
 public sealed record RegisterRequest(
     [Required(ErrorMessage = "Send a 'username'.")]
-    [RegularExpression(User.NamePattern, ErrorMessage = RegisterRequest.NameRule)]
+    [RegularExpression(User.NamePattern, ErrorMessage = User.NameRule)]
     string? Username,
     [Required(AllowEmptyStrings = true, ErrorMessage = "Send a 'password'.")]
-    [StringLength(128, MinimumLength = 8, ErrorMessage = "A password has 8 to 128 characters.")]
-    string? Password)
-{
-    private const string NameRule = "A username has 1 to 150 characters: ASCII letters, digits and @ . + - _.";
-}
+    [StringLength(
+        User.MaxPasswordLength, MinimumLength = User.MinPasswordLength, ErrorMessage = User.PasswordRule)]
+    string? Password);
 
 /// <summary>The answer to POST /api/register.</summary>
 /// <param name="Message">Says that it is done.</param>

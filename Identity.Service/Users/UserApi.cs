@@ -13,12 +13,13 @@ internal static class UserApi
     /// <param name="routes">The service.</param>
     public static void MapUsers(this IEndpointRouteBuilder routes) => routes.MapPost("/api/register", Register);
 
-    /// <summary>Adds users with hashed passwords. No cookies and no roles.</summary>
+    /// <summary>Adds users with hashed passwords, and their roles. No cookies.</summary>
     /// <param name="builder">The service's builder.</param>
     public static void AddUsers(this IHostApplicationBuilder builder)
     {
         // RegisterRequest checks names and passwords, with sentences.
         builder.Services.AddIdentityCore<User>(options => options.User.AllowedUserNameCharacters = "")
+            .AddRoles<IdentityRole<long>>()
             .AddEntityFrameworkStores<IdentityDb>();
         builder.Services.RemoveAll<IPasswordValidator<User>>();
         builder.Services.AddSingleton<SecurityLog>();

@@ -69,7 +69,7 @@ public sealed class AccessTests(AppHostFixture system)
     {
         using var user = await system.NewUserAsync();
         var parts = user.Tokens.Access.Split('.');
-        var payload = JsonNode.Parse(Base64Url.DecodeFromChars(parts[1]))!;
+        var payload = Payload(user.Tokens.Access);
         payload["sub"] = "999999999";
         var forged = Base64Url.EncodeToString(Encoding.UTF8.GetBytes(payload.ToJsonString()));
         user.Client.DefaultRequestHeaders.Authorization = new("Bearer", $"{parts[0]}.{forged}.{parts[2]}");
@@ -93,6 +93,19 @@ public sealed class AccessTests(AppHostFixture system)
     }
 
     [Fact]
+    public async Task AccessToken_OfTheFirstAdminAlone_CarriesTheRole()
+    {
+        using var admin = await system.AdminAsync();
+        using var user = await system.NewUserAsync();
+        Assert.Equal("admin", (string?)Payload(admin.DefaultRequestHeaders.Authorization!.Parameter!)["role"]);
+        Assert.Null(Payload(user.Tokens.Access)["role"]);
+
+        using var taken = await user.Client.PostAsync(
+            "/api/register", new { username = "Admin", password = ApiClient.Password });
+        await taken.ProblemAsync(HttpStatusCode.Conflict);
+    }
+
+    [Fact]
     public async Task Charge_WithAUsersToken_Is403()
     {
         using var user = await system.NewUserAsync();
@@ -102,4 +115,6 @@ public sealed class AccessTests(AppHostFixture system)
             $"/charges/{Guid.NewGuid()}", content: null, TestContext.Current.CancellationToken);
         await response.ProblemAsync(HttpStatusCode.Forbidden);
     }
+
+    private static JsonNode Payload(string token) => JsonNode.Parse(Base64Url.DecodeFromChars(token.Split('.')[1]))!;
 }

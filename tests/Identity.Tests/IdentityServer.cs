@@ -12,6 +12,12 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
     /// <summary>The secret of the client <c>chat</c>.</summary>
     public const string ChatSecret = "a secret of the tests";
 
+    /// <summary>The name of the first admin.</summary>
+    public const string AdminName = "admin";
+
+    /// <summary>The password of the first admin.</summary>
+    public const string AdminPassword = "a password of the tests";
+
     private readonly Dictionary<string, string> _settings;
     private readonly TimeProvider? _clock;
 
@@ -25,6 +31,8 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
         {
             ["ConnectionStrings:identitydb"] = connectionString,
             ["Clients:chat:Secret"] = ChatSecret,
+            ["Admin:Username"] = AdminName,
+            ["Admin:Password"] = AdminPassword,
             // The least that is allowed: hashing is slow on purpose, and not what is tested here.
             ["Auth:PasswordIterations"] = "10000",
         };

@@ -16,6 +16,10 @@ public sealed class StartTests(IdentityFixture identity)
     [Theory]
     [InlineData("Clients:chat:Secret", "")]
     [InlineData("Clients:chat:Secret", "15 characters..")]
+    [InlineData("Admin:Username", "")]
+    [InlineData("Admin:Username", "two words")]
+    [InlineData("Admin:Password", "")]
+    [InlineData("Admin:Password", "1234567")]
     [InlineData("Auth:Issuer", "identity")]
     [InlineData("Auth:Issuer", "ftp://identity/")]
     [InlineData("Auth:Issuer", "http://identity")]
@@ -36,11 +40,14 @@ public sealed class StartTests(IdentityFixture identity)
             // Nothing listens on port 1: options are checked before the database is asked.
             ["ConnectionStrings:identitydb"] = "Host=127.0.0.1;Port=1",
             ["Clients:chat:Secret"] = IdentityServer.ChatSecret,
+            ["Admin:Username"] = IdentityServer.AdminName,
+            ["Admin:Password"] = IdentityServer.AdminPassword,
             [option] = value,
         });
         Assert.True(exitCode == 1, $"Exit code {exitCode}: {error}");
         Assert.Contains(option, error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+        Assert.DoesNotContain(IdentityServer.AdminPassword, error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,93 @@
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.Options;
+
+namespace Identity.Service;
+
+/// <summary>The section <c>Admin</c>: the user who is there from the start. Without it there is none.</summary>
+public sealed class AdminOptions
+{
+    /// <summary>The name, by the rule of registration.</summary>
+    public string Username { get; set; } = "";
+
+    /// <summary>The first password, by the rule of registration. It counts only when the user is created.</summary>
+    public string Password { get; set; } = "";
+}
+
+/// <summary>The first user with the role <see cref="Tokens.AdminRole"/>, which registration never gives.</summary>
+/// <param name="options">Who it is.</param>
+/// <param name="users">Creates the user.</param>
+/// <param name="roles">Creates the role.</param>
+/// <param name="log">Says who was given the role.</param>
+internal sealed class BootstrapAdmin(
+    IOptions<AdminOptions> options, UserManager<User> users, RoleManager<IdentityRole<long>> roles, SecurityLog log)
+{
+    /// <summary>
+    /// Creates the user with the role, if there is none of that name. The password of an admin who exists stays as it
+    /// is, so that one changed later is not put back by the next start. A user who exists and has another password is
+    /// somebody who has taken the name, and is given nothing. The caller holds the lock.
+    /// </summary>
+    public async Task EnsureAsync()
+    {
+        if (string.IsNullOrEmpty(options.Value.Username))
+        {
+            return;
+        }
+
+        var user = await users.FindByNameAsync(options.Value.Username);
+        if (user is null)
+        {
+            user = new User { UserName = options.Value.Username };
+            Check(await users.CreateAsync(user, options.Value.Password));
+        }
+        else if (await users.IsInRoleAsync(user, Tokens.AdminRole))
+        {
+            return;
+        }
+        else if (!await users.CheckPasswordAsync(user, options.Value.Password))
+        {
+            log.AdminNameTaken(user.Id);
+            return;
+        }
+
+        // Also for one whom an earlier start had created when it was killed.
+
+        if (!await roles.RoleExistsAsync(Tokens.AdminRole))
+        {
+            Check(await roles.CreateAsync(new(Tokens.AdminRole)));
+        }
+
+        Check(await users.AddToRoleAsync(user, Tokens.AdminRole));
+        log.AdminAppointed(user.Id);
+    }
+
+    private static void Check(IdentityResult result)
+    {
+        if (!result.Succeeded)
+        {
+            throw new InvalidOperationException(
+                $"The admin cannot be set up: {string.Join(' ', result.Errors.Select(error => error.Description))}");
+        }
+    }
+}
+
+/// <summary>Registers the first admin.</summary>
+internal static class BootstrapAdminExtensions
+{
+    /// <summary>Adds <see cref="BootstrapAdmin"/>; one who could not register stops the service at start.</summary>
+    /// <param name="builder">The service's builder.</param>
+    public static void AddBootstrapAdmin(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<AdminOptions>().BindConfiguration("Admin").ValidateOnStart()
+            .Validate(
+                admin => string.IsNullOrEmpty(admin.Username) == string.IsNullOrEmpty(admin.Password),
+                "Admin:Username and Admin:Password belong together: set both, or neither for no admin.")
+            .Validate(
+                admin => string.IsNullOrEmpty(admin.Username) || User.IsName(admin.Username),
+                $"Admin:Username does not fit. {User.NameRule}")
+            .Validate(
+                admin => string.IsNullOrEmpty(admin.Password)
+                    || admin.Password.Length is >= User.MinPasswordLength and <= User.MaxPasswordLength,
+                $"Admin:Password does not fit. {User.PasswordRule}");
+        builder.Services.AddScoped<BootstrapAdmin>();
+    }
+}
