@@ -8,31 +8,29 @@ internal static class PostgresBinaries
     /// <summary>The configuration key that names the folder to use, for one of several versions.</summary>
     public const string FolderKey = "Aspire:Local:PostgresBin";
 
-    /// <summary>
-    /// The folder of the server: the given one, or on the PATH, or the newest where the usual packages put it.
-    /// </summary>
-    /// <param name="given">The folder from the configuration, or null.</param>
-    /// <exception cref="DistributedApplicationException">There is none; the message says how to install it.</exception>
-    public static string Find(string? given)
-    {
-        if (given is not null)
-        {
-            return File.Exists(Path.Combine(given, OperatingSystem.IsWindows() ? "initdb.exe" : "initdb"))
-                ? given
-                : throw new DistributedApplicationException(
-                    $"'{FolderKey}' is '{given}', which has no 'initdb': "
-                    + "name PostgreSQL's bin folder, or leave it out.");
-        }
+    /// <summary>What to do where there is none.</summary>
+    public static string HowToInstall =>
+        "install it ("
+        + (OperatingSystem.IsMacOS() ? "brew install postgresql"
+            : OperatingSystem.IsWindows() ? "winget install PostgreSQL.PostgreSQL" : "apt-get install postgresql")
+        + ") or put its bin folder, the one with 'initdb' and 'postgres', on the PATH";
 
-        var initdb = Unix.Find("initdb", UsualFolders()) ?? throw new DistributedApplicationException(
-            "PostgreSQL's server was not found on this machine: install it ("
-            + (OperatingSystem.IsMacOS() ? "brew install postgresql"
-                : OperatingSystem.IsWindows() ? "winget install PostgreSQL.PostgreSQL" : "apt-get install postgresql")
-            + ") or put its bin folder, the one with 'initdb' and 'postgres', on the PATH.");
-        return Path.GetDirectoryName(File.ResolveLinkTarget(initdb, returnFinalTarget: true)?.FullName ?? initdb)!;
-    }
+    /// <summary>The folder that the configuration names.</summary>
+    /// <param name="given">The folder.</param>
+    /// <exception cref="DistributedApplicationException">It has no server.</exception>
+    public static string Given(string given) => FindIn([given]) is not null
+        ? given
+        : throw new DistributedApplicationException(
+            $"'{FolderKey}' is '{given}', which has no 'initdb': name PostgreSQL's bin folder, or leave it out.");
 
-    private static IEnumerable<string> UsualFolders()
+    /// <summary>The first folder that has the server.</summary>
+    /// <returns>The folder itself where the one that was searched has links to it; null when none has it.</returns>
+    public static string? FindIn(IEnumerable<string> folders) => Unix.FindIn(folders, "initdb") is { } initdb
+        ? Path.GetDirectoryName(File.ResolveLinkTarget(initdb, returnFinalTarget: true)?.FullName ?? initdb)
+        : null;
+
+    /// <summary>Where the usual packages put it, the newest version first.</summary>
+    public static IEnumerable<string> UsualFolders()
     {
         string[] roots = OperatingSystem.IsWindows()
             ? [Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "PostgreSQL")]

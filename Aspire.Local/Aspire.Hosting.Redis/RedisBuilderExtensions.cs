@@ -45,7 +45,7 @@ public static class RedisBuilderExtensions
                     context.EnvironmentVariables["REDIS_PASSWORD"] = server.PasswordParameter!;
                 }
             })
-            .WithAnnotation(new RequirementAnnotation(process.Require))
+            .WithAnnotation(new RequirementAnnotation(process.PrepareAsync))
             .WithAnnotation(new ProcessAnnotation(process.DescribeAsync))
             .WithAnnotation(new HealthProbeAnnotation(process.AnswersAsync));
     }

@@ -13,8 +13,10 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
 {
     private ConfigurationOptions? _options;
 
-    /// <summary>Says what to install when there is neither.</summary>
-    public void Require()
+    private string? Volume => server.DataVolume();
+
+    /// <summary>Takes the volume, and says what to install when there is neither server.</summary>
+    public Task PrepareAsync(RequirementContext context, CancellationToken cancellationToken)
     {
         if (!UseGarnet && Unix.Find("redis-server") is null)
         {
@@ -22,6 +24,9 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
                 "'redis-server' was not found on the PATH: install it (apt-get install redis-server), or leave "
                 + "'Aspire:Local:Redis' unset to use Garnet.");
         }
+
+        context.Folders.DataFolder(Volume, server.Name);
+        return Task.CompletedTask;
     }
 
     private bool UseGarnet => configuration["Aspire:Local:Redis"] is { } choice
@@ -34,12 +39,11 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
     public async Task<ProcessSpec> DescribeAsync(ProcessContext context, CancellationToken cancellationToken)
     {
         var password = await server.PasswordParameter!.GetValueAsync(cancellationToken);
-        var volume = server.DataVolume();
-        var data = context.Folders.DataFolder(volume, server.Name);
+        var data = context.Folders.DataFolder(Volume, server.Name);
         Unix.MakePrivateFolder(data, owner: null);
         return UseGarnet
-            ? Garnet(context.Folders, data, volume is not null, password)
-            : Redis(data, volume is not null, password);
+            ? Garnet(context.Folders, data, password)
+            : Redis(data, password);
     }
 
     /// <summary>Whether the server answers a PING.</summary>
@@ -59,7 +63,7 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
         return true;
     }
 
-    private ProcessSpec Redis(string data, bool durable, string? password) => new("redis-server")
+    private ProcessSpec Redis(string data, string? password) => new("redis-server")
     {
         Arguments = ["-"],
         WorkingDirectory = data,
@@ -68,13 +72,13 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
             port {server.PrimaryEndpoint.Port}
             requirepass {password}
             dir {data}
-            appendonly {(durable ? "yes" : "no")}
+            appendonly {(Volume is null ? "no" : "yes")}
             save ""
 
             """,
     };
 
-    private ProcessSpec Garnet(AppHostFolders folders, string data, bool durable, string? password) => new("dotnet")
+    private ProcessSpec Garnet(AppHostFolders folders, string data, string? password) => new("dotnet")
     {
         Arguments =
         [
@@ -86,8 +90,8 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
                   "AuthenticationMode": "Password",
                   "Password": "{{password}}",
                   "CheckpointDir": "{{data.Replace('\\', '/')}}",
-                  "EnableAOF": {{(durable ? "true" : "false")}},
-                  "Recover": {{(durable ? "true" : "false")}},
+                  "EnableAOF": {{(Volume is null ? "false" : "true")}},
+                  "Recover": {{(Volume is null ? "false" : "true")}},
                   "EnableLua": true,
                   "MemorySize": "256m",
                   "IndexSize": "16m",

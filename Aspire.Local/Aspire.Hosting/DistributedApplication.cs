@@ -76,9 +76,15 @@ public class DistributedApplication : IHost, IAsyncDisposable
             return;
         }
 
+        var stopping = Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         try
         {
             await _host.RunAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+            when (stopping.IsCancellationRequested || cancellationToken.IsCancellationRequested)
+        {
+            // Ctrl+C before everything had begun to start.
         }
         catch (DistributedApplicationException exception)
         {

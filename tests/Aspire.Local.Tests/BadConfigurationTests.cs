@@ -30,7 +30,9 @@ public sealed class BadConfigurationTests
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
         var (exitCode, output) = await AppHostProcess.RunAsync("--Storage=ephemeral", $"--GatewayPort={port}");
         Assert.Equal(1, exitCode);
-        Assert.Contains($"Port {port}, which 'gateway' listens on, is taken", output, StringComparison.Ordinal);
+        var owner = OperatingSystem.IsLinux() ? $"process {Environment.ProcessId} (" : "another process";
+        Assert.Contains(
+            $"Port {port}, which 'gateway' listens on, is taken by {owner}", output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
     }
 

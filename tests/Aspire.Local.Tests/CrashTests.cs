@@ -20,7 +20,7 @@ public sealed class CrashTests
         var connectionString = (await app.GetConnectionStringAsync("db", Cancellation))!;
         await Sql.ExecuteAsync(connectionString, "CREATE TABLE kept (n int)");
 
-        await KillAsync(app, "postgres");
+        await app.KillAsync("postgres");
         await app.HealthyAsync("postgres");
         await Sql.ExecuteAsync(connectionString, "INSERT INTO kept VALUES (1)");
     }
@@ -87,14 +87,5 @@ public sealed class CrashTests
         await app.StateAsync("later", KnownResourceStates.NotStarted);
         await app.CommandAsync("later", KnownResourceCommands.StartCommand);
         await app.StateAsync("later", KnownResourceStates.Finished);
-    }
-
-    /// <summary>Kills a resource's process, and waits until that is noticed.</summary>
-    private static async Task KillAsync(DistributedApplication app, string resource)
-    {
-        using var process = Process.GetProcessById(await app.PidAsync(resource));
-        var noticed = app.StateAsync(resource, KnownResourceStates.Exited);
-        process.Kill();
-        await noticed;
     }
 }

@@ -37,6 +37,38 @@ public sealed class KilledAppHostTests
         }
     }
 
+    [Fact]
+    public async Task AppHost_KilledWithItsWatchdog_LeavesAVolumeThatTheNextCanUse()
+    {
+        var store = Path.Combine(Path.GetTempPath(), $"killed-{Guid.NewGuid():N}");
+        using var appHost = AppHostProcess.Start($"--Aspire:Store:Path={store}", "--DcpPublisher:RandomizePorts=true");
+        var children = new List<Process>();
+        try
+        {
+            await ReadyAsync(appHost);
+            children.AddRange(ChildrenOf(appHost.Id).Select(Process.GetProcessById));
+            children.Single(child => child.ProcessName == "sh").Kill();
+            appHost.Kill();
+            await appHost.WaitForExitAsync(Cancellation).WaitAsync(Timeout, Cancellation);
+            var orphan = children.Single(child => child.ProcessName == "postgres");
+            Assert.False(orphan.HasExited);
+
+            await using var next = await TestApp.StartAsync(
+                [$"--Aspire:Store:Path={store}"],
+                builder => builder.AddPostgres("postgres").WithDataVolume().AddDatabase("identitydb"));
+            var connectionString = await next.DatabaseAsync("identitydb");
+            await Sql.ExecuteAsync(connectionString, "SELECT * FROM users");
+            Assert.True(orphan.HasExited);
+        }
+        finally
+        {
+            appHost.Kill(entireProcessTree: true);
+            children.ForEach(child => child.Kill(entireProcessTree: true));
+            children.ForEach(child => child.Dispose());
+            Directory.Delete(store, recursive: true);
+        }
+    }
+
     private static async Task ReadyAsync(Process appHost)
     {
         while (await appHost.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Timeout, Cancellation)

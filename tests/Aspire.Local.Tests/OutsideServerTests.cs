@@ -48,6 +48,17 @@ public sealed class OutsideServerTests
     }
 
     [Fact]
+    public async Task Server_OfADatabaseGivenFromOutside_CanBeStartedByHand()
+    {
+        await using var app = await TestApp.StartAsync(
+            ["--ConnectionStrings:db=Host=nowhere"],
+            builder => builder.AddPostgres("postgres").WithDataVolume().AddDatabase("db"));
+        await app.StateAsync("postgres", KnownResourceStates.NotStarted);
+        await app.CommandAsync("postgres", KnownResourceCommands.StartCommand);
+        await app.HealthyAsync("postgres");
+    }
+
+    [Fact]
     public async Task Redis_GivenFromOutside_IsUsed()
     {
         await using var outside = await TestApp.StartAsync(builder => builder.AddRedis("cache"));

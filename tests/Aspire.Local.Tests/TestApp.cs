@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -10,6 +11,9 @@ internal static class TestApp
     /// <summary>The limit of every wait; generous, because CI machines are slow.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
+    /// <summary>A start may fetch a server first.</summary>
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(4);
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>Starts what a test describes.</summary>
@@ -21,15 +25,40 @@ internal static class TestApp
         string[] args, Action<IDistributedApplicationBuilder> describe)
     {
         var builder = DistributedApplicationTestingBuilder.Create(args);
-        describe(builder);
-        var app = await builder.BuildAsync(Cancellation);
-        await app.StartAsync(Cancellation).WaitAsync(Timeout, Cancellation);
-        return app;
+        try
+        {
+            describe(builder);
+            var app = await builder.BuildAsync(Cancellation);
+            await app.StartAsync(Cancellation).WaitAsync(StartTimeout, Cancellation);
+            return app;
+        }
+        catch
+        {
+            await builder.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts what cannot start.</summary>
+    /// <returns>What it says: one sentence, in one line.</returns>
+    public static async Task<string> RefusedAsync(string[] args, Action<IDistributedApplicationBuilder> describe)
+    {
+        var refused = await Assert.ThrowsAsync<DistributedApplicationException>(() => StartAsync(args, describe));
+        Assert.DoesNotContain('\n', refused.Message);
+        return refused.Message;
     }
 
     /// <summary>Waits until a resource is healthy.</summary>
     public static Task<ResourceEvent> HealthyAsync(this DistributedApplication app, string resource) =>
         app.ResourceNotifications.WaitForResourceHealthyAsync(resource, Cancellation).WaitAsync(Timeout, Cancellation);
+
+    /// <summary>Waits until a database is there.</summary>
+    /// <returns>Its connection string.</returns>
+    public static async Task<string> DatabaseAsync(this DistributedApplication app, string resource)
+    {
+        await app.HealthyAsync(resource);
+        return (await app.GetConnectionStringAsync(resource, Cancellation))!;
+    }
 
     /// <summary>Waits until a resource has a state.</summary>
     public static Task<ResourceEvent> StateAsync(this DistributedApplication app, string resource, string state) =>
@@ -65,6 +94,15 @@ internal static class TestApp
         Assert.True(result.Success, result.Message);
     }
 
+    /// <summary>Kills a resource's process, and waits until that is noticed.</summary>
+    public static async Task KillAsync(this DistributedApplication app, string resource)
+    {
+        using var process = Process.GetProcessById(await app.PidAsync(resource));
+        var noticed = app.StateAsync(resource, KnownResourceStates.Exited);
+        process.Kill();
+        await noticed;
+    }
+
     /// <summary>The id of a resource's process, once it has one.</summary>
     public static async Task<int> PidAsync(this DistributedApplication app, string resource) =>
         Pid(await app.EventAsync(resource, e => e.Snapshot.Properties.Length > 0));
@@ -87,6 +125,18 @@ internal sealed class AppHostLog : ILoggerProvider, ILogger
 {
     private readonly List<string> _lines = [];
     private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>The lines so far.</summary>
+    public IReadOnlyList<string> Lines
+    {
+        get
+        {
+            lock (_lines)
+            {
+                return [.. _lines];
+            }
+        }
+    }
 
     /// <summary>Waits for a line.</summary>
     public async Task<string> SaysAsync(string text)

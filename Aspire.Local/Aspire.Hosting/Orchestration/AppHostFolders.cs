@@ -18,6 +18,8 @@ internal sealed class AppHostFolders(
     private static readonly JsonSerializerOptions SecretsJson = new() { WriteIndented = true };
     private static readonly Lock SecretsLock = new();
 
+    private readonly Dictionary<string, (string ResourceName, FileStream Lock)> _volumes = [];
+
     private readonly Lazy<DirectoryInfo> _scratch = new(() =>
     {
         var folder = Directory.CreateTempSubdirectory("aspire-");
@@ -45,9 +47,25 @@ internal sealed class AppHostFolders(
     public static AppHostFolders Of(IDistributedApplicationBuilder builder) =>
         new(builder.Configuration, builder.Environment);
 
+    /// <summary>
+    /// Lets servers that drop root pass through a folder of root's to folders of their own. They cannot list it.
+    /// </summary>
+    public static void OpenToOthers(string folder)
+    {
+        if (Unix.IsRoot && !OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+                | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        }
+    }
+
     /// <summary>A folder of a server's data. Its parents exist; it itself may not.</summary>
-    /// <param name="volume">The volume's name; null for data that ends with the application.</param>
+    /// <param name="volume">
+    /// The volume's name; null for data that ends with the application. A volume is kept to this AppHost, and to one
+    /// resource of it, until the AppHost ends.
+    /// </param>
     /// <param name="resourceName">The resource.</param>
+    /// <exception cref="DistributedApplicationException">Somebody else has the volume.</exception>
     public string DataFolder(string? volume, string resourceName)
     {
         if (volume is null)
@@ -59,7 +77,22 @@ internal sealed class AppHostFolders(
         Directory.CreateDirectory(volumes);
         OpenToOthers(State);
         OpenToOthers(volumes);
-        return Path.Combine(volumes, volume);
+        var folder = Path.Combine(volumes, volume);
+        lock (_volumes)
+        {
+            if (!_volumes.TryGetValue(volume, out var held))
+            {
+                _volumes.Add(volume, (resourceName, VolumeLock.Take(volume, folder)));
+            }
+            else if (held.ResourceName != resourceName)
+            {
+                throw new DistributedApplicationException(
+                    $"Volume '{volume}' is given to '{held.ResourceName}' and to '{resourceName}': name another one in "
+                    + "WithDataVolume.");
+            }
+        }
+
+        return folder;
     }
 
     /// <summary>A new file that only its owner can read, gone when the application ends.</summary>
@@ -95,9 +128,14 @@ internal sealed class AppHostFolders(
         }
     }
 
-    /// <summary>Takes the scratch folder away.</summary>
+    /// <summary>Takes the scratch folder away and lets the volumes go.</summary>
     public void Dispose()
     {
+        foreach (var held in _volumes.Values)
+        {
+            held.Lock.Dispose();
+        }
+
         if (_scratch.IsValueCreated && _scratch.Value.Exists)
         {
             _scratch.Value.Delete(recursive: true);
@@ -129,16 +167,6 @@ internal sealed class AppHostFolders(
             {
                 Thread.Sleep(20);
             }
-        }
-    }
-
-    private static void OpenToOthers(string folder)
-    {
-        if (Unix.IsRoot && !OperatingSystem.IsWindows())
-        {
-            // Servers that drop root pass through here to folders of their own; they cannot list it.
-            File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-                | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
         }
     }
 

@@ -110,7 +110,8 @@ internal sealed class ChildProcess : IDisposable
         {
             var setPriv = SetPriv
                 ?? throw new DistributedApplicationException("'setpriv' is missing: apt-get install util-linux");
-            command.InsertRange(0, [setPriv, $"--reuid={user}", $"--regid={user}", "--clear-groups", "--"]);
+            command.InsertRange(
+                0, [setPriv, $"--reuid={user}", $"--regid={Unix.GroupOf(user) ?? user}", "--clear-groups", "--"]);
         }
 
         if (SetSid is not null)

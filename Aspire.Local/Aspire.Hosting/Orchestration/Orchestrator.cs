@@ -39,9 +39,10 @@ internal sealed class Orchestrator(
             "Distributed application starting, AppHost directory {Directory}", environment.ContentRootPath);
         await events.BeforeStartAsync(cancellationToken);
         OutsideServers.Apply(model.Resources, configuration);
+        var context = new RequirementContext(folders, processes, _logger);
         foreach (var requirement in model.Resources.SelectMany(r => r.Annotations.OfType<RequirementAnnotation>()))
         {
-            requirement.Require();
+            await requirement.Require(context, cancellationToken);
         }
 
         WaitGraph.RefuseWhatNeverEnds(model.Resources);

@@ -46,8 +46,8 @@ internal sealed class PortAllocator : IDisposable
     public static int Exactly(int port, string resourceName) => IsFree(port)
         ? port
         : throw new DistributedApplicationException(
-            $"Port {port}, which '{resourceName}' listens on, is taken by another process: end that process or choose "
-            + "another port.");
+            $"Port {port}, which '{resourceName}' listens on, is taken by {PortOwner.Describe(port)}: end that process "
+            + "or choose another port.");
 
     /// <summary>Lets the ports go.</summary>
     public void Dispose() => _locks.ForEach(held => held.Dispose());

@@ -1,4 +1,5 @@
 using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.Logging;
 
 namespace Aspire.Hosting.Orchestration;
 
@@ -33,8 +34,9 @@ internal sealed record ProcessSpec(string FileName)
 /// <param name="Replica">Which replica, from 0.</param>
 /// <param name="Folders">The AppHost's folders.</param>
 /// <param name="Processes">Starts what has to run first.</param>
+/// <param name="Logger">The AppHost's own log.</param>
 internal sealed record ProcessContext(
-    IResource Resource, int Replica, AppHostFolders Folders, ProcessStarter Processes);
+    IResource Resource, int Replica, AppHostFolders Folders, ProcessStarter Processes, ILogger Logger);
 
 /// <summary>Describes the process of a resource, when it is about to start: makes folders and files it needs.</summary>
 /// <param name="Describe">Describes it.</param>
@@ -49,6 +51,15 @@ internal sealed record ProvisionAnnotation(Func<CancellationToken, Task> Provisi
 /// <param name="Probe">Asks replica n.</param>
 internal sealed record HealthProbeAnnotation(Func<int, CancellationToken, Task<bool>> Probe) : IResourceAnnotation;
 
-/// <summary>Something the machine must have. Asked before anything starts.</summary>
-/// <param name="Require">Throws a <see cref="DistributedApplicationException"/> that says what to install.</param>
-internal sealed record RequirementAnnotation(Action Require) : IResourceAnnotation;
+/// <summary>An application about to start.</summary>
+/// <param name="Folders">The AppHost's folders.</param>
+/// <param name="Processes">Starts what has to run first.</param>
+/// <param name="Logger">The AppHost's own log.</param>
+internal sealed record RequirementContext(AppHostFolders Folders, ProcessStarter Processes, ILogger Logger);
+
+/// <summary>Something the machine must have. Seen to before anything starts.</summary>
+/// <param name="Require">
+/// Gets it, or throws a <see cref="DistributedApplicationException"/> that says what to do about it.
+/// </param>
+internal sealed record RequirementAnnotation(Func<RequirementContext, CancellationToken, Task> Require)
+    : IResourceAnnotation;

@@ -200,7 +200,7 @@ internal sealed class ReplicaRunner(
     {
         await PublishAsync(KnownResourceStates.Starting);
         var spec = await annotation.Describe(
-            new ProcessContext(resource, replica, services.Folders, services.Processes), stopping);
+            new ProcessContext(resource, replica, services.Folders, services.Processes, services.Logger), stopping);
         spec = await services.Environment.CompleteAsync(spec, resource, Id, replica, stopping);
         var output = services.Loggers.CreateLogger(ResourceConsoleFormatter.Category(services.ApplicationName, Id));
         ChildProcess process;

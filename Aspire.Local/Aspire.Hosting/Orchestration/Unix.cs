@@ -41,15 +41,19 @@ internal static partial class Unix
         }
     }
 
-    /// <summary>Finds a program on the PATH or in some folders.</summary>
+    /// <summary>The folders of the PATH.</summary>
+    public static string[] PathFolders => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+
+    /// <summary>Finds a program on the PATH.</summary>
     /// <returns>Its path, or null.</returns>
-    public static string? Find(string program, params IEnumerable<string> folders)
+    public static string? Find(string program) => FindIn(PathFolders, program);
+
+    /// <summary>Finds a program in some folders.</summary>
+    /// <returns>Its path, or null.</returns>
+    public static string? FindIn(IEnumerable<string> folders, string program)
     {
-        var file = OperatingSystem.IsWindows() ? program + ".exe" : program;
-        return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
-            .Concat(folders)
-            .Select(folder => Path.Combine(folder, file))
-            .FirstOrDefault(IsThere);
+        var file = OperatingSystem.IsWindows() && !Path.HasExtension(program) ? program + ".exe" : program;
+        return folders.Select(folder => Path.Combine(folder, file)).FirstOrDefault(IsThere);
     }
 
     /// <summary>A link that leads nowhere exists too, as a link.</summary>
@@ -72,14 +76,48 @@ internal static partial class Unix
     }
 
     /// <summary>Gives a file or folder to another user, when this process is root.</summary>
-    /// <param name="path">The file or folder.</param>
+    /// <param name="path">The file or folder, with all in it. Links in it are not followed.</param>
     /// <param name="owner">The user; nothing happens when null.</param>
     public static void GiveTo(string path, string? owner)
     {
         if (IsRoot && owner is not null)
         {
-            using var chown = Process.Start("chown", [owner, path]);
+            using var chown = Process.Start("chown", ["-R", "-h", owner, path]);
             chown.WaitForExit();
+        }
+    }
+
+    /// <summary>The number of a user's own group. Its name may be another one: that of <c>nobody</c> is.</summary>
+    /// <returns>The number, or null when the machine has no such user.</returns>
+    public static string? GroupOf(string user) => File.ReadLines("/etc/passwd")
+        .Select(line => line.Split(':')) // name:password:user:group:...
+        .FirstOrDefault(fields => fields.Length > 3 && fields[0] == user)?[3];
+
+    /// <summary>The folder that a process works in, without links.</summary>
+    /// <returns>The folder, or null when it cannot be known: it can on Linux, of this user's processes.</returns>
+    public static string? WorkingFolder(int processId)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{processId}/cwd").LinkTarget;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>A path without links, as the system sees it; the path itself when it leads nowhere.</summary>
+    public static unsafe string RealPath(string path)
+    {
+        var real = realpath(path, 0);
+        try
+        {
+            return Marshal.PtrToStringUTF8(real) ?? path;
+        }
+        finally
+        {
+            NativeMemory.Free((void*)real);
         }
     }
 
@@ -88,4 +126,7 @@ internal static partial class Unix
 
     [LibraryImport("libc")]
     private static partial uint geteuid();
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint realpath(string path, nint resolved);
 }
