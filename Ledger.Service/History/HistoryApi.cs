@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Net.Mime;
 using System.Security.Claims;
+using System.Text.Json;
 using CsvHelper;
 using CsvHelper.Configuration;
 using Ledger.Service.Transfers;
@@ -69,11 +70,27 @@ internal static class HistoryApi
             .FirstOrDefault();
     }
 
+    /// <summary>The names and the order of the JSON.</summary>
+    private static DefaultClassMap<HistoryEntry> Columns()
+    {
+        var columns = new DefaultClassMap<HistoryEntry>();
+        columns.AutoMap(Csv);
+        foreach (var column in columns.MemberMaps)
+        {
+            column.Data.Names.Clear();
+            column.Data.Names.Add(JsonNamingPolicy.CamelCase.ConvertName(column.Data.Member!.Name));
+        }
+
+        columns.Map(entry => entry.Timestamp).TypeConverterOption.Format("O");
+        return columns;
+    }
+
     private static async Task<IResult> CsvOfAsync(List<HistoryEntry> entries)
     {
         await using var text = new StringWriter(CultureInfo.InvariantCulture);
         await using (var writer = new CsvWriter(text, Csv))
         {
+            writer.Context.RegisterClassMap(Columns());
             await writer.WriteRecordsAsync(entries);
         }
 
