@@ -71,10 +71,17 @@ public sealed class LifetimeTests : IDisposable
     }
 
     [Fact]
-    public async Task Secrets_Generated_AreInAPrivateFileAndInNoCommandLine()
+    public async Task Secrets_Generated_AreInAPrivateFileAndInNoCommandLineOrLog()
     {
-        await using var app = await StartPostgresAsync(volume: true);
+        AppHostLog? log = null;
+        await using var app = await StartAsync(builder =>
+        {
+            log = builder.AddLog();
+            builder.AddPostgres("postgres").WithDataVolume().AddDatabase("db");
+        });
+        await app.HealthyAsync("db");
         var password = Password((await app.GetConnectionStringAsync("db", Cancellation))!);
+        Assert.All(log!.Lines, line => Assert.DoesNotContain(password, line, StringComparison.Ordinal));
         var file = Path.Combine(_store, "secrets.json");
         Assert.Contains(password, await File.ReadAllTextAsync(file, Cancellation), StringComparison.Ordinal);
         if (OperatingSystem.IsLinux()) // Elsewhere neither file modes nor /proc can be relied on.

@@ -32,6 +32,19 @@ public sealed class VolumeTests : IDisposable
         await Sql.ExecuteAsync(connectionString, "CREATE TABLE unharmed (n int)");
     }
 
+    /// <summary>The state folder is named after the AppHost's own, so that two clones have two.</summary>
+    [Fact]
+    public async Task Volumes_OfTwoClones_AreTwo()
+    {
+        await using var first = await TestApp.StartAsync([$"{Store}/one"], Describe);
+        await using var second = await TestApp.StartAsync([$"{Store}/two"], Describe);
+        await Sql.ExecuteAsync(await first.DatabaseAsync("db"), "CREATE TABLE mine (n int)");
+        await Sql.ExecuteAsync(await second.DatabaseAsync("db"), "CREATE TABLE mine (n int)");
+
+        static void Describe(IDistributedApplicationBuilder builder) =>
+            builder.AddPostgres("postgres").WithDataVolume().AddDatabase("db");
+    }
+
     [Fact]
     public async Task RedisVolume_OfAnAppHostThatRuns_IsRefusedToASecondOne()
     {
