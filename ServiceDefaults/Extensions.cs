@@ -86,6 +86,10 @@ public static class Extensions
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Update", LogLevel.Critical);
         // It logs each statement at Information, a dozen lines for a chat. Traces show the same.
         builder.Logging.AddFilter("Npgsql", LogLevel.Warning);
+        // Each attempt that failed, and each check while a neighbour is not up yet, with a stack trace. The caller gets
+        // the exception, and /health says that it is not well.
+        builder.Logging.AddFilter("Polly", LogLevel.None);
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.Logging.AddOpenTelemetry(logging =>
         {
             logging.IncludeFormattedMessage = true;

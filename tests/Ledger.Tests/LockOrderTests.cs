@@ -22,7 +22,7 @@ public sealed class LockOrderTests(ServersFixture servers)
         await ExecuteAsync(holder, $"UPDATE accounts SET balance = balance WHERE id = {one}");
 
         var waiting = servers.Ledger.DebitAsync(Charge(one), Cancellation);
-        await BlockedByAsync(holder);
+        await servers.BlockedByAsync(holder, count: 1);
         var free = await servers.Ledger.DebitAsync(Charge(other), Cancellation).WaitAsync(Timeout, Cancellation);
         Assert.Equal(TransferStatus.Created, free.Status);
         Assert.False(waiting.IsCompleted);
@@ -48,7 +48,7 @@ public sealed class LockOrderTests(ServersFixture servers)
             """);
 
         var sameName = servers.Ledger.DebitAsync(first with { Account = other }, Cancellation);
-        await BlockedByAsync(holder);
+        await servers.BlockedByAsync(holder, count: 1);
         await transaction.CommitAsync(Cancellation);
 
         var refused = await sameName.WaitAsync(Timeout, Cancellation);
@@ -93,18 +93,6 @@ public sealed class LockOrderTests(ServersFixture servers)
         var account = ServersFixture.NewAccount();
         await servers.Ledger.GetBalanceAsync(account, Cancellation);
         return account;
-    }
-
-    /// <summary>Waits until another session waits for this one.</summary>
-    private async Task BlockedByAsync(NpgsqlConnection holder)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        patience.CancelAfter(Timeout);
-        while (await servers.NumberAsync(
-            "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))", holder.ProcessID) == 0)
-        {
-            patience.Token.ThrowIfCancellationRequested();
-        }
     }
 
     private Task<long> DeadlocksAsync() => servers.NumberAsync(

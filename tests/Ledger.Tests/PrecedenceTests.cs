@@ -22,6 +22,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(TransferStatus.AlreadyRefunded), "void, closed, amount too high" },
         { nameof(TransferStatus.Exists), "exists, closed, spent" },
         { nameof(TransferStatus.AccountClosed), "closed, amount too high" },
+        { nameof(TransferStatus.AccountClosed), "closed" },
         { nameof(TransferStatus.InsufficientTokens), "amount too high" },
         { nameof(TransferStatus.Created), "" },
     };
@@ -46,6 +47,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(TransferStatus.Exists), "exists, closed" },
         { nameof(TransferStatus.UnknownAccount), "unknown account, amount too high" },
         { nameof(TransferStatus.AccountClosed), "closed, amount too high" },
+        { nameof(TransferStatus.AccountClosed), "closed" },
         { nameof(TransferStatus.BalanceTooLarge), "amount too high" },
         { nameof(TransferStatus.Created), "" },
     };

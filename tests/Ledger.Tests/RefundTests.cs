@@ -1,4 +1,5 @@
 using Ledger.Service.Transfers;
+using Npgsql;
 
 namespace Ledger.Tests;
 
@@ -41,6 +42,31 @@ public sealed class RefundTests(ServersFixture servers)
         Assert.Equal(3, outcomes.Count(outcome => outcome.Status == TransferStatus.Created));
         Assert.Equal(9, outcomes.Count(outcome => outcome.Status == TransferStatus.RefundExceedsCharge));
         await servers.AssertBooksBalanceAsync(account, 3990);
+    }
+
+    /// <summary>
+    /// Both statements are begun, and have seen the charge, before either can write: after the row's lock is free the
+    /// second still goes by what it has seen.
+    /// </summary>
+    [Fact]
+    public async Task Refunds_ThatSawTheSameRest_AreNotBothWritten()
+    {
+        var (account, charge) = await ChargeAsync(100);
+        await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
+        await using var transaction = await holder.BeginTransactionAsync(Cancellation);
+        await using (var hold = new NpgsqlCommand($"SELECT FROM accounts WHERE id = {account} FOR UPDATE", holder))
+        {
+            await hold.ExecuteNonQueryAsync(Cancellation);
+        }
+
+        var refunds = Enumerable.Range(0, 2).Select(_ =>
+            servers.Ledger.RefundAsync(new RefundRequest(charge, Guid.NewGuid(), 60), Cancellation)).ToList();
+        await servers.BlockedByAsync(holder, count: 2);
+        await transaction.CommitAsync(Cancellation);
+
+        var statuses = (await Task.WhenAll(refunds)).Select(outcome => outcome.Status).Order();
+        Assert.Equal([TransferStatus.RefundExceedsCharge, TransferStatus.Created], statuses);
+        await servers.AssertBooksBalanceAsync(account, 3960);
     }
 
     [Fact]

@@ -117,6 +117,24 @@ public sealed class ServersFixture : IAsyncLifetime
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
+    /// <summary>Waits until some sessions wait for this one, or for another that does.</summary>
+    internal async Task BlockedByAsync(NpgsqlConnection holder, int count)
+    {
+        const string Waiting = """
+            WITH RECURSIVE waiting AS (
+                SELECT $1::int AS pid
+                UNION
+                SELECT a.pid FROM pg_stat_activity a JOIN waiting w ON w.pid = ANY (pg_blocking_pids(a.pid)))
+            SELECT count(*) - 1 FROM waiting
+            """;
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(StartTimeout);
+        while (await NumberAsync(Waiting, holder.ProcessID) < count)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+        }
+    }
+
     /// <summary>
     /// The invariants of one account: the balance is what the transfers say, and the latest transfer says it too.
     /// </summary>
