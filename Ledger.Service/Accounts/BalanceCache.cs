@@ -24,7 +24,7 @@ internal sealed class BalanceCache(
     /// <summary>The beginning of every key; the account follows.</summary>
     public const string KeyPrefix = "balance:";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan PingInterval = TimeSpan.FromMilliseconds(500);
 

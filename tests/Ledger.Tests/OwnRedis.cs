@@ -32,6 +32,7 @@ internal sealed class OwnRedis : IAsyncDisposable
         var pid = (int)healthy.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!;
         var options = ConfigurationOptions.Parse((await app.GetConnectionStringAsync("cache", cancellationToken))!);
         options.AbortOnConnectFail = false;
+        options.AsyncTimeout = options.SyncTimeout = 600_000; // Whoever uses it has to have a patience of their own.
         return new OwnRedis(app, await ConnectionMultiplexer.ConnectAsync(options), pid);
     }
 
@@ -49,9 +50,10 @@ internal sealed class OwnRedis : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
+    /// <summary>To its process group: Garnet runs under <c>dotnet tool run</c>.</summary>
     private void Signal(string signal)
     {
-        using var kill = Process.Start("kill", [signal, $"{_pid}"]);
+        using var kill = Process.Start("kill", [signal, "--", $"-{_pid}"]);
         kill.WaitForExit();
     }
 }

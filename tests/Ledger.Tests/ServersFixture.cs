@@ -26,6 +26,7 @@ public sealed class ServersFixture : IAsyncLifetime
     internal static LedgerOptions Settings { get; } = new() { CacheKey = new string('k', 32) };
 
     private DistributedApplication? _app;
+    private BalanceCache? _cache;
 
     internal NpgsqlDataSource Database { get; private set; } = null!;
 
@@ -62,9 +63,10 @@ public sealed class ServersFixture : IAsyncLifetime
         Database = NewDatabase(ConnectionString);
         Redis = await ConnectionMultiplexer.ConnectAsync(
             (await _app.GetConnectionStringAsync("cache", cancellationToken))!);
-        var cache = NewCache(Redis);
-        Ledger = NewLedger(Database, cache);
-        Verifier = new LedgerVerifier(Database, new LedgerReader(Database), cache);
+        _cache = NewCache(Redis);
+        await _cache.StartAsync(cancellationToken);
+        Ledger = NewLedger(Database, _cache);
+        Verifier = new LedgerVerifier(Database, new LedgerReader(Database), _cache);
     }
 
     internal static LedgerDb NewContext(string connectionString) => new(
@@ -117,6 +119,22 @@ public sealed class ServersFixture : IAsyncLifetime
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
+    /// <summary>
+    /// Opens an account and reads its balance until the cache holds it: the cache may be resting, because Redis was slow
+    /// for a moment.
+    /// </summary>
+    internal async Task<string> HeldBalanceAsync(long account)
+    {
+        while (true)
+        {
+            await Ledger.GetBalanceAsync(account, TestContext.Current.CancellationToken);
+            if (await Redis.GetDatabase().StringGetAsync($"balance:{account}") is { HasValue: true } held)
+            {
+                return held.ToString();
+            }
+        }
+    }
+
     /// <summary>Waits until some sessions wait for this one, or for another that does.</summary>
     internal async Task BlockedByAsync(NpgsqlConnection holder, int count)
     {
@@ -152,6 +170,12 @@ public sealed class ServersFixture : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        if (_cache is not null)
+        {
+            await _cache.StopAsync(CancellationToken.None);
+            _cache.Dispose();
+        }
+
         if (Redis is not null)
         {
             await Redis.DisposeAsync();
