@@ -37,7 +37,7 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     [LoggerMessage(
         1010,
         LogLevel.Error,
-        "There is no admin: user {UserId} has the name and another password. Choose another Admin:Username.",
+        "User {UserId} has the name Admin:Username and not the role, and is not given it. Choose another name.",
         EventName = "AdminNameTaken")]
     public partial void AdminNameTaken(long userId);
 }

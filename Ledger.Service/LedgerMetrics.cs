@@ -12,6 +12,7 @@ internal sealed class LedgerMetrics
 
     private readonly Counter<long> _transfers;
     private readonly Counter<long> _tokens;
+    private readonly Counter<long> _replays;
     private readonly Counter<long> _refusals;
     private readonly Counter<long> _cacheReads;
     private readonly Histogram<double> _duration;
@@ -25,8 +26,10 @@ internal sealed class LedgerMetrics
         _transfers = meter.CreateCounter<long>(
             "ledger.transfers", "{transfer}", "Transfers written, by kind: charge, refund, deduction, credit.");
         _tokens = meter.CreateCounter<long>("ledger.tokens", "{token}", "Tokens moved by them, by kind.");
+        _replays = meter.CreateCounter<long>(
+            "ledger.replays", "{request}", "Requests that were answered with an earlier outcome, by kind.");
         _refusals = meter.CreateCounter<long>(
-            "ledger.refusals", "{request}", "Requests that wrote nothing, by kind and reason.");
+            "ledger.refusals", "{request}", "Requests that moved nothing, by kind and reason.");
         _cacheReads = meter.CreateCounter<long>("ledger.cache.reads", "{read}", "Reads of the cache: hit or miss.");
         _duration = meter.CreateHistogram<double>(
             "ledger.operation.duration", "s", "How long a read or transfer took, with Postgres and Redis.");
@@ -49,6 +52,10 @@ internal sealed class LedgerMetrics
             _transfers.Add(1, kindTag);
             _tokens.Add(amount, kindTag);
         }
+        else if (status is TransferStatus.Exists)
+        {
+            _replays.Add(1, kindTag);
+        }
         else
         {
             _refusals.Add(1, kindTag, new("reason", LedgerProblems.Code(status)));
@@ -65,10 +72,10 @@ internal sealed class LedgerMetrics
     public Timer Time(string operation) => new(_duration, operation, Stopwatch.GetTimestamp());
 
     /// <summary>Keeps what a verification found.</summary>
-    /// <param name="rows">How many rows are off.</param>
-    public void SetDrift(long rows) => _drift = rows;
+    /// <param name="rows">How many rows are off; null when it is not this replica's to say.</param>
+    public void SetDrift(long? rows) => _drift = rows;
 
-    /// <summary>Nothing is reported before the first verification.</summary>
+    /// <summary>Nothing is reported by a replica that does not verify.</summary>
     private IEnumerable<Measurement<long>> Drift() => _drift is { } rows ? [new Measurement<long>(rows)] : [];
 
     /// <summary>A running measurement.</summary>

@@ -64,6 +64,8 @@ public static class Database
         /// <summary>The lock's number in the service's database. Any will do as long as it stays the same.</summary>
         private const long LockId = 0x5C4E3A;
 
+        private static readonly TimeSpan MigrationTimeout = TimeSpan.FromHours(1);
+
         public async Task StartAsync(CancellationToken cancellationToken)
         {
             await using var scope = services.CreateAsyncScope();
@@ -74,6 +76,8 @@ public static class Database
                 await creator.CreateAsync(cancellationToken);
             }
 
+            // A migration of many rows takes its time, and the other replicas wait for it.
+            context.Database.SetCommandTimeout(MigrationTimeout);
             await context.Database.OpenConnectionAsync(cancellationToken);
             await context.Database.ExecuteSqlAsync($"SELECT pg_advisory_lock({LockId})", cancellationToken);
             try

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Http.Resilience;
 using Polly;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
@@ -55,8 +56,10 @@ public static class Extensions
                 options.Retry.Delay = TimeSpan.FromMilliseconds(100);
                 // Where nobody listens a replica is down. The next attempt goes to another one: there is no need to
                 // wait, nor to break the circuit to those that live.
-                options.Retry.DelayGenerator = attempt => new(
-                    IsNobodyThere(attempt.Outcome) ? TimeSpan.Zero : null);
+                var asTheServerSays = options.Retry.DelayGenerator; // Retry-After
+                options.Retry.DelayGenerator = attempt => IsNobodyThere(attempt.Outcome) || asTheServerSays is null
+                    ? new(IsNobodyThere(attempt.Outcome) ? TimeSpan.Zero : null)
+                    : asTheServerSays(attempt);
                 options.CircuitBreaker.ShouldHandle = outcome => new(
                     HttpClientResiliencePredicates.IsTransient(outcome.Outcome) && !IsNobodyThere(outcome.Outcome));
                 options.AttemptTimeout.Timeout = TimeSpan.FromSeconds(3);
@@ -86,10 +89,11 @@ public static class Extensions
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Update", LogLevel.Critical);
         // It logs each statement at Information, a dozen lines for a chat. Traces show the same.
         builder.Logging.AddFilter("Npgsql", LogLevel.Warning);
-        // Each attempt that failed, and each check while a neighbour is not up yet, with a stack trace. The caller gets
-        // the exception, and /health says that it is not well.
-        builder.Logging.AddFilter("Polly", LogLevel.None);
-        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
+        // Each attempt that failed, and each check while a neighbour is not up yet, with a stack trace: to those who
+        // look for it, and not onto the console.
+        builder.Logging.AddFilter<ConsoleLoggerProvider>("Polly", LogLevel.None);
+        builder.Logging.AddFilter<ConsoleLoggerProvider>(
+            "Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.Logging.AddOpenTelemetry(logging =>
         {
             logging.IncludeFormattedMessage = true;

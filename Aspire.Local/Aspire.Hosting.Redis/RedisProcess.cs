@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Orchestration;
 using Microsoft.Extensions.Configuration;
@@ -70,13 +72,17 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
         StandardInput = $"""
             bind 127.0.0.1 -::1
             port {server.PrimaryEndpoint.Port}
-            requirepass {password}
+            requirepass {Quoted(password)}
             dir {data}
             appendonly {(Volume is null ? "no" : "yes")}
             save ""
 
             """,
     };
+
+    /// <summary>As a value in redis.conf: what is no letter or digit is escaped, so that none ends the value.</summary>
+    private static string Quoted(string? value) => "\"" + string.Concat(Encoding.UTF8.GetBytes(value ?? "")
+        .Select(b => char.IsAsciiLetterOrDigit((char)b) ? $"{(char)b}" : $"\\x{b:x2}")) + "\"";
 
     private ProcessSpec Garnet(AppHostFolders folders, string data, string? password) => new("dotnet")
     {
@@ -88,7 +94,7 @@ internal sealed class RedisProcess(RedisResource server, IConfiguration configur
                   "Address": "localhost",
                   "Port": {{server.PrimaryEndpoint.Port}},
                   "AuthenticationMode": "Password",
-                  "Password": "{{password}}",
+                  "Password": {{JsonSerializer.Serialize(password)}},
                   "CheckpointDir": "{{data.Replace('\\', '/')}}",
                   "EnableAOF": {{(Volume is null ? "false" : "true")}},
                   "Recover": {{(Volume is null ? "false" : "true")}},

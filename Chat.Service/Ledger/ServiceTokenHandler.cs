@@ -18,7 +18,18 @@ internal sealed class ServiceTokenHandler(ServiceTokens tokens) : DelegatingHand
         request.Options.TryGetValue(LedgerClient.Attempts, out var before);
         request.Options.Set(LedgerClient.Attempts, before + 1);
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        var response = await base.SendAsync(request, cancellationToken);
+        HttpResponseMessage response;
+        try
+        {
+            response = await base.SendAsync(request, cancellationToken);
+        }
+        catch (HttpRequestException exception)
+            when (exception.HttpRequestError is HttpRequestError.ConnectionError)
+        {
+            request.Options.Set(LedgerClient.Attempts, before); // Nobody was there: nothing has been sent.
+            throw;
+        }
+
         if (response.StatusCode is HttpStatusCode.Unauthorized)
         {
             tokens.Forget(token);

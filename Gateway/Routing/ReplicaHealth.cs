@@ -39,7 +39,7 @@ internal sealed class ReplicaHealth : IProxyConfigFilter
         RouteConfig route, ClusterConfig? cluster, CancellationToken cancel) => new(route);
 }
 
-/// <summary>Leaves a replica out as soon as one request finds nobody there, or loses its connection.</summary>
+/// <summary>Leaves a replica out as soon as one request finds nobody there, or gets no answer.</summary>
 internal sealed class BrokenConnectionPolicy(IDestinationHealthUpdater updater) : IPassiveHealthCheckPolicy
 {
     /// <summary>The name by which clusters choose the policy.</summary>
@@ -49,8 +49,9 @@ internal sealed class BrokenConnectionPolicy(IDestinationHealthUpdater updater) 
 
     public void RequestProxied(HttpContext context, ClusterState cluster, DestinationState destination)
     {
-        // Other errors are the client's doing, or a slow answer of a replica that lives.
-        if (context.GetForwarderErrorFeature()?.Error == ForwarderError.Request)
+        // Other errors are the client's doing. A replica that is the only one is better than none.
+        if (cluster.DestinationsState.AllDestinations.Count > 1
+            && context.GetForwarderErrorFeature()?.Error is ForwarderError.Request or ForwarderError.RequestTimedOut)
         {
             updater.SetPassive(cluster, destination, DestinationHealth.Unhealthy, ReplicaHealth.Pause);
         }

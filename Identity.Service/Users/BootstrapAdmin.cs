@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
 namespace Identity.Service;
@@ -17,14 +18,19 @@ public sealed class AdminOptions
 /// <param name="options">Who it is.</param>
 /// <param name="users">Creates the user.</param>
 /// <param name="roles">Creates the role.</param>
+/// <param name="db">Where they are kept.</param>
 /// <param name="log">Says who was given the role.</param>
 internal sealed class BootstrapAdmin(
-    IOptions<AdminOptions> options, UserManager<User> users, RoleManager<IdentityRole<long>> roles, SecurityLog log)
+    IOptions<AdminOptions> options,
+    UserManager<User> users,
+    RoleManager<IdentityRole<long>> roles,
+    IdentityDb db,
+    SecurityLog log)
 {
     /// <summary>
-    /// Creates the user with the role, if there is none of that name. The password of an admin who exists stays as it
-    /// is, so that one changed later is not put back by the next start. A user who exists and has another password is
-    /// somebody who has taken the name, and is given nothing. The caller holds the lock.
+    /// Creates the user with the role, if there is none of that name. A user who exists is given nothing, neither the
+    /// password, which may have been changed since, nor the role, which may have been taken away, or never been theirs.
+    /// The caller holds the lock.
     /// </summary>
     public async Task EnsureAsync()
     {
@@ -33,31 +39,31 @@ internal sealed class BootstrapAdmin(
             return;
         }
 
-        var user = await users.FindByNameAsync(options.Value.Username);
-        if (user is null)
+        if (await users.FindByNameAsync(options.Value.Username) is { } existing)
         {
-            user = new User { UserName = options.Value.Username };
+            if (!await users.IsInRoleAsync(existing, Tokens.AdminRole))
+            {
+                log.AdminNameTaken(existing.Id);
+            }
+
+            return;
+        }
+
+        // Together or not at all: a start may be killed at any moment.
+        await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
+        {
+            await using var together = await db.Database.BeginTransactionAsync();
+            if (!await roles.RoleExistsAsync(Tokens.AdminRole))
+            {
+                Check(await roles.CreateAsync(new(Tokens.AdminRole)));
+            }
+
+            var user = new User { UserName = options.Value.Username };
             Check(await users.CreateAsync(user, options.Value.Password));
-        }
-        else if (await users.IsInRoleAsync(user, Tokens.AdminRole))
-        {
-            return;
-        }
-        else if (!await users.CheckPasswordAsync(user, options.Value.Password))
-        {
-            log.AdminNameTaken(user.Id);
-            return;
-        }
-
-        // Also for one whom an earlier start had created when it was killed.
-
-        if (!await roles.RoleExistsAsync(Tokens.AdminRole))
-        {
-            Check(await roles.CreateAsync(new(Tokens.AdminRole)));
-        }
-
-        Check(await users.AddToRoleAsync(user, Tokens.AdminRole));
-        log.AdminAppointed(user.Id);
+            Check(await users.AddToRoleAsync(user, Tokens.AdminRole));
+            await together.CommitAsync();
+            log.AdminAppointed(user.Id);
+        });
     }
 
     private static void Check(IdentityResult result)

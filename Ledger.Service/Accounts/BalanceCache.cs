@@ -24,16 +24,20 @@ internal sealed class BalanceCache(
     /// <summary>The beginning of every key; the account follows.</summary>
     public const string KeyPrefix = "balance:";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan PingInterval = TimeSpan.FromMilliseconds(500);
 
     /// <summary>How many accounts are remembered of those that Redis has missed.</summary>
     private const int MaxMissed = 100_000;
 
-    /// <summary>Sets KEYS[1] unless it holds the same or a newer version. A value begins with its version.</summary>
+    /// <summary>
+    /// Sets KEYS[1] unless it holds the same or a newer version. A value begins with its version. What Redis has missed
+    /// (ARGV[4]) only takes the place of an older value: where there is none, there may have been a newer one.
+    /// </summary>
     private const string SetIfNewer = """
         local held = redis.call('GET', KEYS[1])
+        if not held and ARGV[4] == '1' then return 0 end
         if held then
             local version = tonumber(string.match(held, '^(%d+):'))
             if version and version >= tonumber(ARGV[1]) then return 0 end
@@ -77,8 +81,12 @@ internal sealed class BalanceCache(
         await TryAsync(account, async redis =>
         {
             var held = await redis.StringGetAsync(Key(account));
-            balance = held.HasValue ? _values.Read(account, held.ToString()) : null;
-            if (held.HasValue && balance is null)
+            balance = held.HasValue && _values.Read(account, held.ToString()) is (var read, true) ? read : null;
+            if (_missed.ContainsKey(account))
+            {
+                balance = null; // Redis has not been told of the latest change yet.
+            }
+            else if (held.HasValue && balance is null)
             {
                 // Its version might keep the right value out for as long as it lies there.
                 await redis.ScriptEvaluateAsync(DeleteIfSame, [Key(account)], [held]);
@@ -93,7 +101,12 @@ internal sealed class BalanceCache(
     /// <param name="balance">Its balance.</param>
     public async Task SetAsync(long account, Balance balance)
     {
-        if (!await TryAsync(account, redis => SetIfNewerAsync(redis, account, balance)) && _missed.Count < MaxMissed)
+        var isHeld = await TryAsync(account, redis => SetIfNewerAsync(redis, account, balance, isLate: false));
+        if (isHeld && _missed.TryGetValue(account, out var older) && older.Balance.Version <= balance.Version)
+        {
+            _missed.TryRemove(new(account, older));
+        }
+        else if (!isHeld && _missed.Count < MaxMissed)
         {
             var missed = (Balance: balance, At: time.GetUtcNow());
             _missed.AddOrUpdate(
@@ -103,7 +116,7 @@ internal sealed class BalanceCache(
 
     /// <summary>Every balance held, for verification.</summary>
     /// <param name="cancellationToken">Ends the reading.</param>
-    /// <returns>The key, and the account and balance under it; both null when they are none.</returns>
+    /// <returns>The key, and the account and balance under it, if any. What is too old is left out.</returns>
     /// <exception cref="RedisException">Redis does not answer.</exception>
     public async IAsyncEnumerable<(string Key, long? Account, Balance? Balance)> ReadAllAsync(
         [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
@@ -122,9 +135,10 @@ internal sealed class BalanceCache(
                 }
 
                 var held = await connection.GetDatabase().StringGetAsync(key);
-                if (held.HasValue) // Otherwise it has just ended.
+                var read = held.HasValue ? _values.Read(account, held.ToString()) : null;
+                if (held.HasValue && read is not { IsFresh: false }) // Otherwise it ends, or has just ended.
                 {
-                    yield return (name, account, _values.Read(account, held.ToString()));
+                    yield return (name, account, read?.Balance);
                 }
             }
         }
@@ -155,7 +169,8 @@ internal sealed class BalanceCache(
             {
                 if (time.GetUtcNow() - missed.At < SignedBalance.Lifetime)
                 {
-                    await SetIfNewerAsync(redis, account, missed.Balance).WaitAsync(Patience, cancellationToken);
+                    await SetIfNewerAsync(redis, account, missed.Balance, isLate: true)
+                        .WaitAsync(Patience, cancellationToken);
                 }
 
                 _missed.TryRemove(new(account, missed)); // Unless a newer one has been missed meanwhile.
@@ -169,11 +184,16 @@ internal sealed class BalanceCache(
         }
     }
 
-    private Task<RedisResult> SetIfNewerAsync(IDatabase redis, long account, Balance balance) =>
+    private Task<RedisResult> SetIfNewerAsync(IDatabase redis, long account, Balance balance, bool isLate) =>
         redis.ScriptEvaluateAsync(
             SetIfNewer,
             [Key(account)],
-            [balance.Version, _values.Write(account, balance), (int)SignedBalance.Lifetime.TotalSeconds]);
+            [
+                balance.Version,
+                _values.Write(account, balance),
+                (int)SignedBalance.Lifetime.TotalSeconds,
+                isLate ? 1 : 0,
+            ]);
 
     /// <returns>Whether Redis has answered.</returns>
     private async Task<bool> TryAsync(long account, Func<IDatabase, Task> call)

@@ -31,8 +31,8 @@ internal sealed class SignedBalance(byte[] key, TimeProvider time)
     /// <summary>Reads a balance.</summary>
     /// <param name="account">The account.</param>
     /// <param name="text">What Redis holds.</param>
-    /// <returns>The balance; null when the text is none, or an old one.</returns>
-    public Balance? Read(long account, string text)
+    /// <returns>The balance, and whether it is still believed; null when the ledger has not written the text.</returns>
+    public (Balance Balance, bool IsFresh)? Read(long account, string text)
     {
         if (text.Split(':') is not [var version, var tokens, var seconds, var signature]
             || !Number(version, out var v) || !Number(tokens, out var t) || !Number(seconds, out var s))
@@ -44,7 +44,7 @@ internal sealed class SignedBalance(byte[] key, TimeProvider time)
         var balance = new Balance(t, v);
         var isOurs = CryptographicOperations.FixedTimeEquals(
             Encoding.ASCII.GetBytes(signature), Encoding.ASCII.GetBytes(Sign(account, Content(balance, s))));
-        return isOurs && age >= -ClockSkewSeconds && age <= Lifetime.TotalSeconds ? balance : null;
+        return isOurs ? (balance, age >= -ClockSkewSeconds && age <= Lifetime.TotalSeconds) : null;
     }
 
     private static string Content(Balance balance, long seconds) =>

@@ -18,7 +18,7 @@ internal sealed class TokenLedger(
     /// How often a statement that did nothing is tried again because the books have changed since. Each time another
     /// request has won a race, so that a few are enough.
     /// </summary>
-    private const int MaxAttempts = 16;
+    private const int MaxAttempts = 100;
 
     /// <summary>A user's tokens. Opens the account on first contact.</summary>
     /// <param name="account">The user.</param>
@@ -66,20 +66,21 @@ internal sealed class TokenLedger(
     /// <returns>Created, Exists, or UnknownCharge.</returns>
     public async Task<Outcome> RefundAsync(Guid charge, CancellationToken cancellationToken)
     {
-        var outcome = await RefundAsync(new RefundRequest(charge, Guid.CreateVersion7()), cancellationToken);
+        using var timer = metrics.Time("refund");
+        var (outcome, amount) = await TryRefundAsync(
+            new RefundRequest(charge, Guid.CreateVersion7()), cancellationToken);
         if (outcome.Status is TransferStatus.AlreadyRefunded
             && await reader.LastRefundAsync(charge, cancellationToken) is { } last)
         {
-            return new Outcome(TransferStatus.Exists, last.Id, new Balance(last.BalanceAfter, 0));
+            outcome = new Outcome(TransferStatus.Exists, last.Id, new Balance(last.BalanceAfter, 0));
         }
-
-        if (outcome.Status is TransferStatus.UnknownCharge && !await store.VoidAsync(charge, cancellationToken)
+        else if (outcome.Status is TransferStatus.UnknownCharge && !await store.VoidAsync(charge, cancellationToken)
             && await reader.FindAsync(charge, cancellationToken) is { Kind: TransferKind.Charge })
         {
             return await RefundAsync(charge, cancellationToken); // It has arrived in this moment.
         }
 
-        return outcome;
+        return Count(TransferKind.Refund, amount, outcome);
     }
 
     /// <summary>Gives a charge back, or a part of it, once per name and never more than was charged.</summary>
@@ -89,9 +90,16 @@ internal sealed class TokenLedger(
     public async Task<Outcome> RefundAsync(RefundRequest request, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time("refund");
+        var (outcome, amount) = await TryRefundAsync(request, cancellationToken);
+        return Count(TransferKind.Refund, amount, outcome);
+    }
+
+    private async Task<(Outcome Outcome, long Amount)> TryRefundAsync(
+        RefundRequest request, CancellationToken cancellationToken)
+    {
         if (request.Amount < 1)
         {
-            return Count(TransferKind.Refund, 0, new Outcome(TransferStatus.InvalidAmount, request.Id));
+            return (new Outcome(TransferStatus.InvalidAmount, request.Id), 0);
         }
 
         for (var attempt = 0; attempt < MaxAttempts; attempt++)
@@ -99,13 +107,12 @@ internal sealed class TokenLedger(
             if (await store.RefundAsync(request, cancellationToken) is { } refunded)
             {
                 await cache.SetAsync(refunded.Account, refunded.Balance);
-                var outcome = new Outcome(TransferStatus.Created, request.Id, refunded.Balance);
-                return Count(TransferKind.Refund, refunded.Amount, outcome);
+                return (new Outcome(TransferStatus.Created, request.Id, refunded.Balance), refunded.Amount);
             }
 
             if (await WhyNotAsync(request, cancellationToken) is { } why)
             {
-                return Count(TransferKind.Refund, 0, why);
+                return (why, 0);
             }
         }
 

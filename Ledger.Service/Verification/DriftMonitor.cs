@@ -1,11 +1,12 @@
-using Npgsql;
+using System.Data;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace Ledger.Service.Verification;
 
 /// <summary>
-/// Verifies the books from time to time for the metric <c>ledger.drift</c>. One replica does it, the one that gets
-/// Postgres's advisory lock.
+/// Verifies the books from time to time for the metric <c>ledger.drift</c>. One replica does it, the one that holds
+/// Postgres's advisory lock; when it dies, another gets the lock.
 /// </summary>
 internal sealed class DriftMonitor(
     LedgerVerifier verifier,
@@ -24,45 +25,62 @@ internal sealed class DriftMonitor(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(options.Value.VerifyEvery, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        do
         {
             try
             {
-                await VerifyAsync(stoppingToken);
+                await MonitorAsync(timer, stoppingToken);
             }
             catch (NpgsqlException exception)
             {
                 logger.LogWarning("The books could not be verified: {Problem}", exception.Message);
             }
         }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    private async Task VerifyAsync(CancellationToken cancellationToken)
+    /// <summary>Verifies again and again while this replica holds the lock; returns when another does.</summary>
+    private async Task MonitorAsync(PeriodicTimer timer, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var turn = new NpgsqlCommand($"SELECT pg_try_advisory_lock({LockId})", connection);
         if (await turn.ExecuteScalarAsync(cancellationToken) is not true)
         {
-            return; // Another replica is at it.
+            return;
         }
 
         try
         {
-            var off = 0L;
-            await foreach (var drift in verifier.VerifyBooksAsync(report: null, cancellationToken))
+            do
             {
-                if (off++ < MaxNamed)
-                {
-                    logger.LogCritical("The books are off: {Drift}", drift);
-                }
+                await VerifyAsync(cancellationToken);
+                await using var held = new NpgsqlCommand("SELECT 1", connection); // Fails when the lock is lost.
+                await held.ExecuteNonQueryAsync(cancellationToken);
             }
-
-            metrics.SetDrift(off);
+            while (await timer.WaitForNextTickAsync(cancellationToken));
         }
         finally
         {
-            await using var done = new NpgsqlCommand($"SELECT pg_advisory_unlock({LockId})", connection);
-            await done.ExecuteNonQueryAsync(CancellationToken.None);
+            metrics.SetDrift(null); // From now on it is another's to say.
+            if (connection.State is ConnectionState.Open) // The pool keeps it, and the lock with it.
+            {
+                await using var done = new NpgsqlCommand($"SELECT pg_advisory_unlock({LockId})", connection);
+                await done.ExecuteNonQueryAsync(CancellationToken.None);
+            }
         }
+    }
+
+    private async Task VerifyAsync(CancellationToken cancellationToken)
+    {
+        var off = 0L;
+        await foreach (var drift in verifier.VerifyBooksAsync(report: null, cancellationToken))
+        {
+            if (off++ < MaxNamed)
+            {
+                logger.LogCritical("The books are off: {Drift}", drift);
+            }
+        }
+
+        metrics.SetDrift(off);
     }
 }

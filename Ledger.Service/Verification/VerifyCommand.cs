@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using StackExchange.Redis;
 
@@ -31,11 +32,11 @@ internal static class VerifyCommand
     /// <returns>The exit code: 0 when nothing is off, 1 when something is, 2 when it cannot be told.</returns>
     public static async Task<int> VerifyAsync(this WebApplication app)
     {
-        var verifier = app.Services.GetRequiredService<LedgerVerifier>();
         var watch = Stopwatch.StartNew();
         var off = 0L;
         try
         {
+            var verifier = app.Services.GetRequiredService<LedgerVerifier>();
             await foreach (var drift in verifier.VerifyBooksAsync(new Progress(watch), CancellationToken.None))
             {
                 Console.WriteLine(drift);
@@ -44,19 +45,23 @@ internal static class VerifyCommand
 
             off += await VerifyCacheAsync(verifier, watch);
         }
-        catch (NpgsqlException exception)
+        catch (OptionsValidationException exception)
         {
-            await Console.Error.WriteLineAsync($"The books cannot be read: {exception.Message}");
-            return 2;
+            return await CannotAsync(string.Join(' ', exception.Failures));
         }
-        catch (InvalidOperationException exception) when (exception.InnerException is null)
+        catch (Exception exception) when (exception is NpgsqlException or InvalidOperationException)
         {
-            await Console.Error.WriteLineAsync($"The books cannot be read: {exception.Message}");
-            return 2;
+            return await CannotAsync($"The books cannot be read: {exception.Message}");
         }
 
         Console.WriteLine($"Verified in {watch.Elapsed.TotalSeconds:N1} s: {off:N0} rows are off.");
         return off == 0 ? 0 : 1;
+    }
+
+    private static async Task<int> CannotAsync(string why)
+    {
+        await Console.Error.WriteLineAsync(why);
+        return 2;
     }
 
     private static async Task<long> VerifyCacheAsync(LedgerVerifier verifier, Stopwatch watch)
@@ -71,11 +76,12 @@ internal static class VerifyCommand
                 off++;
             }
         }
-        catch (RedisException exception)
+        catch (Exception exception)
+            when (exception is RedisException or TimeoutException or InvalidOperationException)
         {
             // Without it the ledger decides and reads the same.
             var why = exception is RedisConnectionException { FailureType: var type } ? $"{type}" : exception.Message;
-            await Console.Error.WriteLineAsync($"The cache was left out, Redis does not answer ({why}).");
+            await Console.Error.WriteLineAsync($"The cache was left out, it cannot be read: {why}");
         }
 
         return off;

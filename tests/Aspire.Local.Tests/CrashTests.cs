@@ -6,11 +6,15 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Aspire.Local.Tests;
 
 /// <summary>What dies is started again; what cannot live is given up with its last words.</summary>
-public sealed class CrashTests
+public sealed class CrashTests : IDisposable
 {
+    private readonly string _gate = Path.Combine(Path.GetTempPath(), $"gate-{Guid.NewGuid():N}");
+
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => File.Delete(_gate);
 
     [Fact]
     public async Task Postgres_Killed_IsStartedAgainAtItsPortWithItsData()
@@ -64,6 +68,43 @@ public sealed class CrashTests
         await app.CommandAsync("cache", KnownResourceCommands.RestartCommand);
         await app.EventAsync(
             "cache", e => e.Snapshot.HealthStatus == HealthStatus.Healthy && TestApp.Pid(e) != second);
+    }
+
+    [Fact]
+    public async Task Server_EndedPolitelyByAStranger_IsStartedAgain()
+    {
+        await using var app = await TestApp.StartAsync(builder => builder.AddRedis("cache"));
+        await app.HealthyAsync("cache");
+        var first = await app.PidAsync("cache");
+        using var stranger = Process.Start("kill", ["-TERM", $"{first}"]);
+        await app.EventAsync(
+            "cache", e => e.Snapshot.HealthStatus == HealthStatus.Healthy && TestApp.Pid(e) != first);
+    }
+
+    [Fact]
+    public async Task Server_StartedByHandThatEnds_IsLeftAlone()
+    {
+        await using var app = await TestApp.StartAsync(builder =>
+            builder.AddRedis("broken").WithArgs("--no-such-option", "yes").WithExplicitStart());
+        await app.CommandAsync("broken", KnownResourceCommands.StartCommand);
+        var ended = await app.EventAsync("broken", e => e.Snapshot.ExitCode is not null);
+        Assert.Equal(KnownResourceStates.Exited, ended.Snapshot.State?.Text);
+    }
+
+    [Fact]
+    public async Task Start_WhileAStopIsUnderWay_IsCarriedOutAfterIt()
+    {
+        await using var app = await TestApp.StartAsync(builder => builder.AddExecutable(
+            "slow", "sh", ".", "-c", "trap 'echo asked; while [ ! -e \"$GO\" ]; do sleep 0.1; done; exit 0' TERM; "
+                + "echo up; while :; do sleep 0.1; done").WithEnvironment("GO", _gate));
+        await app.SaysAsync("slow", "up");
+        var first = await app.PidAsync("slow");
+        var stopping = app.CommandAsync("slow", KnownResourceCommands.StopCommand);
+        await app.SaysAsync("slow", "asked");
+        await app.CommandAsync("slow", KnownResourceCommands.StartCommand);
+        await File.WriteAllTextAsync(_gate, "", Cancellation);
+        await stopping;
+        await app.EventAsync("slow", e => e.Snapshot.Properties.Length > 0 && TestApp.Pid(e) != first);
     }
 
     [Fact]

@@ -86,6 +86,7 @@ public sealed class OutsideServerTests
             var cache = builder.AddRedis("cache", password: builder.AddParameter("pass", secret: true));
             builder.AddExecutable("reader", "sh", ".", "-c", "echo $CACHE_URI").WithReference(cache);
         });
+        await app.HealthyAsync("cache");
         var said = await app.SaysAsync("reader");
         Assert.StartsWith("redis://:a%40b%2Fc%3Ad%20e@", said, StringComparison.Ordinal);
     }

@@ -60,6 +60,7 @@ public sealed class HistoryTests(AppHostFixture system)
         var rows = csv.GetRecords<dynamic>().Select(row => (IDictionary<string, object>)row).ToList();
         Assert.Equal(2, rows.Count);
         Assert.Equal("'=1+1, \"quoted\"\nline", rows[0]["reason"]);
+        Assert.Equal("-1", rows[0]["amount"]);
     }
 
     [Theory]

@@ -121,10 +121,11 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         await ConnectedCacheAsync();
         const string Forged = "999999:1:1:forged";
         await HoldAsync(account, Forged);
+        using var patience = new CancellationTokenSource(Timeout);
         string held;
         while ((held = await servers.HeldBalanceAsync(account)) == Forged)
         {
-            Cancellation.ThrowIfCancellationRequested(); // The cache rests: nobody has looked at it yet.
+            patience.Token.ThrowIfCancellationRequested(); // The cache rests: nobody has looked at it yet.
         }
 
         Assert.StartsWith("1:4000:", held, StringComparison.Ordinal);
@@ -181,10 +182,12 @@ public sealed class BalanceCacheTests(ServersFixture servers)
     /// </summary>
     private static async Task ConnectAsync(BalanceCache cache)
     {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(Timeout);
         var probe = ServersFixture.NewAccount();
         while (await cache.GetAsync(probe) is null)
         {
-            Cancellation.ThrowIfCancellationRequested();
+            patience.Token.ThrowIfCancellationRequested();
             await cache.SetAsync(probe, new Balance(1, 1));
         }
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Ledger.Service;
 using Ledger.Service.Transfers;
@@ -27,9 +28,28 @@ public sealed class MetricsTests(ServersFixture servers)
         Assert.Equal(100, seen.Sum("ledger.tokens", "kind=charge"));
         Assert.Equal(1, seen.Sum("ledger.transfers", "kind=refund"));
         Assert.Equal(30, seen.Sum("ledger.tokens", "kind=refund"));
-        Assert.Equal(1, seen.Sum("ledger.refusals", "kind=charge,reason=exists"));
+        Assert.Equal(1, seen.Sum("ledger.replays", "kind=charge"));
         Assert.Equal(1, seen.Sum("ledger.refusals", "kind=charge,reason=insufficient_tokens"));
         Assert.Equal(3, seen.Count("ledger.operation.duration", "operation=charge"));
+    }
+
+    [Fact]
+    public async Task Trace_OfACharge_ReachesTheStatement()
+    {
+        var ended = new ConcurrentBag<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name is "Npgsql" or nameof(MetricsTests),
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = ended.Add,
+        };
+        ActivitySource.AddActivityListener(listener);
+        using var source = new ActivitySource(nameof(MetricsTests));
+        using var request = source.StartActivity("request");
+        await servers.Ledger.DebitAsync(
+            new TransferRequest(Guid.NewGuid(), ServersFixture.NewAccount(), 100, TransferKind.Charge), Cancellation);
+        Assert.Contains(ended, span => span.TraceId == request!.TraceId
+            && span.TagObjects.Any(tag => $"{tag.Value}".Contains("UPDATE accounts", StringComparison.Ordinal)));
     }
 
     [Fact]

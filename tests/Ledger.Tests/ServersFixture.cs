@@ -120,13 +120,16 @@ public sealed class ServersFixture : IAsyncLifetime
     }
 
     /// <summary>
-    /// Opens an account and reads its balance until the cache holds it: the cache may be resting, because Redis was slow
-    /// for a moment.
+    /// Opens an account and reads its balance until the cache holds it: the cache may be resting, because Redis was
+    /// slow for a moment.
     /// </summary>
     internal async Task<string> HeldBalanceAsync(long account)
     {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(StartTimeout);
         while (true)
         {
+            patience.Token.ThrowIfCancellationRequested();
             await Ledger.GetBalanceAsync(account, TestContext.Current.CancellationToken);
             if (await Redis.GetDatabase().StringGetAsync($"balance:{account}") is { HasValue: true } held)
             {

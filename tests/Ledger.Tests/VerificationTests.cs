@@ -32,7 +32,8 @@ public sealed class VerificationTests(ServersFixture servers)
     [InlineData("UPDATE transfers SET balance_after = 1 WHERE version = 2", "transfer", "it must be 3900")]
     [InlineData("DELETE FROM transfers WHERE version = 2", "transfer", "2 is missing")]
     [InlineData("UPDATE transfers SET charge_id = id WHERE kind = 3", "transfer", "which is not there")]
-    [InlineData("UPDATE transfers SET amount = 5, balance_after = 3995 WHERE version = 2", "transfer", "it took 5")]
+    [InlineData("UPDATE transfers SET amount = 5, balance_after = 3995 WHERE version = 2", "transfer", "5 are left")]
+    [InlineData("UPDATE transfers SET refundable = 77 WHERE version = 3", "transfer", "40 of 77 tokens, 100 are left")]
     public async Task Verify_AfterAnAlteration_NamesTheRow(string alteration, string row, string problem)
     {
         await using var books = await NewBooksAsync();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -18,6 +19,9 @@ internal sealed class ReplicaRunner(
     private const int MaxFailuresInARow = 5;
     private const int LastLines = 10;
 
+    /// <summary>How long a process has to run to be a success, where no health check says so.</summary>
+    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan ProbeWhileStarting = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan ProbeWhileHealthy = TimeSpan.FromSeconds(2);
@@ -37,12 +41,17 @@ internal sealed class ReplicaRunner(
     public string Id { get; } = replicas == 1 ? resource.Name : $"{resource.Name}-{replica + 1}";
 
     /// <summary>
-    /// A program that ends has done its work, and so has what others wait for the end of; a service or server that ends
-    /// has died.
+    /// A program that ends has done its work, and so has what others wait for the end of, or what is started by hand; a
+    /// service or server that ends has died.
     /// </summary>
-    private bool IsMeantToStay => resource is not ExecutableResource && !services.Model.Resources
-        .SelectMany(other => other.Annotations.OfType<WaitAnnotation>())
-        .Any(wait => wait.WaitType == WaitType.WaitForCompletion && wait.Resource == resource);
+    private bool IsMeantToStay => resource is not ExecutableResource
+        && !resource.Annotations.OfType<ExplicitStartupAnnotation>().Any()
+        && !services.Model.Resources
+            .SelectMany(other => other.Annotations.OfType<WaitAnnotation>())
+            .Any(wait => wait.WaitType == WaitType.WaitForCompletion && wait.Resource == resource);
+
+    /// <summary>Somebody relies on it: it has died even when it ended politely.</summary>
+    private bool Listens => resource.Annotations.OfType<EndpointAnnotation>().Any();
 
     /// <summary>Whether a name or id means this replica.</summary>
     public bool Answers(string resourceId) => resourceId.Equals(Id, StringComparison.OrdinalIgnoreCase)
@@ -62,15 +71,8 @@ internal sealed class ReplicaRunner(
     /// <summary>Lets a stopped replica start.</summary>
     public Task StartAsync()
     {
-        lock (_lock)
-        {
-            _stopAsked = false;
-            if (_down.Task.IsCompleted)
-            {
-                _startAsked.Writer.TryWrite(true);
-            }
-        }
-
+        // It is taken when the replica is down. One that runs takes none: what was asked before a run is forgotten.
+        _startAsked.Writer.TryWrite(true);
         return Task.CompletedTask;
     }
 
@@ -83,6 +85,7 @@ internal sealed class ReplicaRunner(
         lock (_lock)
         {
             _stopAsked = true;
+            _startAsked.Reader.TryRead(out _); // It came before this stop.
             process = _process;
             down = _down.Task;
         }
@@ -103,7 +106,7 @@ internal sealed class ReplicaRunner(
     {
         if (!startNow)
         {
-            await _startAsked.Reader.ReadAsync(stopping);
+            await TakeStartAsync(stopping);
         }
 
         try
@@ -126,6 +129,7 @@ internal sealed class ReplicaRunner(
         {
             lock (_lock)
             {
+                _startAsked.Reader.TryRead(out _);
                 _down = _down.Task.IsCompleted ? NewSource(completed: false) : _down;
             }
 
@@ -135,11 +139,11 @@ internal sealed class ReplicaRunner(
             {
                 failures = 0;
             }
-            else if (stopping.IsCancellationRequested || _stopAsked || end.ExitCode == 0 || !IsMeantToStay)
+            else if (IsDone(end, stopping))
             {
-                var asked = _stopAsked || stopping.IsCancellationRequested || end.ExitCode == 0;
+                var isFine = _stopAsked || stopping.IsCancellationRequested || end.ExitCode == 0;
                 await PublishEndAsync(
-                    asked ? KnownResourceStates.Finished : KnownResourceStates.Exited, end.ExitCode, stopping);
+                    isFine ? KnownResourceStates.Finished : KnownResourceStates.Exited, end.ExitCode, stopping);
                 failures = 0;
             }
             else
@@ -161,8 +165,20 @@ internal sealed class ReplicaRunner(
             }
 
             _down.TrySetResult();
-            await _startAsked.Reader.ReadAsync(stopping);
+            await TakeStartAsync(stopping);
             told = true;
+        }
+    }
+
+    private bool IsDone(End end, CancellationToken stopping) => stopping.IsCancellationRequested || _stopAsked
+        || !IsMeantToStay || (end.ExitCode == 0 && !Listens);
+
+    private async Task TakeStartAsync(CancellationToken stopping)
+    {
+        await _startAsked.Reader.ReadAsync(stopping);
+        lock (_lock)
+        {
+            _stopAsked = false;
         }
     }
 
@@ -221,10 +237,11 @@ internal sealed class ReplicaRunner(
             Properties = [new ResourcePropertySnapshot(PidProperty, process.Id)],
         });
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        var began = Stopwatch.GetTimestamp();
         var watching = WatchHealthAsync(ended.Token);
         var exitCode = await process.Exited;
         await ended.CancelAsync();
-        var wasHealthy = await watching;
+        var wasHealthy = await watching || Stopwatch.GetElapsedTime(began) > Settled;
         lock (_lock)
         {
             _process = null;
@@ -272,7 +289,7 @@ internal sealed class ReplicaRunner(
     }
 
     /// <summary>Publishes each change of health until the process ends.</summary>
-    /// <returns>Whether it ever was healthy.</returns>
+    /// <returns>Whether a health check has ever passed.</returns>
     private async Task<bool> WatchHealthAsync(CancellationToken ended)
     {
         var probes = resource.Annotations.OfType<HealthProbeAnnotation>().ToList();
@@ -289,13 +306,13 @@ internal sealed class ReplicaRunner(
                 }
 
                 ended.ThrowIfCancellationRequested();
-                if (now != before)
+                if (now != before && !_stopAsked)
                 {
                     before = now;
                     await PublishAsync(KnownResourceStates.Running, now);
                 }
 
-                wasHealthy |= now == HealthStatus.Healthy;
+                wasHealthy |= probes.Count > 0 && now == HealthStatus.Healthy;
                 await Task.Delay(now == HealthStatus.Healthy ? ProbeWhileHealthy : ProbeWhileStarting, ended);
             }
         }

@@ -26,7 +26,7 @@ internal sealed class Watchdog : IDisposable
         while read -r id signal; do
             case $id in
                 +*) id=${id#+}; all="$all $id:$(started "$id"):$signal" ;;
-                =*) folder=${id#=} ;;
+                =*) folder="${id#=}${signal:+ $signal}" ;;
                 -*) left=""; for p in $all; do [ "${p%%:*}" = "${id#-}" ] || left="$left $p"; done; all=$left ;;
             esac
         done
@@ -76,7 +76,7 @@ internal sealed class Watchdog : IDisposable
     /// <param name="id">Its id.</param>
     public void Forget(int id) => Write($"-{id}");
 
-    /// <summary>Takes a folder away when the AppHost has ended. Its path has no white space.</summary>
+    /// <summary>Takes a folder away when the AppHost has ended.</summary>
     /// <param name="folder">The folder.</param>
     public void Remove(string folder) => Write($"={folder}");
 
