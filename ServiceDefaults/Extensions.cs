@@ -3,9 +3,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Http.Resilience;
-using Polly;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
 using OpenTelemetry;
@@ -45,6 +45,8 @@ public static class Extensions
         builder.Services.ConfigureHttpJsonOptions(options =>
             options.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
         builder.Services.AddServiceDiscovery();
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<Replicas>();
         builder.Services.ConfigureHttpClientDefaults(http =>
         {
             // A repeated POST could charge twice; calls that may be repeated are PUTs that name what they create.
@@ -54,18 +56,10 @@ public static class Extensions
                 options.Retry.DisableFor(HttpMethod.Post, HttpMethod.Patch);
                 options.Retry.MaxRetryAttempts = 2;
                 options.Retry.Delay = TimeSpan.FromMilliseconds(100);
-                // Where nobody listens a replica is down. The next attempt goes to another one: there is no need to
-                // wait, nor to break the circuit to those that live.
-                var asTheServerSays = options.Retry.DelayGenerator; // Retry-After
-                options.Retry.DelayGenerator = attempt => IsNobodyThere(attempt.Outcome) || asTheServerSays is null
-                    ? new(IsNobodyThere(attempt.Outcome) ? TimeSpan.Zero : null)
-                    : asTheServerSays(attempt);
-                options.CircuitBreaker.ShouldHandle = outcome => new(
-                    HttpClientResiliencePredicates.IsTransient(outcome.Outcome) && !IsNobodyThere(outcome.Outcome));
                 options.AttemptTimeout.Timeout = TimeSpan.FromSeconds(3);
                 options.TotalRequestTimeout.Timeout = TimeSpan.FromSeconds(8);
             });
-            http.AddServiceDiscovery();
+            http.AddReplicas();
         });
         builder.Services.Configure<KestrelServerOptions>(options =>
         {
@@ -150,7 +144,4 @@ public static class Extensions
         app.MapHealthChecks(AlivePath, new HealthCheckOptions { Predicate = check => check.Tags.Contains("live") });
         return app;
     }
-
-    private static bool IsNobodyThere(Outcome<HttpResponseMessage> outcome) =>
-        outcome.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError };
 }

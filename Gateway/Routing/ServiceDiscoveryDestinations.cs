@@ -23,21 +23,12 @@ internal sealed class ServiceDiscoveryDestinations(ServiceEndpointResolver resol
             changes.Add(source.ChangeToken);
             foreach (var endpoint in source.Endpoints)
             {
-                var address = Address(endpoint, service);
+                var address = endpoint.AddressOf(service);
                 resolved[$"{name}[{address}]"] = destination with { Address = address };
             }
         }
 
         return new ResolvedDestinationCollection(resolved, new CompositeChangeToken(changes));
-    }
-
-    private static string Address(ServiceEndpoint endpoint, Uri service)
-    {
-        // An endpoint is "host:port", or a URL when the service was given as one.
-        var text = endpoint.ToString()!;
-        return text.Contains("://", StringComparison.Ordinal)
-            ? text
-            : $"{service.Scheme}://{text}{service.PathAndQuery}";
     }
 }
 

@@ -102,7 +102,7 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
                 $"transfer {row.GetGuid(0)}",
                 row.IsDBNull(2) ? $"it gives back charge {row.GetGuid(1)}, which is not there"
                 : !row.GetBoolean(2) ? $"it gives back charge {row.GetGuid(1)} to another account"
-                : $"it gives back {row.GetInt64(4)} of {row.GetInt64(3)} tokens, {row.GetInt64(5)} are left of the charge");
+                : $"it gives back {row.GetInt64(4)} of {row.GetInt64(3)} tokens, {row.GetInt64(5)} are left");
         }
     }
 

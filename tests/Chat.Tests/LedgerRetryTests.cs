@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Hosting.Internal;
 using Chat.Service;
 using Chat.Service.Chats;
@@ -42,13 +44,38 @@ public sealed class LedgerRetryTests(ChatDatabase database)
         Assert.Equal(row.Status is ChatStatus.Completed ? 3900 : 4000, ledger.Balance);
     }
 
-    private static IHost CreateHost(Uri address)
+    /// <summary>
+    /// Calls that find nobody go to the next replica at once: they are no lost answers, after which a charge would be
+    /// undone.
+    /// </summary>
+    [Fact]
+    public async Task Charge_WhenOneOfTwoReplicasIsDown_IsAnsweredByTheOther()
+    {
+        await using var ledger = await TestLedger.StartAsync();
+        using var bound = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        bound.Bind(new IPEndPoint(IPAddress.Loopback, 0)); // Nobody listens there, and nobody else will.
+        using var host = CreateHost(ledger.Address, new Uri($"http://{bound.LocalEndPoint}"));
+        var client = host.Services.GetRequiredService<LedgerClient>();
+        foreach (var id in Enumerable.Range(0, 10).Select(_ => Guid.NewGuid()))
+        {
+            var charge = new ChatCharge(id, UserId: 9, "hello", Cost: 1);
+            var first = await client.ChargeAsync(charge, TestContext.Current.CancellationToken).Soon();
+            Assert.Equal(ChargeStatus.Created, first.Status);
+            var again = await client.ChargeAsync(charge, TestContext.Current.CancellationToken).Soon();
+            Assert.Equal(ChargeStatus.Exists, again.Status);
+        }
+
+        Assert.Equal(20, ledger.Asked.Count());
+    }
+
+    private static IHost CreateHost(Uri address, Uri? dead = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new());
         builder.Logging.ClearProviders();
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["services:ledger:http:0"] = address.ToString(),
+            ["services:ledger:http:1"] = dead?.ToString(),
             ["services:identity:http:0"] = address.ToString(),
             ["Ledger:ClientSecret"] = "secret",
         });
