@@ -5,8 +5,8 @@ using Microsoft.Extensions.ServiceDiscovery;
 namespace Microsoft.Extensions.Hosting;
 
 /// <summary>
-/// Which replica a call to another service goes to: each in its turn. One where nobody listens is left out for a second,
-/// and the call goes to the next at once, which is safe for any method: nothing has been sent.
+/// Which replica a call to another service goes to: each in its turn. One where nobody listens is left out for one
+/// second, and the call goes to the next at once, which is safe for any method: nothing has been sent.
 /// </summary>
 /// <param name="resolver">Knows the replicas.</param>
 /// <param name="time">Tells the time.</param>
