@@ -14,6 +14,10 @@ internal sealed class LedgerOptions
     [MinLength(32, ErrorMessage = "'Ledger:CacheKey' is too short: it needs 32 characters or more.")]
     public string CacheKey { get; init; } = "";
 
+    /// <summary>How long a call waits for Redis, at most once or twice in a request.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:00:10", ErrorMessage = "'Ledger:CachePatience' is 10 ms to 10 s.")]
+    public TimeSpan CachePatience { get; init; } = TimeSpan.FromMilliseconds(100);
+
     /// <summary>How often one of the replicas verifies the books, for the metric <c>ledger.drift</c>.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00", ErrorMessage = "'Ledger:VerifyEvery' is 1 second to 1 day.")]
     public TimeSpan VerifyEvery { get; init; } = TimeSpan.FromMinutes(10);

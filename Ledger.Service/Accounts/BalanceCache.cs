@@ -10,7 +10,7 @@ namespace Ledger.Service.Accounts;
 /// <summary>
 /// Balances in Redis, for reads only: no decision is ever made on them. Each value carries the account's version, and
 /// an older version never replaces a newer one, whatever the order in which replicas write. Without Redis every call is
-/// a miss. A Redis that does not answer costs the calls of that moment <see cref="Patience"/> and is then left alone
+/// a miss. A Redis that does not answer costs the calls of that moment a little patience and is then left alone
 /// until it answers a ping, which no caller waits for; then it gets what it has missed. What can be seen meanwhile by
 /// others, who may still reach it, is in docs/ledger.md.
 /// </summary>
@@ -24,7 +24,6 @@ internal sealed class BalanceCache(
     /// <summary>The beginning of every key; the account follows.</summary>
     public const string KeyPrefix = "balance:";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan PingInterval = TimeSpan.FromMilliseconds(500);
 
@@ -52,6 +51,7 @@ internal sealed class BalanceCache(
         return 0
         """;
 
+    private readonly TimeSpan _patience = options.Value.CachePatience;
     private readonly SignedBalance _values = new(Encoding.UTF8.GetBytes(options.Value.CacheKey), time);
 
     // Connecting waits for the server; until it is done every call is a miss.
@@ -164,13 +164,13 @@ internal sealed class BalanceCache(
         try
         {
             var redis = (await _connection.Value).GetDatabase();
-            await redis.PingAsync().WaitAsync(Patience, cancellationToken);
+            await redis.PingAsync().WaitAsync(_patience, cancellationToken);
             foreach (var (account, missed) in _missed)
             {
                 if (time.GetUtcNow() - missed.At < SignedBalance.Lifetime)
                 {
                     await SetIfNewerAsync(redis, account, missed.Balance, isLate: true)
-                        .WaitAsync(Patience, cancellationToken);
+                        .WaitAsync(_patience, cancellationToken);
                 }
 
                 _missed.TryRemove(new(account, missed)); // Unless a newer one has been missed meanwhile.
@@ -208,7 +208,7 @@ internal sealed class BalanceCache(
         try
         {
             // The client looks at its own time-outs once a second only.
-            await call(redis).WaitAsync(Patience);
+            await call(redis).WaitAsync(_patience);
             return true;
         }
         catch (RedisServerException exception)

@@ -135,7 +135,8 @@ public sealed class BalanceCacheTests(ServersFixture servers)
     public async Task Ledger_WithARedisThatStalls_AnswersAndTellsItLater()
     {
         await using var own = await OwnRedis.StartAsync();
-        using var cache = ServersFixture.NewCache(own.Connection);
+        using var cache = ServersFixture.NewCache(
+            own.Connection, settings: new() { CacheKey = ServersFixture.Settings.CacheKey });
         await cache.StartAsync(Cancellation);
         await ConnectAsync(cache);
         var ledger = ServersFixture.NewLedger(servers.Database, cache);

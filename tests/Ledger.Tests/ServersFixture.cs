@@ -23,7 +23,11 @@ public sealed class ServersFixture : IAsyncLifetime
     private static long s_lastAccount;
 
     /// <summary>As the AppHost would set it.</summary>
-    internal static LedgerOptions Settings { get; } = new() { CacheKey = new string('k', 32) };
+    internal static LedgerOptions Settings { get; } = new()
+    {
+        CacheKey = new string('k', 32),
+        CachePatience = TimeSpan.FromSeconds(10), // A busy machine is no silent Redis.
+    };
 
     private DistributedApplication? _app;
     private BalanceCache? _cache;
@@ -86,13 +90,14 @@ public sealed class ServersFixture : IAsyncLifetime
         Options.Create(Settings));
 
     /// <summary>A cache on a connection; null is a Redis that cannot be reached.</summary>
-    internal static BalanceCache NewCache(IConnectionMultiplexer? redis, TimeProvider? time = null)
+    internal static BalanceCache NewCache(
+        IConnectionMultiplexer? redis, TimeProvider? time = null, LedgerOptions? settings = null)
     {
         var services = new ServiceCollection();
         services.AddSingleton(_ => redis ?? throw new RedisException("None."));
         return new BalanceCache(
             services.BuildServiceProvider(),
-            Options.Create(Settings),
+            Options.Create(settings ?? Settings),
             NewMetrics(),
             time ?? TimeProvider.System,
             NullLogger<BalanceCache>.Instance);
