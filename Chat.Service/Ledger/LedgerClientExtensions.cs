@@ -11,7 +11,6 @@ internal static class LedgerClientExtensions
     {
         builder.Services.AddOptions<LedgerClientOptions>()
             .BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ServiceTokens>();
         builder.Services.AddTransient<ServiceTokenHandler>();
         builder.Services.AddHttpClient(

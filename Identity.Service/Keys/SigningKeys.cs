@@ -72,7 +72,6 @@ internal static class SigningKeysExtensions
     /// <param name="builder">The service's builder.</param>
     public static void AddSigningKeys(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SigningKeys>();
         builder.Services.AddOptions<OpenIddictServerOptions>()
             .Configure<SigningKeys>((options, keys) => keys.Configure(options));

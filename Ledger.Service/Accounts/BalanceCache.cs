@@ -241,7 +241,6 @@ internal static class BalanceCacheExtensions
             options.AbortOnConnectFail = false;
             options.BacklogPolicy = BacklogPolicy.FailFast;
         });
-        builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<BalanceCache>();
         builder.Services.AddHostedService(services => services.GetRequiredService<BalanceCache>());
     }
