@@ -8,7 +8,6 @@ var replicas = builder.Configuration.GetValue("Replicas", 1);
 var storage = builder.Configuration.GetValue("Storage", "persistent");
 
 var adminUsername = builder.AddParameter("admin-username", "admin", publishValueAsDefault: true);
-var adminPassword = Secret("admin-password");
 var chatClientSecret = Secret("chat-client-secret");
 var ledgerCacheKey = Secret("ledger-cache-key");
 
@@ -27,7 +26,8 @@ var cache = builder.AddRedis("cache");
 
 var identity = builder.AddProject<Projects.Identity_Service>("identity")
     .WithReference(identityDb).WaitFor(identityDb)
-    .WithEnvironment("Admin__Username", adminUsername).WithEnvironment("Admin__Password", adminPassword)
+    .WithEnvironment("Admin__Username", adminUsername).WithEnvironment("Admin__Password", Secret("admin-password"))
+    .WithEnvironment("Auth__KeyProtectionSecret", Secret("identity-key-secret"))
     .WithEnvironment("Clients__chat__Secret", chatClientSecret)
     .WithHttpHealthCheck("/health").WithReplicas(replicas);
 

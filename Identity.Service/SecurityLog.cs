@@ -40,4 +40,11 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
         "User {UserId} has the name Admin:Username and not the role, and is not given it. Choose another name.",
         EventName = "AdminNameTaken")]
     public partial void AdminNameTaken(long userId);
+
+    [LoggerMessage(
+        1020,
+        LogLevel.Warning,
+        "A refresh token was used again: the family {FamilyId} is revoked",
+        EventName = "TokenReplayed")]
+    public partial void TokenReplayed(string familyId);
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
@@ -37,18 +38,39 @@ public static class Tokens
 
     /// <summary>The policy, by name, for calls between services. Needs <see cref="LedgerScope"/>.</summary>
     public const string LedgerPolicy = "ledger";
+
+    /// <summary>How far the clocks of two machines may differ.</summary>
+    public static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How often a service asks for the keys unless <c>Auth:KeyRefreshInterval</c> says otherwise. Identity.Service
+    /// publishes a key for longer than twice this, a day by default, before it signs with it.
+    /// </summary>
+    public static readonly TimeSpan DefaultKeyRefreshInterval = TimeSpan.FromMinutes(5);
+
+    /// <summary>The shortest <c>Auth:KeyRefreshInterval</c>.</summary>
+    public static readonly TimeSpan MinKeyRefreshInterval = TimeSpan.FromSeconds(2);
+
+    /// <summary>The longest <c>Auth:KeyRefreshInterval</c>.</summary>
+    public static readonly TimeSpan MaxKeyRefreshInterval = TimeSpan.FromHours(12);
+
+    /// <summary>What <c>Auth:KeyRefreshInterval</c> may be, in words.</summary>
+    public const string KeyRefreshIntervalRule = "Auth:KeyRefreshInterval must be from 2 seconds to 12 hours.";
 }
 
 /// <summary>JWT validation, the same in the gateway and in every service.</summary>
 public static class Authentication
 {
+    private static readonly TimeSpan MaxRefreshPause = TimeSpan.FromSeconds(10);
+
     /// <summary>
     /// Accepts access tokens (RFC 9068: <c>at+jwt</c>, RS256) of Identity.Service, whose keys are read from its
     /// discovery document, and adds the policies <see cref="Tokens.UserPolicy"/>, <see cref="Tokens.AdminPolicy"/> and
     /// <see cref="Tokens.LedgerPolicy"/>.
     /// </summary>
     /// <param name="builder">
-    /// The service's builder; <c>Auth:Issuer</c> and <c>Auth:Authority</c> are read from it.
+    /// The service's builder; <c>Auth:Issuer</c>, <c>Auth:Authority</c> and <c>Auth:KeyRefreshInterval</c> are read
+    /// from it.
     /// </param>
     /// <returns>The same builder.</returns>
     public static TBuilder AddTokenAuthentication<TBuilder>(this TBuilder builder)
@@ -56,6 +78,12 @@ public static class Authentication
     {
         var issuer = builder.Configuration["Auth:Issuer"] ?? Tokens.DefaultIssuer;
         var authority = builder.Configuration["Auth:Authority"] ?? Tokens.DefaultIssuer;
+        var keyRefreshInterval = builder.Configuration.GetValue(
+            "Auth:KeyRefreshInterval", Tokens.DefaultKeyRefreshInterval);
+        if (keyRefreshInterval < Tokens.MinKeyRefreshInterval || keyRefreshInterval > Tokens.MaxKeyRefreshInterval)
+        {
+            throw new OptionsValidationException("Auth", typeof(JwtBearerOptions), [Tokens.KeyRefreshIntervalRule]);
+        }
 
         builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
         // AddAuthentication brings data protection, for cookies. Here are none, and no key need be made at start.
@@ -72,17 +100,25 @@ public static class Authentication
                 options.RequireHttpsMetadata = false; // Discovery stays inside the system; TLS ends at the gateway.
                 options.Backchannel = clients.CreateClient(nameof(JwtBearerOptions.Backchannel));
                 options.MapInboundClaims = false;
+                // The least pause between two questions for the keys: for those of KeyRefresh, and for those after a
+                // token with an unknown key. Anybody can send such tokens.
+                options.RefreshInterval = Min(keyRefreshInterval / 2, MaxRefreshPause);
                 options.TokenValidationParameters = new TokenValidationParameters
                 {
                     ValidIssuer = issuer,
                     ValidAudience = Tokens.Audience,
                     ValidTypes = ["at+jwt"],
                     ValidAlgorithms = [SecurityAlgorithms.RsaSha256],
-                    ClockSkew = TimeSpan.FromSeconds(30),
+                    // Every token names its key. One that names none or another is not tried with all of them.
+                    TryAllIssuerSigningKeys = false,
+                    ClockSkew = Tokens.ClockSkew,
                     NameClaimType = "name",
                     RoleClaimType = "role",
                 };
             });
+
+        builder.Services.AddHostedService(services => new KeyRefresh(
+            services.GetRequiredService<IOptionsMonitor<JwtBearerOptions>>(), keyRefreshInterval));
 
         // A service that has never seen the keys would call good tokens bad. Once seen they are kept, whatever happens.
         builder.Services.AddHealthChecks().AddCheck<SigningKeysCheck>("signing keys");
@@ -103,6 +139,24 @@ public static class Authentication
     public static long GetUserId(this ClaimsPrincipal user) =>
         long.Parse(user.FindFirstValue("sub")!, NumberStyles.None, CultureInfo.InvariantCulture);
 
+    /// <summary>
+    /// Asks for the keys regularly, so that a new one is known before it signs anything. JwtBearer by itself does not
+    /// see to that: it asks every 12 hours, only when a request comes, and lets that request go by the old keys. Its
+    /// answer to an unknown key is to ask after it has refused the request.
+    /// </summary>
+    private sealed class KeyRefresh(IOptionsMonitor<JwtBearerOptions> options, TimeSpan interval) : BackgroundService
+    {
+        protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+        {
+            using var timer = new PeriodicTimer(interval);
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
+                // In the background. When that fails the keys of before stay, and the next tick asks again.
+                options.Get(JwtBearerDefaults.AuthenticationScheme).ConfigurationManager!.RequestRefresh();
+            }
+        }
+    }
+
     private sealed class SigningKeysCheck(IOptionsMonitor<JwtBearerOptions> options) : IHealthCheck
     {
         public async Task<HealthCheckResult> CheckHealthAsync(
@@ -120,6 +174,8 @@ public static class Authentication
             }
         }
     }
+
+    private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
     private static bool IsDataProtectionAtStart(ServiceDescriptor service) =>
         service.ServiceType == typeof(IHostedService)

@@ -11,7 +11,9 @@ public sealed class ChatClientOptions
     public string Secret { get; set; } = "";
 }
 
-/// <summary>The services that may ask for tokens of their own (client credentials, RFC 6749, 4.4).</summary>
+/// <summary>
+/// The services that may ask for tokens of their own (client credentials, RFC 6749, 4.4) and about those of others.
+/// </summary>
 /// <param name="options">The client's secret.</param>
 /// <param name="applications">OpenIddict's clients.</param>
 internal sealed class ServiceClients(
@@ -20,7 +22,7 @@ internal sealed class ServiceClients(
     /// <summary>The id of Chat.Service, <c>sub</c> of its tokens.</summary>
     public const string ChatId = "chat";
 
-    /// <summary>Creates the client, or brings its secret up to date. The caller holds the lock.</summary>
+    /// <summary>Creates the client, or brings it up to date. The caller holds the lock.</summary>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
@@ -29,7 +31,8 @@ internal sealed class ServiceClients(
         {
             await applications.CreateAsync(Describe(), cancellationToken);
         }
-        else if (!await applications.ValidateClientSecretAsync(existing, options.Value.Secret, cancellationToken))
+        else if (!await applications.ValidateClientSecretAsync(existing, options.Value.Secret, cancellationToken)
+            || !Describe().Permissions.SetEquals(await applications.GetPermissionsAsync(existing, cancellationToken)))
         {
             await applications.UpdateAsync(existing, Describe(), cancellationToken);
         }
@@ -44,6 +47,8 @@ internal sealed class ServiceClients(
         Permissions =
         {
             Permissions.Endpoints.Token,
+            Permissions.Endpoints.Introspection,
+            Permissions.Endpoints.Revocation,
             Permissions.GrantTypes.ClientCredentials,
             Permissions.Prefixes.Scope + Tokens.LedgerScope,
         },

@@ -10,7 +10,9 @@ public enum KeyUse
     Encryption = 2,
 }
 
-/// <summary>A key of all replicas, a row of <c>signing_keys</c>. The newest of each use is the one in use.</summary>
+/// <summary>
+/// A key of all replicas, a row of <c>signing_keys</c>. <see cref="KeySchedule"/> says when it does what.
+/// </summary>
 public sealed class SigningKey
 {
     /// <summary>Counts up with age: the highest is the newest.</summary>
@@ -22,6 +24,9 @@ public sealed class SigningKey
     /// <summary>The key, protected by data protection: PKCS #8 when signing, raw bytes when encryption.</summary>
     public required byte[] ProtectedKey { get; init; }
 
-    /// <summary>When it was made.</summary>
+    /// <summary>When it was made, and from when on it is published.</summary>
     public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>From when on it signs (or encrypts), until the next one does.</summary>
+    public DateTimeOffset SignsFrom { get; init; }
 }

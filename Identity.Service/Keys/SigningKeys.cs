@@ -1,89 +1,176 @@
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
 using Microsoft.IdentityModel.Tokens;
 using OpenIddict.Server;
 
 namespace Identity.Service;
 
-/// <summary>The keys that sign and encrypt tokens, in memory once loaded.</summary>
+/// <summary>The keys that sign and encrypt tokens, in memory once loaded, and OpenIddict's when they change.</summary>
 /// <param name="protection">Protects the keys at rest.</param>
+/// <param name="auth">How long keys and tokens live.</param>
 /// <param name="clock">Dates new keys.</param>
-internal sealed class SigningKeys(IDataProtectionProvider protection, TimeProvider clock)
+internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOptions auth, TimeProvider clock)
+    : IOptionsChangeTokenSource<OpenIddictServerOptions>
 {
     private const int RsaKeyBits = 2048;
     private const int EncryptionKeyBytes = 32;
 
     private readonly IDataProtector _protector = protection.CreateProtector("Identity.Service.SigningKeys.v1");
-    private volatile IReadOnlyList<(KeyUse Use, byte[] Key)>? _keys;
+    private readonly KeySchedule _schedule = new(auth.KeyRotation, auth.RefreshTokenLifetime);
+    private readonly Lock _turn = new();
+    private IReadOnlyList<SigningKey> _rows = [];
+    private volatile IReadOnlyList<LivingKey> _living = [];
+    private ConfigurationReloadToken _changed = new();
 
-    /// <summary>Loads all keys, newest first, and makes those that are missing. The caller holds the lock.</summary>
+    /// <summary>Gets the options' name: OpenIddict has one server.</summary>
+    string IOptionsChangeTokenSource<OpenIddictServerOptions>.Name => Options.DefaultName;
+
+    /// <summary>Reads all keys and uses those whose time it is.</summary>
     /// <param name="db">The database.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task LoadAsync(IdentityDb db, CancellationToken cancellationToken)
+    /// <returns>Whether the next key is due: <see cref="MakeDueAsync"/> makes it.</returns>
+    public async Task<bool> LoadAsync(IdentityDb db, CancellationToken cancellationToken)
     {
-        var rows = await db.SigningKeys.AsNoTracking().OrderByDescending(key => key.Id).ToListAsync(cancellationToken);
-        foreach (var use in Enum.GetValues<KeyUse>().Where(use => rows.TrueForAll(row => row.Use != use)))
+        var rows = await db.SigningKeys.AsNoTracking().ToListAsync(cancellationToken);
+        lock (_turn)
         {
-            var row = new SigningKey { Use = use, ProtectedKey = Create(use), CreatedAt = clock.GetUtcNow() };
-            db.SigningKeys.Add(row);
-            await db.SaveChangesAsync(cancellationToken);
-            rows.Add(row);
+            // One that was read earlier and comes later would lack the newest.
+            _rows = rows.Count >= _rows.Count ? rows : _rows;
         }
 
-        _keys = [.. rows.Select(row => (row.Use, _protector.Unprotect(row.ProtectedKey)))];
+        TakeTurn();
+        return IsNextDue(rows);
     }
 
-    /// <summary>Gives OpenIddict the loaded keys. It signs and encrypts with the first and accepts all.</summary>
+    /// <summary>
+    /// Makes the keys that are due, and loads all. The caller holds the lock: whoever comes second finds them made.
+    /// </summary>
+    /// <param name="db">The database.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The new keys.</returns>
+    public async Task<IReadOnlyList<SigningKey>> MakeDueAsync(IdentityDb db, CancellationToken cancellationToken)
+    {
+        // Those that are there are opened first: with a wrong secret nothing is made that the right one cannot open.
+        if (!await LoadAsync(db, cancellationToken))
+        {
+            return [];
+        }
+
+        // The keys of all uses have their turns together, so that to know one is to know all.
+        var made = Enum.GetValues<KeyUse>().Select(use => Make(use, _rows)).ToList();
+        db.SigningKeys.AddRange(made);
+        await db.SaveChangesAsync(cancellationToken);
+        await LoadAsync(db, cancellationToken);
+        return made;
+    }
+
+    /// <summary>Uses those of the loaded keys whose time it is, and tells OpenIddict when they are others.</summary>
+    public void TakeTurn()
+    {
+        ConfigurationReloadToken changed;
+        lock (_turn)
+        {
+            var now = clock.GetUtcNow();
+            var living = Enum.GetValues<KeyUse>().SelectMany(use => _schedule.Living(Of(use, _rows), now)).ToList();
+            if (living.Select(row => row.Id).SequenceEqual(_living.Select(key => key.Id)))
+            {
+                return;
+            }
+
+            _living = [.. living.Select(row => _living.FirstOrDefault(key => key.Id == row.Id) ?? Open(row))];
+            (changed, _changed) = (_changed, new());
+        }
+
+        changed.OnReload();
+    }
+
+    /// <summary>Gives OpenIddict the keys of now. It signs and encrypts with the first and accepts all.</summary>
     /// <param name="options">OpenIddict's options.</param>
     /// <exception cref="InvalidOperationException">The keys are not loaded yet.</exception>
     public void Configure(OpenIddictServerOptions options)
     {
-        foreach (var (use, key) in _keys ?? throw new InvalidOperationException("The signing keys are not loaded yet."))
+        var living = _living is { Count: > 0 } loaded
+            ? loaded
+            : throw new InvalidOperationException("The signing keys are not loaded yet.");
+        options.SigningCredentials.AddRange(living.Select(key => key.Credentials).OfType<SigningCredentials>());
+        options.EncryptionCredentials.AddRange(living.Select(key => key.Credentials).OfType<EncryptingCredentials>());
+    }
+
+    /// <inheritdoc/>
+    IChangeToken IOptionsChangeTokenSource<OpenIddictServerOptions>.GetChangeToken()
+    {
+        lock (_turn)
         {
-            if (use == KeyUse.Signing)
-            {
-                using var rsa = RSA.Create();
-                rsa.ImportPkcs8PrivateKey(key, out _);
-                options.SigningCredentials.Add(
-                    new(new RsaSecurityKey(rsa.ExportParameters(true)), SecurityAlgorithms.RsaSha256));
-            }
-            else
-            {
-                options.EncryptionCredentials.Add(new(
-                    new SymmetricSecurityKey(key),
-                    SecurityAlgorithms.Aes256KW,
-                    SecurityAlgorithms.Aes256CbcHmacSha512));
-            }
+            return _changed;
         }
     }
 
-    private byte[] Create(KeyUse use)
+    private static IEnumerable<SigningKey> Of(KeyUse use, IEnumerable<SigningKey> rows) =>
+        rows.Where(row => row.Use == use);
+
+    private bool IsNextDue(IReadOnlyList<SigningKey> rows) =>
+        Enum.GetValues<KeyUse>().Any(use => _schedule.IsNextDue(Of(use, rows), clock.GetUtcNow()));
+
+    private SigningKey Make(KeyUse use, IReadOnlyList<SigningKey> rows)
     {
         using var rsa = use == KeyUse.Signing ? RSA.Create(RsaKeyBits) : null;
-        return _protector.Protect(rsa?.ExportPkcs8PrivateKey() ?? RandomNumberGenerator.GetBytes(EncryptionKeyBytes));
+        var key = rsa?.ExportPkcs8PrivateKey() ?? RandomNumberGenerator.GetBytes(EncryptionKeyBytes);
+        var now = clock.GetUtcNow();
+        return new()
+        {
+            Use = use,
+            ProtectedKey = _protector.Protect(key),
+            CreatedAt = now,
+            SignsFrom = _schedule.SignsFrom(Of(use, rows), now),
+        };
     }
+
+    private LivingKey Open(SigningKey row)
+    {
+        byte[] key;
+        try
+        {
+            key = _protector.Unprotect(row.ProtectedKey);
+        }
+        catch (CryptographicException)
+        {
+            const string reason =
+                "The keys in identitydb cannot be read: Auth:KeyProtectionSecret is not the one they were made with.";
+            throw new OptionsValidationException(nameof(AuthOptions), typeof(AuthOptions), [reason]);
+        }
+
+        if (row.Use == KeyUse.Encryption)
+        {
+            return new(row.Id, new EncryptingCredentials(
+                new SymmetricSecurityKey(key), SecurityAlgorithms.Aes256KW, SecurityAlgorithms.Aes256CbcHmacSha512));
+        }
+
+        using var rsa = RSA.Create();
+        rsa.ImportPkcs8PrivateKey(key, out _);
+        return new(row.Id, new SigningCredentials(
+            new RsaSecurityKey(rsa.ExportParameters(true)), SecurityAlgorithms.RsaSha256));
+    }
+
+    /// <summary>A key as OpenIddict wants it.</summary>
+    /// <param name="Id">The row's.</param>
+    /// <param name="Credentials">Signing or encrypting ones.</param>
+    private sealed record LivingKey(long Id, object Credentials);
 }
 
 /// <summary>Registers the keys.</summary>
 internal static class SigningKeysExtensions
 {
-    /// <summary>Adds <see cref="SigningKeys"/>, which OpenIddict reads when its first request comes.</summary>
+    /// <summary>Adds <see cref="SigningKeys"/>, which OpenIddict reads when they change, and their rotation.</summary>
     /// <param name="builder">The service's builder.</param>
     public static void AddSigningKeys(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<SigningKeys>();
+        builder.Services.AddSingleton<IOptionsChangeTokenSource<OpenIddictServerOptions>>(
+            services => services.GetRequiredService<SigningKeys>());
         builder.Services.AddOptions<OpenIddictServerOptions>()
             .Configure<SigningKeys>((options, keys) => keys.Configure(options));
     }
-
-    /// <summary>
-    /// Adds data protection with its key ring in the database. After <see cref="PrepareAtStart"/>: that way its first
-    /// key is made under the lock, and replicas that start together make one, not one each.
-    /// </summary>
-    /// <param name="builder">The service's builder.</param>
-    public static void AddKeyProtection(this IHostApplicationBuilder builder) => builder.Services
-        .AddDataProtection()
-        .SetApplicationName("AspireChat.Identity")
-        .PersistKeysToDbContext<IdentityDb>();
 }

@@ -40,6 +40,10 @@ namespace Identity.Service.Migrations
                         .HasColumnType("bytea")
                         .HasColumnName("protected_key");
 
+                    b.Property<DateTimeOffset>("SignsFrom")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("signs_from");
+
                     b.Property<int>("Use")
                         .HasColumnType("integer")
                         .HasColumnName("use");

@@ -17,6 +17,18 @@ public sealed class AuthOptions
     /// <summary>How long a used refresh token still works, for clients whose answer was lost on the way.</summary>
     public TimeSpan RefreshReuseLeeway { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// Encrypts the data-protection key ring in the database, which protects the signing keys there: at least 32 random
+    /// characters. Only in Development may it be missing; the ring is then readable for whoever reads the database.
+    /// </summary>
+    public string KeyProtectionSecret { get; set; } = "";
+
+    /// <summary>When signing keys change.</summary>
+    public KeyRotationOptions KeyRotation { get; set; } = new();
+
+    /// <summary>How often services ask for the keys. They read the same setting.</summary>
+    public TimeSpan KeyRefreshInterval { get; set; } = Tokens.DefaultKeyRefreshInterval;
+
     /// <summary>Iterations of PBKDF2 with HMAC-SHA512. The default is OWASP's figure.</summary>
     public int PasswordIterations { get; set; } = 210_000;
 }
@@ -27,7 +39,7 @@ internal static class AuthOptionsExtensions
     // An access token cannot be taken back, so its life bounds what a stolen one can do.
     private static readonly TimeSpan MaxAccessTokenLifetime = TimeSpan.FromDays(1);
     private static readonly TimeSpan MaxRefreshTokenLifetime = TimeSpan.FromDays(90);
-    private static readonly TimeSpan MaxReuseLeeway = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan MaxReuseLeeway = TimeSpan.FromSeconds(30);
 
     // NIST SP 800-63B, 5.1.1.2: "at least 10,000 iterations".
     private const int MinPasswordIterations = 10_000;
@@ -37,7 +49,7 @@ internal static class AuthOptionsExtensions
     /// <param name="builder">The service's builder.</param>
     public static void AddAuthOptions(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<AuthOptions>().BindConfiguration("Auth").ValidateOnStart()
+        var options = builder.Services.AddOptions<AuthOptions>().BindConfiguration("Auth").ValidateOnStart()
             .Validate(
                 auth => auth.Issuer is { IsAbsoluteUri: true, Scheme: "http" or "https", Query: "", Fragment: "" }
                     // Validators compare text: 'http://identity' would be written to tokens as 'http://identity/'.
@@ -53,10 +65,11 @@ internal static class AuthOptionsExtensions
             .Validate(
                 auth => auth.RefreshReuseLeeway >= TimeSpan.Zero && auth.RefreshReuseLeeway <= MaxReuseLeeway
                     && auth.RefreshReuseLeeway < auth.RefreshTokenLifetime,
-                "Auth:RefreshReuseLeeway must be from zero to 5 minutes, and less than Auth:RefreshTokenLifetime.")
+                "Auth:RefreshReuseLeeway must be from zero to 30 seconds, and less than Auth:RefreshTokenLifetime.")
             .Validate(
                 auth => auth.PasswordIterations is >= MinPasswordIterations and <= MaxPasswordIterations,
                 "Auth:PasswordIterations must be from 10000 to 10000000.");
+        options.ValidateKeys();
         builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<AuthOptions>>().Value);
     }
 }

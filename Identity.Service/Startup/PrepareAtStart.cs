@@ -1,5 +1,3 @@
-using Microsoft.EntityFrameworkCore;
-
 namespace Identity.Service;
 
 /// <summary>
@@ -9,26 +7,19 @@ namespace Identity.Service;
 /// <param name="services">Where the steps come from.</param>
 internal sealed class PrepareAtStart(IServiceProvider services) : IHostedService
 {
-    /// <summary>The lock's number in identitydb. Any will do as long as it stays the same.</summary>
-    private const long LockId = 0x1DE47171;
-
     /// <inheritdoc/>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await using var scope = services.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
-        await db.Database.OpenConnectionAsync(cancellationToken);
-        await db.Database.ExecuteSqlAsync($"SELECT pg_advisory_lock({LockId})", cancellationToken);
-        try
-        {
-            await scope.ServiceProvider.GetRequiredService<SigningKeys>().LoadAsync(db, cancellationToken);
-            await scope.ServiceProvider.GetRequiredService<ServiceClients>().EnsureAsync(cancellationToken);
-            await scope.ServiceProvider.GetRequiredService<BootstrapAdmin>().EnsureAsync();
-        }
-        finally
-        {
-            await db.Database.ExecuteSqlAsync($"SELECT pg_advisory_unlock({LockId})", CancellationToken.None);
-        }
+        await db.InTurnAsync(
+            async () =>
+            {
+                await scope.ServiceProvider.GetRequiredService<SigningKeys>().MakeDueAsync(db, cancellationToken);
+                await scope.ServiceProvider.GetRequiredService<ServiceClients>().EnsureAsync(cancellationToken);
+                await scope.ServiceProvider.GetRequiredService<BootstrapAdmin>().EnsureAsync();
+            },
+            cancellationToken);
     }
 
     /// <inheritdoc/>

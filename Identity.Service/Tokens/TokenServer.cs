@@ -1,3 +1,4 @@
+using Microsoft.IdentityModel.Tokens;
 using OpenIddict.Server;
 using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
@@ -9,6 +10,9 @@ internal static class TokenServer
 {
     /// <summary>The plain OAuth token endpoint (RFC 6749), first because discovery names the first.</summary>
     public const string TokenPath = "/connect/token";
+
+    /// <summary>Says of a token whether it is good (RFC 7662).</summary>
+    public const string IntrospectionPath = "/connect/introspect";
 
     /// <summary>The token endpoint of the password grant in JSON.</summary>
     public const string LoginPath = "/api/login";
@@ -25,16 +29,22 @@ internal static class TokenServer
     {
         builder.Services.AddExceptionHandler<MalformedForm>();
         builder.Services.AddHostedService<PruneTokens>();
+        builder.Services.AddSingleton<RotateKeys>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<RotateKeys>());
         builder.Services.AddOpenIddict()
             .AddCore(core => core.UseEntityFrameworkCore().UseDbContext<IdentityDb>().ReplaceDefaultEntities<long>())
             .AddServer(server =>
             {
                 server.SetTokenEndpointUris(TokenPath[1..], LoginPath[1..], RefreshPath[1..]);
                 server.SetRevocationEndpointUris("connect/revocation");
+                server.SetIntrospectionEndpointUris(IntrospectionPath[1..]);
                 server.AllowPasswordFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow();
                 server.AcceptAnonymousClients();
                 server.DisableAccessTokenEncryption().UseReferenceRefreshTokens();
                 server.RegisterScopes(Tokens.UserScope, Tokens.LedgerScope);
+                server.AddEventHandler<ProcessAuthenticationContext>(handler => handler
+                    .UseInlineHandler(RefuseNulInClientId)
+                    .SetOrder(int.MinValue));
                 server.AddEventHandler<ProcessSignInContext>(handler => handler
                     .UseInlineHandler(AddRefreshToken)
                     .SetOrder(OpenIddictServerHandlers.EvaluateGeneratedTokens.Descriptor.Order + 1));
@@ -42,6 +52,9 @@ internal static class TokenServer
                     .UseInlineHandler(KeepNoAccessTokens)
                     .SetOrder(OpenIddictServerHandlers.Protection.CreateTokenEntry.Descriptor.Order - 1));
                 server.AddEventHandler(JsonTokenResponse.Descriptor);
+                server.AddEventHandler(UnknownKeys.Descriptor);
+                server.AddIntrospection();
+                server.AddSingleUse();
                 server.UseAspNetCore()
                     .EnableTokenEndpointPassthrough()
                     .DisableTransportSecurityRequirement(); // TLS ends at the gateway.
@@ -52,7 +65,27 @@ internal static class TokenServer
             options.AccessTokenLifetime = auth.AccessTokenLifetime;
             options.RefreshTokenLifetime = auth.RefreshTokenLifetime;
             options.RefreshTokenReuseLeeway = auth.RefreshReuseLeeway;
+            // Every token names its key. One that names none or another is not tried with all of them.
+            options.TokenValidationParameters.TryAllIssuerSigningKeys = false;
+            // Signatures, and what encrypts refresh tokens.
+            options.TokenValidationParameters.ValidAlgorithms =
+            [
+                SecurityAlgorithms.RsaSha256, SecurityAlgorithms.Aes256KW, SecurityAlgorithms.Aes256CbcHmacSha512,
+            ];
         });
+    }
+
+    /// <summary>
+    /// Postgres has no text with a NUL. In forms ASP.NET Core refuses it, but an id may come in Basic authentication.
+    /// </summary>
+    private static ValueTask RefuseNulInClientId(ProcessAuthenticationContext context)
+    {
+        if (context.Request?.ClientId?.Contains('\0') == true)
+        {
+            context.Reject(Errors.InvalidClient, "There is no such client.");
+        }
+
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>A user always gets a refresh token, a client never; offline_access need not be asked for.</summary>

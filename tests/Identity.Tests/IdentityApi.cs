@@ -30,10 +30,23 @@ internal static class IdentityApi
     /// <summary>Asks the plain OAuth endpoint (RFC 6749).</summary>
     public static Task<HttpResponseMessage> OAuthAsync(
         this HttpClient client, params (string Name, string Value)[] form) =>
+        client.PostFormAsync("/connect/token", form);
+
+    public static Task<HttpResponseMessage> PostFormAsync(
+        this HttpClient client, string path, params (string Name, string Value)[] form) =>
         client.PostAsync(
-            "/connect/token",
+            path,
             new FormUrlEncodedContent(form.Select(field => KeyValuePair.Create(field.Name, field.Value))),
             CancellationToken).Soon();
+
+    /// <summary>What the client <c>chat</c> hears about a token (RFC 7662, 2.2).</summary>
+    public static async Task<JsonElement> IntrospectAsync(this HttpClient client, string token)
+    {
+        using var response = await client.PostFormAsync(
+            "/connect/introspect",
+            ("client_id", "chat"), ("client_secret", IdentityServer.ChatSecret), ("token", token));
+        return await response.ReadAsync<JsonElement>(HttpStatusCode.OK);
+    }
 
     public static async Task<LoginAnswer> LogInAsync(
         this HttpClient client, string username, string password = Password)

@@ -12,6 +12,9 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
     /// <summary>The secret of the client <c>chat</c>.</summary>
     public const string ChatSecret = "a secret of the tests";
 
+    /// <summary>What encrypts the key ring.</summary>
+    public const string KeySecret = "a secret of the tests, of 32 characters at least";
+
     /// <summary>The name of the first admin.</summary>
     public const string AdminName = "admin";
 
@@ -24,13 +27,18 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
     /// <param name="connectionString">Its database.</param>
     /// <param name="settings">Settings besides, such as <c>Auth:RefreshReuseLeeway</c>.</param>
     /// <param name="clock">Its time; the system's when null.</param>
+    /// <param name="inMemory">Whether it is called in memory and not over HTTP.</param>
     public IdentityServer(
-        string connectionString, Dictionary<string, string>? settings = null, TimeProvider? clock = null)
+        string connectionString,
+        Dictionary<string, string>? settings = null,
+        TimeProvider? clock = null,
+        bool inMemory = false)
     {
         _settings = new()
         {
             ["ConnectionStrings:identitydb"] = connectionString,
             ["Clients:chat:Secret"] = ChatSecret,
+            ["Auth:KeyProtectionSecret"] = KeySecret,
             ["Admin:Username"] = AdminName,
             ["Admin:Password"] = AdminPassword,
             // The least that is allowed: hashing is slow on purpose, and not what is tested here.
@@ -42,7 +50,10 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
         }
 
         _clock = clock;
-        UseKestrel(0);
+        if (!inMemory)
+        {
+            UseKestrel(0);
+        }
     }
 
     /// <summary>Starts it. Program runs on a thread of its own, so that several can start at once.</summary>

@@ -1,4 +1,6 @@
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using OpenIddict.Abstractions;
 
 namespace Identity.Tests;
 
@@ -45,6 +47,9 @@ public sealed class RefreshTests(IdentityFixture identity)
         await AssertRefusedAsync(_strict, stolen.Refresh);
         await AssertRefusedAsync(_strict, rotated.Refresh);
         await AssertRefusedAsync(_lenient, rotated.Refresh);
+        // The family, and not only the tokens it had: one that a refresh was about to add is no good either.
+        Assert.False((await _strict.IntrospectAsync(rotated.Access)).GetProperty("active").GetBoolean());
+        Assert.True((await _strict.IntrospectAsync(other.Access)).GetProperty("active").GetBoolean());
         await RotateAsync(_strict, other.Refresh);
     }
 
@@ -125,6 +130,59 @@ public sealed class RefreshTests(IdentityFixture identity)
         await RotateAsync(_lenient, user.Refresh);
     }
 
+    [Fact]
+    public async Task RefreshToken_Used20TimesAtOnceOnTwoReplicas_LeavesOneFamilyUntilItIsReplayedLate()
+    {
+        var clock = new TestClock();
+        await using var one = new IdentityServer(identity.ConnectionString, clock: clock);
+        await using var other = new IdentityServer(identity.ConnectionString, clock: clock);
+        await Task.WhenAll(one.StartAsync(), other.StartAsync());
+        using var first = one.CreateClient();
+        using var second = other.CreateClient();
+        var tokens = await first.NewUserAsync();
+
+        var rotated = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(n => RotateAsync(n % 2 == 0 ? first : second, tokens.Refresh)));
+        Assert.Equal(20, rotated.Select(each => each.Refresh).Distinct().Count());
+        Assert.Equal(1, await CountFamiliesAsync(one, tokens));
+        var living = await RotateAsync(second, rotated[7].Refresh);
+
+        clock.Ahead = TimeSpan.FromSeconds(31);
+        await AssertRefusedAsync(second, tokens.Refresh);
+        foreach (var each in rotated.Append(living))
+        {
+            await AssertRefusedAsync(first, each.Refresh);
+        }
+    }
+
+    [Fact]
+    public async Task RefreshToken_Used20TimesAtOnceWithoutALeeway_WorksOnceAtMost()
+    {
+        await using var replica = new IdentityServer(
+            identity.ConnectionString, new() { ["Auth:RefreshReuseLeeway"] = "00:00:00" });
+        await replica.StartAsync();
+        using var other = replica.CreateClient();
+        var tokens = await _strict.NewUserAsync();
+        var responses = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(n => (n % 2 == 0 ? _strict : other).RefreshAsync(tokens.Refresh)));
+        Assert.InRange(responses.Count(response => response.IsSuccessStatusCode), 0, 1);
+        Assert.All(responses, response => Assert.True((int)response.StatusCode is 200 or 401, $"{response}"));
+        foreach (var winner in responses.Where(response => response.IsSuccessStatusCode))
+        {
+            // It was replayed at once.
+            await AssertRefusedAsync(other, (await winner.ReadAsync<LoginAnswer>(HttpStatusCode.OK)).Refresh);
+        }
+    }
+
+    private static async Task<int> CountFamiliesAsync(IdentityServer service, LoginAnswer tokens)
+    {
+        await using var scope = service.Services.CreateAsyncScope();
+        var subject = tokens.Claims.GetProperty("sub").GetString()!;
+        return await scope.ServiceProvider.GetRequiredService<IOpenIddictAuthorizationManager>()
+            .FindBySubjectAsync(subject, TestContext.Current.CancellationToken)
+            .CountAsync(TestContext.Current.CancellationToken);
+    }
+
     private static async Task<LoginAnswer> RotateAsync(HttpClient client, string refresh)
     {
         using var response = await client.RefreshAsync(refresh);
@@ -135,13 +193,5 @@ public sealed class RefreshTests(IdentityFixture identity)
     {
         using var response = await client.RefreshAsync(refresh);
         await response.ProblemAsync(HttpStatusCode.Unauthorized);
-    }
-
-    /// <summary>A clock that a test sets ahead.</summary>
-    private sealed class TestClock : TimeProvider
-    {
-        public TimeSpan Ahead { get; set; }
-
-        public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + Ahead;
     }
 }

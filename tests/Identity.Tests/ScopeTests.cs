@@ -51,6 +51,18 @@ public sealed class ScopeTests(IdentityFixture identity)
     }
 
     [Theory]
+    [InlineData("/connect/token")]
+    [InlineData("/connect/introspect")]
+    [InlineData("/connect/revocation")]
+    public async Task Client_WithNulInItsId_IsUnknown(string path)
+    {
+        using var client = identity.Lenient.CreateClient();
+        client.DefaultRequestHeaders.Authorization = new("Basic", Convert.ToBase64String("a\0b:secret"u8));
+        using var response = await client.PostFormAsync(path, ("grant_type", "client_credentials"), ("token", "a.b.c"));
+        Assert.Equal("invalid_client", await response.OAuthErrorAsync());
+    }
+
+    [Theory]
     [InlineData("ledger")]
     [InlineData("api ledger")]
     [InlineData("")]

@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using Identity.Service;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Identity.Tests;
@@ -30,7 +32,15 @@ public sealed class StartTests(IdentityFixture identity)
     [InlineData("Auth:RefreshTokenLifetime", "00:59:59")]
     [InlineData("Auth:RefreshTokenLifetime", "91.00:00:00")]
     [InlineData("Auth:RefreshReuseLeeway", "-00:00:01")]
-    [InlineData("Auth:RefreshReuseLeeway", "00:05:01")]
+    [InlineData("Auth:RefreshReuseLeeway", "00:00:31")]
+    [InlineData("Auth:KeyProtectionSecret", "")]
+    [InlineData("Auth:KeyProtectionSecret", "31 characters are one too few..")]
+    [InlineData("Auth:KeyRefreshInterval", "00:00:01")]
+    [InlineData("Auth:KeyRotation:ReadInterval", "00:00:00")]
+    [InlineData("Auth:KeyRotation:ReadInterval", "01:00:01")]
+    [InlineData("Auth:KeyRotation:PublishAhead", "00:10:59")]
+    [InlineData("Auth:KeyRotation:SignFor", "1.00:00:00")]
+    [InlineData("Auth:KeyRotation:SignFor", "400.00:00:00")]
     [InlineData("Auth:PasswordIterations", "9999")]
     [InlineData("ConnectionStrings:identitydb", "")]
     public async Task Start_WithABadOption_EndsWithASentenceThatNamesIt(string option, string value)
@@ -40,6 +50,7 @@ public sealed class StartTests(IdentityFixture identity)
             // Nothing listens on port 1: options are checked before the database is asked.
             ["ConnectionStrings:identitydb"] = "Host=127.0.0.1;Port=1",
             ["Clients:chat:Secret"] = IdentityServer.ChatSecret,
+            ["Auth:KeyProtectionSecret"] = IdentityServer.KeySecret,
             ["Admin:Username"] = IdentityServer.AdminName,
             ["Admin:Password"] = IdentityServer.AdminPassword,
             [option] = value,
@@ -104,8 +115,23 @@ public sealed class StartTests(IdentityFixture identity)
         Assert.False(db.Database.HasPendingModelChanges(), "Add a migration: the model has changed.");
     }
 
+    [Fact]
+    public async Task Migration_WithKeysFromBeforeTheyRotated_HasThemSignSinceTheyWereMade()
+    {
+        var options = new DbContextOptionsBuilder<IdentityDb>()
+            .UseNpgsql(await identity.CreateDatabaseAsync()).UseSnakeCaseNamingConvention().Options;
+        await using var db = new IdentityDb(options);
+        await db.GetService<IMigrator>().MigrateAsync("Roles", CancellationToken).Soon();
+        await db.Database.ExecuteSqlAsync(
+            $"INSERT INTO signing_keys (use, protected_key, created_at) VALUES (1, '', '2026-01-02T03:04:05Z')",
+            CancellationToken).Soon();
+        await db.Database.MigrateAsync(CancellationToken).Soon();
+        var key = await db.SigningKeys.SingleAsync(CancellationToken).Soon();
+        Assert.Equal(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), key.SignsFrom);
+    }
+
     /// <summary>Runs the built service as a process of its own, as an operator does.</summary>
-    private static async Task<(int ExitCode, string Error)> RunAsync(Dictionary<string, string> settings)
+    internal static async Task<(int ExitCode, string Error)> RunAsync(Dictionary<string, string> settings)
     {
         var start = new ProcessStartInfo("dotnet")
         {

@@ -1,0 +1,115 @@
+using OpenIddict.Abstractions;
+using OpenIddict.Server;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+using static OpenIddict.Server.OpenIddictServerEvents;
+using static OpenIddict.Server.OpenIddictServerHandlers;
+using static OpenIddict.Server.OpenIddictServerHandlers.Protection;
+
+namespace Identity.Service;
+
+/// <summary>
+/// Makes refresh tokens good for one use, and ends the whole family of one that is used again after the leeway
+/// (RFC 9700, 4.14.2). OpenIddict lets uses at the same moment pass each other, and revokes the tokens that a family
+/// has when it sees a replay, not one that a refresh is about to add: here the family itself is revoked.
+/// </summary>
+internal static class SingleUse
+{
+    /// <summary>Adds the handlers.</summary>
+    /// <param name="server">OpenIddict.</param>
+    public static void AddSingleUse(this OpenIddictServerBuilder server)
+    {
+        server.AddEventHandler(Replay.Descriptor);
+        server.RemoveEventHandler(RedeemTokenEntry.Descriptor);
+        server.AddEventHandler(Redeem.Descriptor);
+    }
+
+    /// <summary>Revokes the family of a token that was used before, and not just now.</summary>
+    /// <param name="tokens">OpenIddict's tokens.</param>
+    /// <param name="families">OpenIddict's authorizations: one for each login.</param>
+    /// <param name="auth">The leeway.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="log">For security monitoring.</param>
+    public sealed class Replay(
+        IOpenIddictTokenManager tokens,
+        IOpenIddictAuthorizationManager families,
+        AuthOptions auth,
+        TimeProvider clock,
+        SecurityLog log) : IOpenIddictServerHandler<ValidateTokenContext>
+    {
+        /// <summary>Gets the registration: before OpenIddict looks at the token's row and refuses it.</summary>
+        public static OpenIddictServerHandlerDescriptor Descriptor { get; } =
+            OpenIddictServerHandlerDescriptor.CreateBuilder<ValidateTokenContext>()
+                .UseScopedHandler<Replay>()
+                .SetOrder(ValidateTokenEntry.Descriptor.Order - 1)
+                .SetType(OpenIddictServerHandlerType.Custom)
+                .Build();
+
+        /// <inheritdoc/>
+        public async ValueTask HandleAsync(ValidateTokenContext context)
+        {
+            if (context.TokenId is null || context.Principal?.HasTokenType(TokenTypeIdentifiers.RefreshToken) != true)
+            {
+                return;
+            }
+
+            var token = await tokens.FindByIdAsync(context.TokenId, context.CancellationToken);
+            if (token is not null
+                && await tokens.GetRedemptionDateAsync(token, context.CancellationToken) is { } used
+                && clock.GetUtcNow() >= used + auth.RefreshReuseLeeway
+                && await families.EndAsync(context.AuthorizationId, context.CancellationToken))
+            {
+                log.TokenReplayed(context.AuthorizationId!);
+            }
+        }
+    }
+
+    /// <summary>Marks a refresh token as used, in place of OpenIddict's handler.</summary>
+    /// <param name="tokens">OpenIddict's tokens.</param>
+    /// <param name="families">OpenIddict's authorizations.</param>
+    /// <param name="auth">The leeway.</param>
+    /// <param name="log">For security monitoring.</param>
+    public sealed class Redeem(
+        IOpenIddictTokenManager tokens, IOpenIddictAuthorizationManager families, AuthOptions auth, SecurityLog log)
+        : IOpenIddictServerHandler<ProcessSignInContext>
+    {
+        /// <summary>Gets the registration: where OpenIddict's own was.</summary>
+        public static OpenIddictServerHandlerDescriptor Descriptor { get; } =
+            OpenIddictServerHandlerDescriptor.CreateBuilder<ProcessSignInContext>()
+                .UseScopedHandler<Redeem>()
+                .SetOrder(RedeemTokenEntry.Descriptor.Order)
+                .SetType(OpenIddictServerHandlerType.Custom)
+                .Build();
+
+        /// <inheritdoc/>
+        public async ValueTask HandleAsync(ProcessSignInContext context)
+        {
+            if (!context.Request.IsRefreshTokenGrantType())
+            {
+                return;
+            }
+
+            var checkedTokens = context.Transaction.GetProperty<ProcessAuthenticationContext>(
+                typeof(ProcessAuthenticationContext).FullName!);
+            var used = checkedTokens!.RefreshTokenPrincipal!;
+            // The row as it was when the token was checked: the update fails if another request was faster.
+            var token = await tokens.FindByIdAsync(used.GetTokenId()!, context.CancellationToken);
+            if (token is not null
+                && !await tokens.HasStatusAsync(token, Statuses.Redeemed, context.CancellationToken)
+                && !await tokens.TryRedeemAsync(token, context.CancellationToken)
+                && auth.RefreshReuseLeeway == TimeSpan.Zero)
+            {
+                var family = used.GetAuthorizationId();
+                await families.EndAsync(family, context.CancellationToken);
+                log.TokenReplayed(family!);
+                context.Reject(Errors.InvalidGrant, "This refresh token has been used.");
+            }
+        }
+    }
+
+    private static async ValueTask<bool> EndAsync(
+        this IOpenIddictAuthorizationManager families, string? id, CancellationToken cancellationToken) =>
+        id is not null
+        && await families.FindByIdAsync(id, cancellationToken) is { } family
+        && await families.HasStatusAsync(family, Statuses.Valid, cancellationToken)
+        && await families.TryRevokeAsync(family, cancellationToken);
+}

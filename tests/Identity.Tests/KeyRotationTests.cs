@@ -1,0 +1,217 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text.Json;
+using Identity.Service;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Identity.Tests;
+
+/// <summary>
+/// Keys change while two replicas run. Hours pass by the clock of the replicas; what waits for something to be done
+/// waits for real.
+/// </summary>
+public sealed class KeyRotationTests(IdentityFixture identity)
+{
+    private const int Rotations = 4;
+    private const int Loops = 4;
+
+    private static readonly TimeSpan SignFor = TimeSpan.FromHours(10);
+    private static readonly TimeSpan PublishAhead = TimeSpan.FromHours(2);
+    private static readonly TimeSpan Margin = TimeSpan.FromMinutes(2);
+
+    private readonly TestClock _clock = new();
+
+    private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Keys_RotatedUnderTraffic_FailNoRequest()
+    {
+        var connectionString = await identity.CreateDatabaseAsync();
+        await using var one = Replica(connectionString);
+        await using var other = Replica(connectionString);
+        await Task.WhenAll(one.StartAsync(), other.StartAsync());
+        var replicas = new[] { one.CreateClient(), other.CreateClient() };
+        await using var service = new ResourceServer(replicas.Select(client => client.BaseAddress!));
+        await service.StartAsync();
+
+        await using var traffic = new Traffic(replicas, service);
+        var firstKey = Assert.Single(await KeysAsync(replicas[0]));
+        for (var rotation = 0; rotation < Rotations; rotation++)
+        {
+            var before = await KeysAsync(replicas[0]);
+            await traffic.PassAsync(SignFor - PublishAhead + Margin, _clock);
+            await UntilAsync(() => SeeAsync(replicas, keys => keys.Except(before).Any()));
+            var next = Assert.Single((await KeysAsync(replicas[1])).Except(before));
+            await UntilAsync(() => service.KnowsAsync(next));
+            // Known everywhere, and used by nobody yet.
+            Assert.DoesNotContain(next, await traffic.SigningKeysAsync());
+
+            await traffic.PassAsync(PublishAhead + Margin, _clock);
+            await UntilAsync(async () => (await traffic.SigningKeysAsync()).All(key => key == next));
+            await traffic.GoOnAsync();
+        }
+
+        // The last tokens of the first key have ended.
+        await UntilAsync(() => SeeAsync(replicas, keys => !keys.Contains(firstKey)));
+        await UntilAsync(async () => !await service.KnowsAsync(firstKey));
+        await traffic.GoOnAsync();
+        Assert.Empty(await traffic.EndAsync());
+
+        // Both replicas saw that the next keys were due, and one made them.
+        await using var scope = one.Services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
+        var rows = await db.SigningKeys.ToListAsync(CancellationToken).Soon();
+        Assert.Equal(2 * (1 + Rotations), rows.Count);
+        Assert.All(rows.GroupBy(row => row.Use), keys => Assert.Equal(1 + Rotations, keys.Count()));
+    }
+
+    [Fact]
+    public async Task Token_OfAKeyThatAReplicaHasNotReadYet_IsGoodThereToo()
+    {
+        var connectionString = await identity.CreateDatabaseAsync();
+        await using var one = Replica(connectionString);
+        // It reads the keys when it starts, and not again while this test runs.
+        await using var other = Replica(connectionString, readInterval: "01:00:00");
+        await Task.WhenAll(one.StartAsync(), other.StartAsync());
+        using var first = one.CreateClient();
+        using var second = other.CreateClient();
+        var known = await KeysAsync(second);
+        var before = await first.NewUserAsync();
+
+        _clock.Ahead += SignFor - PublishAhead + Margin;
+        await UntilAsync(() => SeeAsync([first], keys => keys.Count == 2));
+        _clock.Ahead += PublishAhead + Margin;
+        await UntilAsync(async () => !known.Contains(KeyOf((await first.NewUserAsync()).Access)));
+        var tokens = await first.NewUserAsync();
+        Assert.Equal(known, await KeysAsync(second));
+
+        Assert.True((await second.IntrospectAsync(tokens.Access)).GetProperty("active").GetBoolean());
+        Assert.True((await second.IntrospectAsync(before.Access)).GetProperty("active").GetBoolean());
+        using var refreshed = await second.RefreshAsync(tokens.Refresh);
+        var rotated = await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
+        Assert.Equal(KeyOf(tokens.Access), KeyOf(rotated.Access));
+    }
+
+    private IdentityServer Replica(string connectionString, string readInterval = "00:00:00.1") => new(
+        connectionString,
+        new()
+        {
+            ["Auth:AccessTokenLifetime"] = "1.00:00:00",
+            ["Auth:RefreshTokenLifetime"] = "1.00:00:00",
+            ["Auth:KeyRefreshInterval"] = "00:00:02",
+            ["Auth:KeyRotation:SignFor"] = $"{SignFor}",
+            ["Auth:KeyRotation:PublishAhead"] = $"{PublishAhead}",
+            ["Auth:KeyRotation:ReadInterval"] = readInterval,
+        },
+        _clock);
+
+    private static string KeyOf(string access) => Jwt.Read(access).Header.GetProperty("kid").GetString()!;
+
+    private static async Task<IReadOnlyList<string>> KeysAsync(HttpClient replica)
+    {
+        using var response = await replica.GetAsync("/.well-known/jwks", CancellationToken).Soon();
+        var document = await response.ReadAsync<JsonElement>(HttpStatusCode.OK);
+        return [.. document.GetProperty("keys").EnumerateArray().Select(key => key.GetProperty("kid").GetString()!)];
+    }
+
+    private static async Task<bool> SeeAsync(
+        IEnumerable<HttpClient> replicas, Predicate<IReadOnlyList<string>> condition) =>
+        (await Task.WhenAll(replicas.Select(KeysAsync))).All(keys => condition(keys));
+
+    private static Task UntilAsync(Func<Task<bool>> condition) => AskAsync(condition).Soon();
+
+    private static async Task AskAsync(Func<Task<bool>> condition)
+    {
+        while (!await condition())
+        {
+            await Task.Delay(20, CancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Loops that refresh at one replica after the other and call the service, with their new access token and with one
+    /// of every key that still lives.
+    /// </summary>
+    private sealed class Traffic : IAsyncDisposable
+    {
+        private readonly HttpClient[] _replicas;
+        private readonly ResourceServer _service;
+        private readonly ConcurrentQueue<string> _failures = new();
+        private readonly Task[] _loops;
+        private readonly int[] _rounds = new int[Loops];
+        private volatile IReadOnlyList<(string Access, DateTimeOffset Ends)> _held = [];
+        private volatile bool _ending;
+
+        public Traffic(HttpClient[] replicas, ResourceServer service)
+        {
+            (_replicas, _service) = (replicas, service);
+            _loops = [.. Enumerable.Range(0, Loops).Select(RunAsync)];
+        }
+
+        /// <summary>Lets time pass. Tokens that end in it are not sent any more.</summary>
+        public async Task PassAsync(TimeSpan time, TestClock clock)
+        {
+            var now = clock.GetUtcNow();
+            var issued = await Task.WhenAll(_replicas.Select(replica => replica.NewUserAsync()));
+            _held =
+            [
+                .. _held.Concat(issued.Select(tokens => (tokens.Access, now.AddDays(1) - Margin)))
+                    .Where(token => token.Item2 > now + time),
+            ];
+            await GoOnAsync();
+            clock.Ahead += time;
+            await GoOnAsync();
+        }
+
+        /// <summary>Waits for whole rounds of every loop.</summary>
+        public async Task GoOnAsync()
+        {
+            var rounds = (int[])_rounds.Clone();
+            await UntilAsync(() => Task.FromResult(
+                _loops.Any(loop => loop.IsCompleted)
+                || _rounds.Zip(rounds).All(round => round.First >= round.Second + 2)));
+            Assert.DoesNotContain(_loops, loop => loop.IsCompleted);
+        }
+
+        /// <summary>Which key each replica signs with.</summary>
+        public async Task<string[]> SigningKeysAsync() => await Task.WhenAll(
+            _replicas.Select(async replica => KeyOf((await replica.NewUserAsync()).Access)));
+
+        /// <summary>Ends the loops.</summary>
+        /// <returns>What failed.</returns>
+        public async Task<IReadOnlyCollection<string>> EndAsync()
+        {
+            _ending = true;
+            await Task.WhenAll(_loops).Soon();
+            return _failures;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _ending = true;
+            await Task.WhenAll(_loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        private async Task RunAsync(int loop)
+        {
+            var tokens = await _replicas[0].NewUserAsync();
+            while (!_ending)
+            {
+                var replica = _replicas[_rounds[loop] % _replicas.Length];
+                using var response = await replica.RefreshAsync(tokens.Refresh);
+                tokens = await response.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
+                foreach (var access in _held.Select(token => token.Access).Append(tokens.Access))
+                {
+                    var status = await _service.CallAsync(access);
+                    if (status != HttpStatusCode.OK)
+                    {
+                        _failures.Enqueue($"{status} with {KeyOf(access)} in round {_rounds[loop]} of loop {loop}");
+                    }
+                }
+
+                Interlocked.Increment(ref _rounds[loop]);
+            }
+        }
+    }
+}
