@@ -34,8 +34,8 @@ var identity = builder.AddProject<Projects.Identity_Service>("identity")
 var ledger = builder.AddProject<Projects.Ledger_Service>("ledger")
     .WithReference(ledgerDb).WaitFor(ledgerDb)
     .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
-    .WithReference(identity)
-    .WithHttpHealthCheck("/health").WithReplicas(replicas);
+    .WithReference(identity).WithHttpHealthCheck("/health").WithReplicas(replicas);
+identity.WithReference(ledger); // Closes the accounts of users who leave.
 
 builder.AddProject<Projects.Ledger_Service>("ledger-verify", launchProfileName: null).WithArgs("verify")
     .WithReference(ledgerDb).WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)

@@ -10,6 +10,7 @@ internal static class Landing
         "An AI chat backend with metered tokens.",
         [
             "POST /api/register", "POST /api/login", "POST /api/token/refresh", "POST /api/logout",
+            "POST /api/password", "GET /api/me", "DELETE /api/me",
             "POST /api/chat", "GET /api/chat", "GET /api/chat/{id}", "GET /api/tokens", "POST /api/tokens/deduct",
         ])));
 }

@@ -18,6 +18,9 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
     /// <summary>ASP.NET Core's data-protection key ring, one for all replicas.</summary>
     public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
 
+    /// <summary>Wrong passwords, counted for all replicas. Written by <see cref="LoginThrottle"/> alone.</summary>
+    public DbSet<LoginFailures> LoginFailures => Set<LoginFailures>();
+
     /// <inheritdoc/>
     /// <remarks>
     /// Without the base's own mapping: of ASP.NET Core Identity only names, passwords and roles are used here, and what
@@ -32,6 +35,7 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
             user.Property(each => each.NormalizedUserName).HasMaxLength(User.MaxNameLength).IsRequired();
             user.Property(each => each.PasswordHash).IsRequired();
             user.Property(each => each.ConcurrencyStamp).IsConcurrencyToken();
+            user.Property(each => each.CreatedAt).HasDefaultValueSql("now()");
             user.HasIndex(each => each.NormalizedUserName).IsUnique().HasDatabaseName(User.UniqueNameIndex);
             IgnoreUnused(user);
         });
@@ -49,6 +53,11 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
             membership.HasKey(each => new { each.UserId, each.RoleId });
             membership.HasOne<User>().WithMany().HasForeignKey(each => each.UserId);
             membership.HasOne<IdentityRole<long>>().WithMany().HasForeignKey(each => each.RoleId);
+        });
+        builder.Entity<LoginFailures>(failures =>
+        {
+            failures.ToTable("login_failures");
+            failures.HasKey(each => each.Key);
         });
         builder.Ignore<IdentityRoleClaim<long>>();
         builder.Ignore<IdentityUserClaim<long>>();

@@ -4,6 +4,7 @@ var builder = WebApplication.CreateBuilder(args);
 
 // Hosted services start in the order they are added: migrate, then keys, clients and admin, then the server listens.
 builder.AddServiceDefaults();
+builder.AddAccountAuthentication();
 builder.AddServiceDatabase<IdentityDb>("identitydb");
 builder.AddAuthOptions();
 builder.AddSigningKeys();
@@ -18,12 +19,15 @@ builder.Services.AddValidation();
 var app = builder.Build();
 
 app.UseProblems();
+app.UseForwardedHeaders();
 app.UseRouting();
 app.UseJsonGrants();
 app.UseAuthentication();
+app.UseAuthorization();
 
 app.MapDefaultEndpoints();
 app.MapUsers();
+app.MapAccount();
 app.MapTokens();
 
 return await app.RunServiceAsync();

@@ -13,11 +13,13 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     [LoggerMessage(1002, LogLevel.Information, "User {UserId} logged in", EventName = "LoginSucceeded")]
     public partial void LoginSucceeded(long userId);
 
-    [LoggerMessage(1003, LogLevel.Warning, "Login of user {UserId} failed: wrong password", EventName = "LoginFailed")]
-    public partial void LoginFailed(long userId);
+    [LoggerMessage(
+        1003, LogLevel.Warning, "User {UserId} sent a wrong password from {Address}", EventName = "LoginFailed")]
+    public partial void LoginFailed(long userId, string address);
 
-    [LoggerMessage(1004, LogLevel.Warning, "Login failed: unknown user", EventName = "LoginFailedUnknownUser")]
-    public partial void LoginFailedUnknownUser();
+    [LoggerMessage(
+        1004, LogLevel.Warning, "A login from {Address} failed: unknown user", EventName = "LoginFailedUnknownUser")]
+    public partial void LoginFailedUnknownUser(string address);
 
     [LoggerMessage(1005, LogLevel.Information, "User {UserId} refreshed a token", EventName = "TokenRefreshed")]
     public partial void TokenRefreshed(long userId);
@@ -47,4 +49,31 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
         "A refresh token was used again: the family {FamilyId} is revoked",
         EventName = "TokenReplayed")]
     public partial void TokenReplayed(string familyId);
+
+    [LoggerMessage(
+        1021,
+        LogLevel.Warning,
+        "Locked {Scope} for {Seconds} s after wrong passwords: user {UserId}, {Address}",
+        EventName = "LockedOut")]
+    public partial void LockedOut(string scope, long? userId, string address, double seconds);
+
+    [LoggerMessage(1022, LogLevel.Warning, "Refused a locked login from {Address}", EventName = "LoginLocked")]
+    public partial void LoginLocked(string address);
+
+    [LoggerMessage(1023, LogLevel.Warning, "Refused a login: too many wait", EventName = "TooManyLogins")]
+    public partial void TooManyLogins();
+
+    [LoggerMessage(
+        1024, LogLevel.Information, "The password of user {UserId} was hashed anew", EventName = "PasswordRehashed")]
+    public partial void PasswordRehashed(long userId);
+
+    [LoggerMessage(1025, LogLevel.Warning, "User {UserId} changed the password", EventName = "PasswordChanged")]
+    public partial void PasswordChanged(long userId);
+
+    [LoggerMessage(1026, LogLevel.Warning, "User {UserId} deleted the account", EventName = "UserDeleted")]
+    public partial void UserDeleted(long userId);
+
+    [LoggerMessage(
+        1027, LogLevel.Error, "The ledger did not close the account of user {UserId}", EventName = "AccountNotClosed")]
+    public partial void AccountNotClosed(Exception exception, long userId);
 }

@@ -29,5 +29,6 @@ app.MapTokens();
 app.MapHistory();
 app.MapAdmin();
 app.MapCharges();
+app.MapAccounts();
 
 return VerifyCommand.IsAskedFor(args) ? await app.VerifyAsync() : await app.RunServiceAsync();

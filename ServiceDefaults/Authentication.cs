@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authorization;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
@@ -47,15 +46,6 @@ public static class Tokens
     /// publishes a key for longer than twice this, a day by default, before it signs with it.
     /// </summary>
     public static readonly TimeSpan DefaultKeyRefreshInterval = TimeSpan.FromMinutes(5);
-
-    /// <summary>The shortest <c>Auth:KeyRefreshInterval</c>.</summary>
-    public static readonly TimeSpan MinKeyRefreshInterval = TimeSpan.FromSeconds(2);
-
-    /// <summary>The longest <c>Auth:KeyRefreshInterval</c>.</summary>
-    public static readonly TimeSpan MaxKeyRefreshInterval = TimeSpan.FromHours(12);
-
-    /// <summary>What <c>Auth:KeyRefreshInterval</c> may be, in words.</summary>
-    public const string KeyRefreshIntervalRule = "Auth:KeyRefreshInterval must be from 2 seconds to 12 hours.";
 }
 
 /// <summary>JWT validation, the same in the gateway and in every service.</summary>
@@ -76,15 +66,8 @@ public static class Authentication
     public static TBuilder AddTokenAuthentication<TBuilder>(this TBuilder builder)
         where TBuilder : IHostApplicationBuilder
     {
-        var issuer = builder.Configuration["Auth:Issuer"] ?? Tokens.DefaultIssuer;
-        var authority = builder.Configuration["Auth:Authority"] ?? Tokens.DefaultIssuer;
-        var keyRefreshInterval = builder.Configuration.GetValue(
-            "Auth:KeyRefreshInterval", Tokens.DefaultKeyRefreshInterval);
-        if (keyRefreshInterval < Tokens.MinKeyRefreshInterval || keyRefreshInterval > Tokens.MaxKeyRefreshInterval)
-        {
-            throw new OptionsValidationException("Auth", typeof(JwtBearerOptions), [Tokens.KeyRefreshIntervalRule]);
-        }
-
+        builder.Services.AddOptions<TokenOptions>().BindConfiguration("Auth").ValidateOnStart()
+            .Validate(tokens => tokens.IsKeyRefreshIntervalValid, TokenOptions.KeyRefreshIntervalRule);
         builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
         // AddAuthentication brings data protection, for cookies. Here are none, and no key need be made at start.
         foreach (var unused in builder.Services.Where(IsDataProtectionAtStart).ToList())
@@ -94,18 +77,18 @@ public static class Authentication
 
         builder.Services.AddHttpClient(nameof(JwtBearerOptions.Backchannel));
         builder.Services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
-            .Configure<IHttpClientFactory>((options, clients) =>
+            .Configure<IOptions<TokenOptions>, IHttpClientFactory>((options, tokens, clients) =>
             {
-                options.Authority = authority;
+                options.Authority = tokens.Value.Authority;
                 options.RequireHttpsMetadata = false; // Discovery stays inside the system; TLS ends at the gateway.
                 options.Backchannel = clients.CreateClient(nameof(JwtBearerOptions.Backchannel));
                 options.MapInboundClaims = false;
                 // The least pause between two questions for the keys: for those of KeyRefresh, and for those after a
                 // token with an unknown key. Anybody can send such tokens.
-                options.RefreshInterval = Min(keyRefreshInterval / 2, MaxRefreshPause);
+                options.RefreshInterval = Min(tokens.Value.KeyRefreshInterval / 2, MaxRefreshPause);
                 options.TokenValidationParameters = new TokenValidationParameters
                 {
-                    ValidIssuer = issuer,
+                    ValidIssuer = tokens.Value.Issuer,
                     ValidAudience = Tokens.Audience,
                     ValidTypes = ["at+jwt"],
                     ValidAlgorithms = [SecurityAlgorithms.RsaSha256],
@@ -117,8 +100,7 @@ public static class Authentication
                 };
             });
 
-        builder.Services.AddHostedService(services => new KeyRefresh(
-            services.GetRequiredService<IOptionsMonitor<JwtBearerOptions>>(), keyRefreshInterval));
+        builder.Services.AddHostedService<KeyRefresh>();
 
         // A service that has never seen the keys would call good tokens bad. Once seen they are kept, whatever happens.
         builder.Services.AddHealthChecks().AddCheck<SigningKeysCheck>("signing keys");
@@ -144,11 +126,12 @@ public static class Authentication
     /// see to that: it asks every 12 hours, only when a request comes, and lets that request go by the old keys. Its
     /// answer to an unknown key is to ask after it has refused the request.
     /// </summary>
-    private sealed class KeyRefresh(IOptionsMonitor<JwtBearerOptions> options, TimeSpan interval) : BackgroundService
+    private sealed class KeyRefresh(IOptionsMonitor<JwtBearerOptions> options, IOptions<TokenOptions> tokens)
+        : BackgroundService
     {
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
-            using var timer = new PeriodicTimer(interval);
+            using var timer = new PeriodicTimer(tokens.Value.KeyRefreshInterval);
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
                 // In the background. When that fails the keys of before stay, and the next tick asks again.

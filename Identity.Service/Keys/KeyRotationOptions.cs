@@ -35,10 +35,6 @@ internal static class KeyRotationOptionsExtensions
             "Auth:KeyProtectionSecret is missing or shorter than 32 characters: set a long random one, the same for "
                 + "all replicas, and keep it. It encrypts the keys in the database.")
         .Validate(
-            auth => auth.KeyRefreshInterval >= Tokens.MinKeyRefreshInterval
-                && auth.KeyRefreshInterval <= Tokens.MaxKeyRefreshInterval,
-            Tokens.KeyRefreshIntervalRule)
-        .Validate(
             auth => auth.KeyRotation.ReadInterval >= MinReadInterval
                 && auth.KeyRotation.ReadInterval <= MaxReadInterval,
             "Auth:KeyRotation:ReadInterval must be from a tenth of a second to an hour.")

@@ -22,6 +22,35 @@ namespace Identity.Service.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
+            modelBuilder.Entity("Identity.Service.LoginFailures", b =>
+                {
+                    b.Property<Guid>("Key")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid")
+                        .HasColumnName("key");
+
+                    b.Property<DateTimeOffset>("FailedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("failed_at");
+
+                    b.Property<int>("Failures")
+                        .HasColumnType("integer")
+                        .HasColumnName("failures");
+
+                    b.Property<DateTimeOffset>("LockedUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("locked_until");
+
+                    b.Property<DateTimeOffset?>("TrustedUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("trusted_until");
+
+                    b.HasKey("Key")
+                        .HasName("pk_login_failures");
+
+                    b.ToTable("login_failures", (string)null);
+                });
+
             modelBuilder.Entity("Identity.Service.SigningKey", b =>
                 {
                     b.Property<long>("Id")
@@ -67,6 +96,12 @@ namespace Identity.Service.Migrations
                         .IsConcurrencyToken()
                         .HasColumnType("text")
                         .HasColumnName("concurrency_stamp");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at")
+                        .HasDefaultValueSql("now()");
 
                     b.Property<string>("NormalizedUserName")
                         .IsRequired()

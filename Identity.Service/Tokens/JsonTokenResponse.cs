@@ -16,7 +16,9 @@ internal sealed record TokenResponse(
 
 /// <summary>Writes what OpenIddict answers in the words of the JSON API: tokens, or problem+json.</summary>
 /// <param name="log">For refused refresh tokens.</param>
-internal sealed class JsonTokenResponse(SecurityLog log) : IOpenIddictServerHandler<ApplyTokenResponseContext>
+/// <param name="metrics">Counts them.</param>
+internal sealed class JsonTokenResponse(SecurityLog log, IdentityMetrics metrics)
+    : IOpenIddictServerHandler<ApplyTokenResponseContext>
 {
     /// <summary>What every refresh token that does not work gets to hear.</summary>
     public const string BadRefreshToken =
@@ -37,6 +39,7 @@ internal sealed class JsonTokenResponse(SecurityLog log) : IOpenIddictServerHand
         if (refused)
         {
             log.TokenRefreshRefused(context.Response.ErrorDescription);
+            metrics.Refreshed(isRotated: false);
         }
 
         var http = context.Transaction.GetHttpRequest()!.HttpContext;

@@ -3,8 +3,8 @@ using OpenIddict.Abstractions;
 namespace Identity.Service;
 
 /// <summary>
-/// Removes refresh tokens and families that are of no more use, so that the tables stay as large as the logins of a few
-/// days. Every replica does it; deleting what is gone already does no harm.
+/// Removes refresh tokens, families and counts of failed logins that are of no more use, so that the tables stay as
+/// large as the logins of a few days. Every replica does it; deleting what is gone already does no harm.
 /// </summary>
 /// <param name="services">Where the stores come from.</param>
 /// <param name="auth">How long tokens live.</param>
@@ -30,6 +30,7 @@ internal sealed partial class PruneTokens(
                     .PruneAsync(threshold, stoppingToken);
                 await scope.ServiceProvider.GetRequiredService<IOpenIddictAuthorizationManager>()
                     .PruneAsync(threshold, stoppingToken);
+                await scope.ServiceProvider.GetRequiredService<LoginThrottle>().PruneAsync(stoppingToken);
             }
             catch (Exception failed) when (failed is not OperationCanceledException)
             {

@@ -29,12 +29,14 @@ internal static class SingleUse
     /// <param name="auth">The leeway.</param>
     /// <param name="clock">The time.</param>
     /// <param name="log">For security monitoring.</param>
+    /// <param name="metrics">Counts.</param>
     public sealed class Replay(
         IOpenIddictTokenManager tokens,
         IOpenIddictAuthorizationManager families,
         AuthOptions auth,
         TimeProvider clock,
-        SecurityLog log) : IOpenIddictServerHandler<ValidateTokenContext>
+        SecurityLog log,
+        IdentityMetrics metrics) : IOpenIddictServerHandler<ValidateTokenContext>
     {
         /// <summary>Gets the registration: before OpenIddict looks at the token's row and refuses it.</summary>
         public static OpenIddictServerHandlerDescriptor Descriptor { get; } =
@@ -59,6 +61,7 @@ internal static class SingleUse
                 && await families.EndAsync(context.AuthorizationId, context.CancellationToken))
             {
                 log.TokenReplayed(context.AuthorizationId!);
+                metrics.Replayed();
             }
         }
     }
@@ -68,8 +71,13 @@ internal static class SingleUse
     /// <param name="families">OpenIddict's authorizations.</param>
     /// <param name="auth">The leeway.</param>
     /// <param name="log">For security monitoring.</param>
+    /// <param name="metrics">Counts.</param>
     public sealed class Redeem(
-        IOpenIddictTokenManager tokens, IOpenIddictAuthorizationManager families, AuthOptions auth, SecurityLog log)
+        IOpenIddictTokenManager tokens,
+        IOpenIddictAuthorizationManager families,
+        AuthOptions auth,
+        SecurityLog log,
+        IdentityMetrics metrics)
         : IOpenIddictServerHandler<ProcessSignInContext>
     {
         /// <summary>Gets the registration: where OpenIddict's own was.</summary>
@@ -101,6 +109,7 @@ internal static class SingleUse
                 var family = used.GetAuthorizationId();
                 await families.EndAsync(family, context.CancellationToken);
                 log.TokenReplayed(family!);
+                metrics.Replayed();
                 context.Reject(Errors.InvalidGrant, "This refresh token has been used.");
             }
         }

@@ -8,7 +8,9 @@ using OpenIddict.Abstractions;
 using OpenIddict.Server.AspNetCore;
 using static OpenIddict.Abstractions.OpenIddictConstants;
 using Answer = Microsoft.AspNetCore.Http.HttpResults.Results<
-    Microsoft.AspNetCore.Http.HttpResults.SignInHttpResult, Microsoft.AspNetCore.Http.HttpResults.ForbidHttpResult>;
+    Microsoft.AspNetCore.Http.HttpResults.SignInHttpResult,
+    Microsoft.AspNetCore.Http.HttpResults.ForbidHttpResult,
+    Microsoft.AspNetCore.Http.HttpResults.ProblemHttpResult>;
 
 namespace Identity.Service;
 
@@ -19,6 +21,12 @@ namespace Identity.Service;
 internal static class TokenApi
 {
     private const string Scheme = OpenIddictServerAspNetCoreDefaults.AuthenticationScheme;
+
+    /// <summary>
+    /// In refresh tokens alone: changes with the password, so that no login before the change outlives it, not even one
+    /// that runs at the same time and whose tokens nobody could revoke yet.
+    /// </summary>
+    private const string StampClaim = "security_stamp";
 
     /// <summary>Maps the token endpoints and POST /api/logout.</summary>
     /// <param name="routes">The service.</param>
@@ -33,37 +41,43 @@ internal static class TokenApi
     private static Task<Answer> Exchange(
         HttpContext context,
         UserManager<User> users,
+        PasswordGuard guard,
         IOpenIddictApplicationManager applications,
-        SecurityLog log) => context.GetOpenIddictServerRequest()!.GrantType switch
+        SecurityLog log,
+        IdentityMetrics metrics) => context.GetOpenIddictServerRequest()!.GrantType switch
         {
-            GrantTypes.Password => LogIn(context, users, log),
-            GrantTypes.RefreshToken => Refresh(context, users, log),
+            GrantTypes.Password => LogIn(context, users, guard, log, metrics),
+            GrantTypes.RefreshToken => Refresh(context, users, log, metrics),
             _ => Delegate(context, applications, log),
         };
 
-    private static async Task<Answer> LogIn(HttpContext context, UserManager<User> users, SecurityLog log)
+    private static async Task<Answer> LogIn(
+        HttpContext context, UserManager<User> users, PasswordGuard guard, SecurityLog log, IdentityMetrics metrics)
     {
         var request = context.GetOpenIddictServerRequest()!;
-        var user = User.IsName(request.Username!) ? await users.FindByNameAsync(request.Username!) : null;
-        if (user is null)
+        var (name, password) = (request.Username!, request.Password!);
+        var verdict = await guard.CheckAsync(
+            name,
+            password,
+            () => User.IsName(name) ? users.FindByNameAsync(name) : Task.FromResult<User?>(null),
+            context);
+        if (verdict.Status is PasswordStatus.Wrong)
         {
-            // The work that a known name would cost, so that the time does not tell which names are known.
-            users.PasswordHasher.HashPassword(new User(), request.Password!);
-            log.LoginFailedUnknownUser();
             return Refuse("The username or the password is wrong.");
         }
 
-        if (!await users.CheckPasswordAsync(user, request.Password!))
+        if (verdict.Status is not PasswordStatus.Right)
         {
-            log.LoginFailed(user.Id);
-            return Refuse("The username or the password is wrong.");
+            return verdict.Refuse(context.Response);
         }
 
-        log.LoginSucceeded(user.Id);
-        return SignIn(await DescribeAsync(user, users, new ClaimsIdentity(Scheme)));
+        log.LoginSucceeded(verdict.User!.Id);
+        metrics.LoggedIn();
+        return SignIn(await DescribeAsync(verdict.User, users, new ClaimsIdentity(Scheme)));
     }
 
-    private static async Task<Answer> Refresh(HttpContext context, UserManager<User> users, SecurityLog log)
+    private static async Task<Answer> Refresh(
+        HttpContext context, UserManager<User> users, SecurityLog log, IdentityMetrics metrics)
     {
         var ticket = await context.AuthenticateAsync(Scheme);
         var user = await users.FindByIdAsync(ticket.Principal!.GetClaim(Claims.Subject)!);
@@ -72,7 +86,13 @@ internal static class TokenApi
             return Refuse("The user of this refresh token is gone.");
         }
 
+        if (ticket.Principal!.GetClaim(StampClaim) != user.SecurityStamp)
+        {
+            return Refuse("The password has changed since the login of this refresh token.");
+        }
+
         log.TokenRefreshed(user.Id);
+        metrics.Refreshed(isRotated: true);
         // The claims of the refresh token keep the family together; those about the user are read anew.
         return SignIn(await DescribeAsync(user, users, new ClaimsIdentity(ticket.Principal!.Claims, Scheme)));
     }
@@ -125,11 +145,13 @@ internal static class TokenApi
         User user, UserManager<User> users, ClaimsIdentity identity) => identity
             .SetClaim(Claims.Subject, user.Id.ToString(CultureInfo.InvariantCulture))
             .SetClaim(Claims.Name, user.UserName)
+            .SetClaim(StampClaim, user.SecurityStamp)
             .SetClaims(Claims.Role, [.. await users.GetRolesAsync(user)]) // In place of those the user had before.
             .SetScopes(Tokens.UserScope); // Whatever was asked for.
 
     private static SignInHttpResult SignIn(ClaimsIdentity identity) => TypedResults.SignIn(
-        new ClaimsPrincipal(identity.SetResources(Tokens.Audience).SetDestinations(_ => [Destinations.AccessToken])),
+        new ClaimsPrincipal(identity.SetResources(Tokens.Audience).SetDestinations(
+            claim => claim.Type == StampClaim ? [] : [Destinations.AccessToken])),
         authenticationScheme: Scheme);
 
     private static ForbidHttpResult Refuse(string sentence) => TypedResults.Forbid(

@@ -91,8 +91,7 @@ internal static class BootstrapAdminExtensions
                 admin => string.IsNullOrEmpty(admin.Username) || User.IsName(admin.Username),
                 $"Admin:Username does not fit. {User.NameRule}")
             .Validate(
-                admin => string.IsNullOrEmpty(admin.Password)
-                    || admin.Password.Length is >= User.MinPasswordLength and <= User.MaxPasswordLength,
+                admin => string.IsNullOrEmpty(admin.Password) || PasswordAttribute.Fits(admin.Password),
                 $"Admin:Password does not fit. {User.PasswordRule}");
         builder.Services.AddScoped<BootstrapAdmin>();
     }

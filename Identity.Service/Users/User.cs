@@ -26,7 +26,20 @@ public sealed partial class User : IdentityUser<long>
     internal const int MaxPasswordLength = 128;
 
     /// <summary>The rule of passwords in words.</summary>
-    internal const string PasswordRule = "A password has 8 to 128 characters.";
+    internal const string PasswordRule =
+        "A password has 8 to 128 characters and is none of the common ones, which are tried first.";
+
+    /// <summary>The rule that needs the name beside the password, in words.</summary>
+    internal const string PasswordIsNameRule = "The password is the username. Choose another.";
+
+    /// <summary>When the user registered.</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>Whether a password is the user's name, in whatever case.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="password">The password.</param>
+    internal static bool IsNameAsPassword(string name, string password) =>
+        string.Equals(name, password, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Whether a text can be a user's name. One that cannot is never looked up.</summary>
     /// <param name="text">What a caller sent.</param>
@@ -36,19 +49,14 @@ public sealed partial class User : IdentityUser<long>
     private static partial Regex NameRegex();
 }
 
-/// <summary>
-/// The body of POST /api/register. Of a password its length is what counts (NIST SP 800-63B, 5.1.1.2), so there are no
-/// rules about its characters.
-/// </summary>
+/// <summary>The body of POST /api/register.</summary>
 /// <param name="Username">The name, unique without regard to case.</param>
 /// <param name="Password">The password; any characters.</param>
 public sealed record RegisterRequest(
     [Required(ErrorMessage = "Send a 'username'.")]
     [RegularExpression(User.NamePattern, ErrorMessage = User.NameRule)]
     string? Username,
-    [Required(AllowEmptyStrings = true, ErrorMessage = "Send a 'password'.")]
-    [StringLength(
-        User.MaxPasswordLength, MinimumLength = User.MinPasswordLength, ErrorMessage = User.PasswordRule)]
+    [Required(AllowEmptyStrings = true, ErrorMessage = "Send a 'password'."), Password]
     string? Password);
 
 /// <summary>The answer to POST /api/register.</summary>

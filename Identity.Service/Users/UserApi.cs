@@ -23,13 +23,26 @@ internal static class UserApi
             .AddEntityFrameworkStores<IdentityDb>();
         builder.Services.RemoveAll<IPasswordValidator<User>>();
         builder.Services.AddSingleton<SecurityLog>();
-        builder.Services.AddOptions<PasswordHasherOptions>().Configure<AuthOptions>(
-            (options, auth) => options.IterationCount = auth.PasswordIterations);
+        builder.Services.AddSingleton<IdentityMetrics>();
+        builder.AddPasswords();
+        builder.AddLedgerAccounts();
     }
 
     private static async Task<Results<Created<RegisterResponse>, ProblemHttpResult>> Register(
-        RegisterRequest request, UserManager<User> users, SecurityLog log)
+        RegisterRequest request, UserManager<User> users, HashGate gate, SecurityLog log, HttpContext http)
     {
+        if (User.IsNameAsPassword(request.Username!, request.Password!))
+        {
+            return TypedResults.Problem(User.PasswordIsNameRule, statusCode: StatusCodes.Status400BadRequest);
+        }
+
+        using var turn = await gate.EnterAsync(http.RequestAborted);
+        if (turn.IsRefused)
+        {
+            log.TooManyLogins();
+            return PasswordVerdict.RefuseBusy(http.Response);
+        }
+
         var user = new User { UserName = request.Username };
         IdentityResult result;
         try

@@ -97,6 +97,26 @@ public sealed class ForwardingTests(GatewayFixture system)
         Assert.Empty(chat.Reached);
     }
 
+    [Theory]
+    [InlineData("203.0.113.7")]
+    [InlineData("203.0.113.7, 127.0.0.1")]
+    [InlineData("127.0.0.1")]
+    public async Task ForwardedAddress_MadeUpByAClient_IsReplacedByTheClientsOwn(string madeUp)
+    {
+        string? seen = null;
+        await using var chat = await Destination.StartAsync(context =>
+        {
+            seen = context.Request.Headers["X-Forwarded-For"];
+            return Task.CompletedTask;
+        });
+        await using var gateway = await StartAsync(chat.Address);
+        using var client = gateway.CreateClient();
+        client.DefaultRequestHeaders.Add("X-Forwarded-For", madeUp);
+        using var response = await client.CallAsync("GET", "/api/chat", _token);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.True(IPAddress.TryParse(seen, out var address) && IPAddress.IsLoopback(address), seen);
+    }
+
     [Fact]
     public async Task Problem_OfADestination_ComesBackUnchanged()
     {

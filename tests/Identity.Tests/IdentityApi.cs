@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -13,6 +14,32 @@ internal static class IdentityApi
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     public static string NewName() => $"user-{Guid.NewGuid():N}";
+
+    /// <summary>An address that no other test has.</summary>
+    public static string NewAddress() => new IPAddress([10, .. RandomNumberGenerator.GetBytes(3)]).ToString();
+
+    public static Task<HttpResponseMessage> TryLogInAsync(
+        this HttpClient client, string username, string password = "a wrong password") =>
+        client.PostJsonAsync("/api/login", new { username, password });
+
+    /// <summary>Registers a new user.</summary>
+    /// <returns>The name.</returns>
+    public static async Task<string> NewNameAsync(this HttpClient client)
+    {
+        var name = NewName();
+        using var registered = await client.RegisterAsync(name);
+        Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
+        return name;
+    }
+
+    /// <summary>Calls as a user.</summary>
+    public static Task<HttpResponseMessage> CallAsync(
+        this HttpClient client, HttpMethod method, string path, string? access, object? body = null)
+    {
+        var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body) };
+        request.Headers.Authorization = access is null ? null : new("Bearer", access);
+        return client.SendAsync(request, CancellationToken).Soon();
+    }
 
     public static Task<HttpResponseMessage> PostJsonAsync(this HttpClient client, string path, object body) =>
         client.PostAsync(path, JsonContent.Create(body), CancellationToken).Soon();

@@ -23,16 +23,19 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
 
     private readonly Dictionary<string, string> _settings;
     private readonly TimeProvider? _clock;
+    private readonly Action<IServiceCollection>? _change;
 
     /// <param name="connectionString">Its database.</param>
     /// <param name="settings">Settings besides, such as <c>Auth:RefreshReuseLeeway</c>.</param>
     /// <param name="clock">Its time; the system's when null.</param>
     /// <param name="inMemory">Whether it is called in memory and not over HTTP.</param>
+    /// <param name="change">Puts a test's own in place of a service.</param>
     public IdentityServer(
         string connectionString,
         Dictionary<string, string>? settings = null,
         TimeProvider? clock = null,
-        bool inMemory = false)
+        bool inMemory = false,
+        Action<IServiceCollection>? change = null)
     {
         _settings = new()
         {
@@ -49,7 +52,7 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
             _settings[name] = value;
         }
 
-        _clock = clock;
+        (_clock, _change) = (clock, change);
         if (!inMemory)
         {
             UseKestrel(0);
@@ -59,6 +62,14 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
     /// <summary>Starts it. Program runs on a thread of its own, so that several can start at once.</summary>
     public Task StartAsync() => Task.Run(StartServer).Soon();
 
+    /// <summary>A client whose calls come from an address, as the gateway says.</summary>
+    internal HttpClient CreateClientAt(string address)
+    {
+        var client = CreateClient();
+        client.DefaultRequestHeaders.Add("X-Forwarded-For", address);
+        return client;
+    }
+
     protected override void ConfigureWebHost(IWebHostBuilder builder)
     {
         foreach (var (name, value) in _settings)
@@ -67,9 +78,14 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
         }
 
         builder.ConfigureLogging(logging => logging.ClearProviders());
-        if (_clock is not null)
+        builder.ConfigureTestServices(services =>
         {
-            builder.ConfigureTestServices(services => services.AddSingleton(_clock));
-        }
+            if (_clock is not null)
+            {
+                services.AddSingleton(_clock);
+            }
+
+            _change?.Invoke(services);
+        });
     }
 }

@@ -1,0 +1,26 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Identity.Service;
+
+/// <summary>
+/// What a new password must be: <see cref="User.PasswordRule"/>. Of its characters there is no rule, since rules about
+/// them make passwords easier to guess (NIST SP 800-63B, 5.1.1.2). A missing one is left to [Required].
+/// </summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Parameter)]
+public sealed class PasswordAttribute : ValidationAttribute
+{
+    /// <summary>Makes the attribute with its sentence.</summary>
+    public PasswordAttribute()
+        : base(User.PasswordRule)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null || (value is string password && Fits(password));
+
+    /// <summary>Whether a text can be a password.</summary>
+    /// <param name="password">The text.</param>
+    internal static bool Fits(string password) =>
+        password.Length is >= User.MinPasswordLength and <= User.MaxPasswordLength
+        && !CommonPasswords.Contains(password);
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Net;
+using Identity.Service;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using OpenIddict.EntityFrameworkCore.Models;
+
+namespace Identity.Tests;
+
+/// <summary>Users may leave, and nothing of them stays but their number.</summary>
+public sealed class DeletionTests(IdentityFixture identity) : IAsyncLifetime
+{
+    private LedgerStub? _ledger;
+    private IdentityServer? _service;
+    private HttpClient? _client;
+
+    private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    private LedgerStub Ledger => _ledger!;
+
+    private HttpClient Client => _client!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _ledger = await LedgerStub.StartAsync(identity.Lenient);
+        _service = new IdentityServer(
+            identity.ConnectionString, new() { ["services:ledger:http:0"] = Ledger.Address }, new StoppedClock());
+        await _service.StartAsync();
+        _client = _service.CreateClientAt(IdentityApi.NewAddress());
+    }
+
+    [Fact]
+    public async Task Deletion_WithThePassword_LeavesNothingButAFreeName()
+    {
+        var name = await Client.NewNameAsync();
+        var tokens = await Client.LogInAsync(name);
+        var id = Id(tokens);
+        using var deleted = await DeleteAsync(tokens.Access);
+        Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
+        Assert.Equal([id], Ledger.Closed);
+
+        await using (var scope = identity.Lenient.Services.CreateAsyncScope())
+        {
+            var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
+            Assert.False(await db.Users.AnyAsync(user => user.Id == id, CancellationToken).Soon());
+            Assert.False(await db.Set<OpenIddictEntityFrameworkCoreToken<long>>()
+                .AnyAsync(token => token.Subject == $"{id}", CancellationToken).Soon());
+        }
+
+        using var refreshed = await Client.RefreshAsync(tokens.Refresh);
+        await refreshed.ProblemAsync(HttpStatusCode.Unauthorized);
+        using var login = await Client.TryLogInAsync(name, IdentityApi.Password);
+        await login.ProblemAsync(HttpStatusCode.Unauthorized);
+        foreach (var method in new[] { HttpMethod.Get, HttpMethod.Delete })
+        {
+            using var me = await Client.CallAsync(
+                method, "/api/me", tokens.Access, new { password = IdentityApi.Password });
+            await me.ProblemAsync(HttpStatusCode.Unauthorized);
+        }
+
+        using var again = await Client.RegisterAsync(name, "another password");
+        Assert.Equal(HttpStatusCode.Created, again.StatusCode);
+        Assert.True(Id(await Client.LogInAsync(name, "another password")) > id, "A number is given once.");
+    }
+
+    [Fact]
+    public async Task Deletion_WithoutThePassword_ChangesNothingAndCountsLikeAFailedLogin()
+    {
+        var name = await Client.NewNameAsync();
+        var tokens = await Client.LogInAsync(name);
+        foreach (var body in new object[] { new { }, new { password = "" }, new { password = (string?)null } })
+        {
+            using var missing = await Client.CallAsync(HttpMethod.Delete, "/api/me", tokens.Access, body);
+            await missing.ProblemAsync(HttpStatusCode.BadRequest);
+        }
+
+        for (var n = 0; n < 5; n++)
+        {
+            using var wrong = await DeleteAsync(tokens.Access, "a wrong password");
+            await wrong.ProblemAsync(HttpStatusCode.BadRequest);
+        }
+
+        using var locked = await DeleteAsync(tokens.Access, "a wrong password");
+        await locked.ProblemAsync(HttpStatusCode.TooManyRequests);
+        Assert.Empty(Ledger.Closed);
+        using var me = await Client.CallAsync(HttpMethod.Get, "/api/me", tokens.Access);
+        Assert.Equal(HttpStatusCode.OK, me.StatusCode);
+    }
+
+    [Fact]
+    public async Task Deletion_WhileTheLedgerIsAway_Is503AndWorksLater()
+    {
+        var tokens = await Client.NewUserAsync();
+        Ledger.IsAway = true;
+        using var refused = await DeleteAsync(tokens.Access);
+        await refused.ProblemAsync(HttpStatusCode.ServiceUnavailable);
+        Assert.NotNull(refused.Headers.RetryAfter?.Delta);
+        using var me = await Client.CallAsync(HttpMethod.Get, "/api/me", tokens.Access);
+        Assert.Equal(HttpStatusCode.OK, me.StatusCode);
+        using var refreshed = await Client.RefreshAsync(tokens.Refresh);
+        await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
+
+        Ledger.IsAway = false;
+        using var deleted = await DeleteAsync(tokens.Access);
+        Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
+        Assert.Equal([Id(tokens)], Ledger.Closed);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client?.Dispose();
+        await (_service?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (_ledger?.DisposeAsync() ?? ValueTask.CompletedTask);
+    }
+
+    private static long Id(LoginAnswer tokens) => long.Parse(
+        tokens.Claims.GetProperty("sub").GetString()!, CultureInfo.InvariantCulture);
+
+    private Task<HttpResponseMessage> DeleteAsync(string access, string password = IdentityApi.Password) =>
+        Client.CallAsync(HttpMethod.Delete, "/api/me", access, new { password });
+}
