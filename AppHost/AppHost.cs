@@ -35,7 +35,6 @@ var ledger = builder.AddProject<Projects.Ledger_Service>("ledger")
     .WithReference(ledgerDb).WaitFor(ledgerDb)
     .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
     .WithReference(identity).WithHttpHealthCheck("/health").WithReplicas(replicas);
-identity.WithReference(ledger); // Closes the accounts of users who leave.
 
 builder.AddProject<Projects.Ledger_Service>("ledger-verify", launchProfileName: null).WithArgs("verify")
     .WithReference(ledgerDb).WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
@@ -46,6 +45,7 @@ var chat = builder.AddProject<Projects.Chat_Service>("chat")
     .WithReference(identity)
     .WithReference(ledger).WithEnvironment("Ledger__ClientSecret", chatClientSecret)
     .WithHttpHealthCheck("/health").WithReplicas(replicas);
+identity.WithReference(ledger).WithReference(chat); // To close the account, and erase the chats, of a user who leaves.
 
 builder.AddProject<Projects.Gateway>("gateway")
     .WithEndpoint("http", endpoint => endpoint.Port = gatewayPort).WithExternalHttpEndpoints()

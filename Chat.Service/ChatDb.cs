@@ -8,14 +8,27 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
 {
     public DbSet<StoredChat> Chats => Set<StoredChat>();
 
-    protected override void OnModelCreating(ModelBuilder modelBuilder) => modelBuilder.Entity<StoredChat>(chat =>
+    public DbSet<ErasedUser> ErasedUsers => Set<ErasedUser>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
-        chat.Property(c => c.CreatedAt).HasDefaultValueSql("now()");
-        // One row per charge, completed or refunded: whichever is written first decides.
-        chat.HasIndex(c => c.ChargeId).IsUnique();
-        // A user's chats, newest first.
-        chat.HasIndex(c => new { c.UserId, c.Id }).IsDescending(false, true);
-        chat.ToTable("chats", table => table.HasCheckConstraint(
-            "ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)"));
-    });
+        modelBuilder.Entity<StoredChat>(chat =>
+        {
+            chat.Property(c => c.CreatedAt).HasDefaultValueSql("now()");
+            // One row per charge, completed or refunded: whichever is written first decides.
+            chat.HasIndex(c => c.ChargeId).IsUnique();
+            // A user's chats, newest first.
+            chat.HasIndex(c => new { c.UserId, c.Id }).IsDescending(false, true);
+            chat.ToTable("chats", table => table.HasCheckConstraint(
+                "ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)"));
+        });
+        modelBuilder.Entity<ErasedUser>(user =>
+        {
+            user.ToTable("erased_users");
+            user.HasKey(u => u.UserId);
+            user.Property(u => u.UserId).ValueGeneratedNever();
+            user.Property(u => u.ErasedAt).HasDefaultValueSql("now()");
+            user.HasIndex(u => u.ErasedAt);
+        });
+    }
 }

@@ -14,6 +14,7 @@ builder.Services.AddValidation();
 builder.Services.AddOptions<ChatSettings>().BindConfiguration("Chat").ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddSingleton<ChatStore>();
 builder.Services.AddScoped<PaidReply>();
+builder.Services.AddHostedService<EraseLateChats>();
 
 var app = builder.Build();
 
@@ -22,5 +23,6 @@ app.UseAuthentication();
 app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapChats();
+app.MapErasure();
 
 return await app.RunServiceAsync();

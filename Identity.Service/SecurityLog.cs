@@ -74,6 +74,6 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     public partial void UserDeleted(long userId);
 
     [LoggerMessage(
-        1027, LogLevel.Error, "The ledger did not close the account of user {UserId}", EventName = "AccountNotClosed")]
-    public partial void AccountNotClosed(Exception exception, long userId);
+        1027, LogLevel.Error, "User {UserId} could not be deleted whole and stays", EventName = "UserNotDeleted")]
+    public partial void UserNotDeleted(Exception exception, long userId);
 }

@@ -86,7 +86,7 @@ internal sealed class PaidReply(
         try
         {
             if (!await store.AddTombstoneAsync(charge, patience.Token)
-                && await store.FindAsync(charge.Id, patience.Token) is { Status: ChatStatus.Completed } chat)
+                && await store.FindAsync(charge.Id, patience.Token) is { Status: not ChatStatus.Refunded } chat)
             {
                 // It was stored and the answer to that was lost: paid and delivered.
                 return new(ReplyStatus.Stored, chat);

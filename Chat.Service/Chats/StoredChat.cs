@@ -13,13 +13,13 @@ internal sealed class StoredChat
     /// <summary>Whose it is.</summary>
     public long UserId { get; init; }
 
-    /// <summary>Completed or refunded.</summary>
+    /// <summary>Completed or refunded, or erased after it was completed.</summary>
     public ChatStatus Status { get; init; }
 
-    /// <summary>What the user said.</summary>
+    /// <summary>What the user said; empty when erased.</summary>
     public required string Message { get; init; }
 
-    /// <summary>What the model answered; null in a tombstone.</summary>
+    /// <summary>What the model answered; null in a tombstone and when erased.</summary>
     public string? Response { get; init; }
 
     /// <summary>What was charged, in tokens.</summary>
@@ -35,7 +35,7 @@ internal sealed class StoredChat
     public DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>As users see it.</summary>
-    public ChatResponse ToResponse() => new(Id, UserId, Message, Response!, Utc(CreatedAt), Cost, Tokens!.Value);
+    public ChatResponse ToResponse() => new(Id, UserId, Message, Response ?? "", Utc(CreatedAt), Cost, Tokens!.Value);
 
     /// <summary>To the millisecond, which JSON then shows as in <c>2025-01-06T12:34:56.789Z</c>.</summary>
     public static DateTime Utc(DateTimeOffset time) =>
@@ -50,4 +50,7 @@ internal enum ChatStatus : short
 
     /// <summary>The user has it back.</summary>
     Refunded = 2,
+
+    /// <summary>The user had a reply for it, and has left.</summary>
+    Erased = 3,
 }

@@ -22,6 +22,27 @@ namespace Chat.Service.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
+            modelBuilder.Entity("Chat.Service.Chats.ErasedUser", b =>
+                {
+                    b.Property<long>("UserId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("user_id");
+
+                    b.Property<DateTimeOffset>("ErasedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("erased_at")
+                        .HasDefaultValueSql("now()");
+
+                    b.HasKey("UserId")
+                        .HasName("pk_erased_users");
+
+                    b.HasIndex("ErasedAt")
+                        .HasDatabaseName("ix_erased_users_erased_at");
+
+                    b.ToTable("erased_users", (string)null);
+                });
+
             modelBuilder.Entity("Chat.Service.Chats.StoredChat", b =>
                 {
                     b.Property<long>("Id")

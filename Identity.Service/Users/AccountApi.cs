@@ -88,7 +88,7 @@ internal static class AccountApi
         ClaimsPrincipal caller,
         UserManager<User> users,
         PasswordGuard guard,
-        LedgerAccounts ledger,
+        Belongings belongings,
         IdentityDb db,
         IOpenIddictTokenManager tokens,
         IOpenIddictAuthorizationManager families,
@@ -109,15 +109,15 @@ internal static class AccountApi
         // First, because a user who is gone cannot ask again.
         try
         {
-            await ledger.CloseAsync(user.Id, http.RequestAborted);
+            await belongings.GiveUpAsync(user.Id, http.RequestAborted);
         }
         catch (Exception failed) when (!http.RequestAborted.IsCancellationRequested)
         {
-            log.AccountNotClosed(failed, user.Id);
+            log.UserNotDeleted(failed, user.Id);
             http.Response.Headers.RetryAfter = "5";
             return Problems.Refusal(
-                StatusCodes.Status503ServiceUnavailable, "ledger_away",
-                "The account could not be closed and is still there. Try again after the seconds in Retry-After.");
+                StatusCodes.Status503ServiceUnavailable, "service_unavailable",
+                "The account could not be deleted whole and is still there. Try again after the seconds in Retry-After.");
         }
 
         var deleted = await db.Users.Where(each => each.Id == user.Id && each.SecurityStamp == user.SecurityStamp)
@@ -159,10 +159,10 @@ internal static class AccountApi
 /// <summary>Registers what accounts need.</summary>
 internal static class AccountExtensions
 {
-    /// <summary>Adds <see cref="LedgerAccounts"/>, which finds the ledger by service discovery.</summary>
+    /// <summary>Adds <see cref="Belongings"/>, which finds services by service discovery.</summary>
     /// <param name="builder">The service's builder.</param>
-    public static void AddLedgerAccounts(this IHostApplicationBuilder builder) =>
-        builder.Services.AddHttpClient<LedgerAccounts>(client => client.BaseAddress = new("http://ledger"));
+    public static void AddBelongings(this IHostApplicationBuilder builder) =>
+        builder.Services.AddHttpClient<Belongings>();
 }
 
 /// <summary>A new password for an old one. Public, because validation passes over internal types.</summary>

@@ -25,7 +25,7 @@ internal static class UserApi
         builder.Services.AddSingleton<SecurityLog>();
         builder.Services.AddSingleton<IdentityMetrics>();
         builder.AddPasswords();
-        builder.AddLedgerAccounts();
+        builder.AddBelongings();
     }
 
     private static async Task<Results<Created<RegisterResponse>, ProblemHttpResult>> Register(

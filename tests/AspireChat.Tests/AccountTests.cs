@@ -20,7 +20,9 @@ public sealed class AccountTests(AppHostFixture system)
         using var left = await LeaveAsync(user.Client, ApiClient.Password);
         Assert.Equal(HttpStatusCode.NoContent, left.StatusCode);
 
-        // The access token is good for an hour, and buys nothing.
+        // The access token is good for an hour, and neither shows nor buys anything.
+        using var chats = await user.Client.ReadAsync("/api/chat");
+        Assert.Empty(await chats.ReadAsync<List<ChatAnswer>>(HttpStatusCode.OK));
         using var gone = await user.Client.ReadAsync("/api/me");
         await gone.ProblemAsync(HttpStatusCode.Unauthorized);
         using var refused = await user.Client.PostAsync("/api/chat", new { message = "still there?" });
@@ -80,14 +82,17 @@ public sealed class AccountTests(AppHostFixture system)
         Assert.Contains(HttpStatusCode.TooManyRequests, answers);
     }
 
-    [Fact]
-    public async Task AccountClosing_WithAUsersToken_Is403()
+    [Theory]
+    [InlineData("ledger", "PUT", "/accounts/1/closed")]
+    [InlineData("chat", "DELETE", "/users/1/chats")]
+    public async Task Deletion_AtAnotherServiceWithAUsersToken_Is403(string service, string method, string path)
     {
         using var user = await system.NewUserAsync();
-        using var ledger = system.App.CreateHttpClient("ledger");
-        ledger.DefaultRequestHeaders.Authorization = user.Client.DefaultRequestHeaders.Authorization;
-        using var response = await ledger.PutAsync(
-            "/accounts/1/closed", content: null, TestContext.Current.CancellationToken);
+        using var client = system.App.CreateHttpClient(service);
+        client.DefaultRequestHeaders.Authorization = user.Client.DefaultRequestHeaders.Authorization;
+        using var request = new HttpRequestMessage(new(method), path);
+        using var response = await client.SendAsync(request, TestContext.Current.CancellationToken)
+            .WaitAsync(AppHostFixture.StartTimeout, TestContext.Current.CancellationToken);
         await response.ProblemAsync(HttpStatusCode.Forbidden);
     }
 

@@ -10,21 +10,23 @@ namespace Identity.Tests;
 /// <summary>Users may leave, and nothing of them stays but their number.</summary>
 public sealed class DeletionTests(IdentityFixture identity) : IAsyncLifetime
 {
-    private LedgerStub? _ledger;
+    private OtherServices? _others;
     private IdentityServer? _service;
     private HttpClient? _client;
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
-    private LedgerStub Ledger => _ledger!;
+    private OtherServices Others => _others!;
 
     private HttpClient Client => _client!;
 
     public async ValueTask InitializeAsync()
     {
-        _ledger = await LedgerStub.StartAsync(identity.Lenient);
+        _others = await OtherServices.StartAsync(identity.Lenient);
         _service = new IdentityServer(
-            identity.ConnectionString, new() { ["services:ledger:http:0"] = Ledger.Address }, new StoppedClock());
+            identity.ConnectionString,
+            new() { ["services:ledger:http:0"] = Others.Address, ["services:chat:http:0"] = Others.Address },
+            new StoppedClock());
         await _service.StartAsync();
         _client = _service.CreateClientAt(IdentityApi.NewAddress());
     }
@@ -37,7 +39,7 @@ public sealed class DeletionTests(IdentityFixture identity) : IAsyncLifetime
         var id = Id(tokens);
         using var deleted = await DeleteAsync(tokens.Access);
         Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
-        Assert.Equal([id], Ledger.Closed);
+        Assert.Equal([$"closed {id}", $"erased {id}"], Others.Calls);
 
         await using (var scope = identity.Lenient.Services.CreateAsyncScope())
         {
@@ -82,16 +84,18 @@ public sealed class DeletionTests(IdentityFixture identity) : IAsyncLifetime
 
         using var locked = await DeleteAsync(tokens.Access, "a wrong password");
         await locked.ProblemAsync(HttpStatusCode.TooManyRequests);
-        Assert.Empty(Ledger.Closed);
+        Assert.Empty(Others.Calls);
         using var me = await Client.CallAsync(HttpMethod.Get, "/api/me", tokens.Access);
         Assert.Equal(HttpStatusCode.OK, me.StatusCode);
     }
 
-    [Fact]
-    public async Task Deletion_WhileTheLedgerIsAway_Is503AndWorksLater()
+    [Theory]
+    [InlineData("closed")]
+    [InlineData("erased")]
+    public async Task Deletion_WhileAnotherServiceIsAway_Is503AndWorksLater(string call)
     {
         var tokens = await Client.NewUserAsync();
-        Ledger.IsAway = true;
+        Others.Away = call;
         using var refused = await DeleteAsync(tokens.Access);
         await refused.ProblemAsync(HttpStatusCode.ServiceUnavailable);
         Assert.NotNull(refused.Headers.RetryAfter?.Delta);
@@ -100,17 +104,18 @@ public sealed class DeletionTests(IdentityFixture identity) : IAsyncLifetime
         using var refreshed = await Client.RefreshAsync(tokens.Refresh);
         await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
 
-        Ledger.IsAway = false;
+        Others.Away = null;
+        Others.Calls.Clear();
         using var deleted = await DeleteAsync(tokens.Access);
         Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
-        Assert.Equal([Id(tokens)], Ledger.Closed);
+        Assert.Equal([$"closed {Id(tokens)}", $"erased {Id(tokens)}"], Others.Calls);
     }
 
     public async ValueTask DisposeAsync()
     {
         _client?.Dispose();
         await (_service?.DisposeAsync() ?? ValueTask.CompletedTask);
-        await (_ledger?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (_others?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     private static long Id(LoginAnswer tokens) => long.Parse(

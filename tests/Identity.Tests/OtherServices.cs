@@ -8,26 +8,26 @@ using Microsoft.Extensions.Logging;
 namespace Identity.Tests;
 
 /// <summary>
-/// A service with the defaults of all in the ledger's place: it checks the token as the ledger does, with the keys that
-/// the issuer publishes, and remembers which accounts it was told to close.
+/// A service with the defaults of all in the place of the ledger and of the chat service: it checks the token as they
+/// do, with the keys that the issuer publishes, and remembers what it was told.
 /// </summary>
-internal sealed class LedgerStub : IAsyncDisposable
+internal sealed class OtherServices : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
-    private LedgerStub(WebApplication app) => _app = app;
+    private OtherServices(WebApplication app) => _app = app;
 
     /// <summary>Where it listens.</summary>
     public string Address => _app.Urls.Single();
 
-    /// <summary>The accounts, in the order of the calls.</summary>
-    public ConcurrentQueue<long> Closed { get; } = new();
+    /// <summary>The calls with the user's number, in order: <c>closed 7</c>, <c>erased 7</c>.</summary>
+    public ConcurrentQueue<string> Calls { get; } = new();
 
-    /// <summary>Gets or sets whether it answers 503.</summary>
-    public bool IsAway { get; set; }
+    /// <summary>Gets or sets the call that is answered 503.</summary>
+    public string? Away { get; set; }
 
     /// <param name="issuer">An instance of Identity.Service on the same database.</param>
-    public static async Task<LedgerStub> StartAsync(IdentityServer issuer)
+    public static async Task<OtherServices> StartAsync(IdentityServer issuer)
     {
         var builder = WebApplication.CreateBuilder();
         builder.Logging.ClearProviders();
@@ -37,24 +37,26 @@ internal sealed class LedgerStub : IAsyncDisposable
         builder.AddServiceDefaults();
         builder.AddTokenAuthentication();
         var app = builder.Build();
-        var stub = new LedgerStub(app);
+        var stub = new OtherServices(app);
         app.UseAuthentication();
         app.UseAuthorization();
-        app.MapPut("/accounts/{user:long}/closed", stub.Close).RequireAuthorization(Tokens.LedgerPolicy);
+        var users = app.MapGroup("/").RequireAuthorization(Tokens.LedgerPolicy);
+        users.MapPut("/accounts/{user:long}/closed", (long user) => stub.Take("closed", user));
+        users.MapDelete("/users/{user:long}/chats", (long user) => stub.Take("erased", user));
         await app.StartAsync(TestContext.Current.CancellationToken).Soon();
         return stub;
     }
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private IResult Close(long user)
+    private IResult Take(string call, long user)
     {
-        if (IsAway)
+        if (Away == call)
         {
             return TypedResults.StatusCode(StatusCodes.Status503ServiceUnavailable);
         }
 
-        Closed.Enqueue(user);
+        Calls.Enqueue($"{call} {user}");
         return TypedResults.NoContent();
     }
 }

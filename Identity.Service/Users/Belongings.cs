@@ -7,12 +7,12 @@ using static OpenIddict.Abstractions.OpenIddictConstants;
 
 namespace Identity.Service;
 
-/// <summary>What this service asks of Ledger.Service: to close the accounts of users who leave.</summary>
-/// <param name="http">Finds the ledger.</param>
+/// <summary>What users who leave have in other services.</summary>
+/// <param name="http">Finds the services.</param>
 /// <param name="server">The keys.</param>
 /// <param name="auth">The issuer.</param>
 /// <param name="clock">Dates tokens.</param>
-internal sealed class LedgerAccounts(
+internal sealed class Belongings(
     HttpClient http, IOptionsMonitor<OpenIddictServerOptions> server, AuthOptions auth, TimeProvider clock)
 {
     private const string ClientId = "identity";
@@ -20,14 +20,21 @@ internal sealed class LedgerAccounts(
     private static readonly TimeSpan TokenLifetime = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// Closes an account. Closing a closed one changes nothing, so the call is sent again when it fails.
+    /// Closes the account in the ledger, whose history stays, and then erases the chats, which get no more. Doing it
+    /// again changes nothing, so the calls are sent again when they fail.
     /// </summary>
     /// <param name="userId">Whose.</param>
-    /// <param name="cancellationToken">Ends the wait. The account may be closed all the same.</param>
-    /// <exception cref="HttpRequestException">The ledger failed.</exception>
-    public async Task CloseAsync(long userId, CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the wait. It may be done all the same.</param>
+    /// <exception cref="HttpRequestException">A service failed.</exception>
+    public async Task GiveUpAsync(long userId, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Put, $"accounts/{userId}/closed");
+        await SendAsync(HttpMethod.Put, $"http://ledger/accounts/{userId}/closed", cancellationToken);
+        await SendAsync(HttpMethod.Delete, $"http://chat/users/{userId}/chats", cancellationToken);
+    }
+
+    private async Task SendAsync(HttpMethod method, string address, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, address);
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", CreateToken());
         using var response = await http.SendAsync(request, cancellationToken);
         response.EnsureSuccessStatusCode();

@@ -1,0 +1,106 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Chat.Service.Chats;
+
+/// <summary>A user who has left. What they said and were told is gone; that it was paid for stays.</summary>
+internal sealed class ErasedUser
+{
+    /// <summary>The user's number, which is never given twice.</summary>
+    public long UserId { get; init; }
+
+    /// <summary>When Identity.Service said so.</summary>
+    public DateTimeOffset ErasedAt { get; init; }
+}
+
+/// <summary>What Identity.Service does with the chats of users who leave.</summary>
+internal static class ErasureApi
+{
+    /// <summary>Maps <c>/users</c>, for services only. The gateway has no route to it.</summary>
+    public static void MapErasure(this IEndpointRouteBuilder app) => app.MapGroup("/users")
+        .WithTags("Users").RequireAuthorization(Tokens.LedgerPolicy).MapDelete("/{user:long:min(1)}/chats", Erase);
+
+    /// <summary>Erases a user's chats. Again it changes nothing.</summary>
+    private static async Task<NoContent> Erase(
+        long user, ChatDb db, ILogger<ErasedUser> logger, CancellationToken cancellationToken)
+    {
+        var chats = await db.EraseAsync(user, cancellationToken);
+        logger.LogInformation("{Chats} chats of {User}, who has left, are erased", chats, user);
+        return TypedResults.NoContent();
+    }
+
+    /// <summary>Notes that a user has left, and erases the chats.</summary>
+    /// <param name="db">The database.</param>
+    /// <param name="user">The user.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>How many chats were erased.</returns>
+    internal static async Task<int> EraseAsync(this ChatDb db, long user, CancellationToken cancellationToken)
+    {
+        await db.Database.ExecuteSqlAsync(
+            $"INSERT INTO erased_users (user_id) VALUES ({user}) ON CONFLICT (user_id) DO NOTHING", cancellationToken);
+        return await db.EraseAsync(db.ErasedUsers.Where(erased => erased.UserId == user), cancellationToken);
+    }
+
+    /// <summary>
+    /// Takes the words out of users' rows. The rows stay, so that a paid charge has one, and one with a tombstone none
+    /// beside it.
+    /// </summary>
+    /// <param name="db">The database.</param>
+    /// <param name="users">Whose.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>How many rows had any.</returns>
+    internal static Task<int> EraseAsync(
+        this ChatDb db, IQueryable<ErasedUser> users, CancellationToken cancellationToken) => db.Chats
+        .Where(chat => chat.Message != "" && users.Any(erased => erased.UserId == chat.UserId))
+        .ExecuteUpdateAsync(
+            set => set
+                .SetProperty(chat => chat.Message, "")
+                .SetProperty(chat => chat.Response, (string?)null)
+                .SetProperty(
+                    chat => chat.Status,
+                    chat => chat.Status == ChatStatus.Completed ? ChatStatus.Erased : chat.Status),
+            cancellationToken);
+}
+
+/// <summary>
+/// Erases what was stored after its user had left: a chat that was paid for before and answered meanwhile.
+/// </summary>
+/// <param name="services">Where the database comes from.</param>
+/// <param name="clock">The time.</param>
+/// <param name="logger">For what failed.</param>
+internal sealed class EraseLateChats(
+    IServiceProvider services, TimeProvider clock, ILogger<EraseLateChats> logger) : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
+
+    /// <summary>Longer than a reply can take, <see cref="ChatSettings.ModelTimeout"/>, and its storing.</summary>
+    private static readonly TimeSpan Late = TimeSpan.FromHours(1);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Period, clock);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await using var scope = services.CreateAsyncScope();
+                await EraseAsync(scope.ServiceProvider.GetRequiredService<ChatDb>(), stoppingToken);
+            }
+            catch (Exception failed) when (failed is not OperationCanceledException)
+            {
+                logger.LogWarning(failed, "Late chats of users who have left could not be erased yet");
+            }
+        }
+    }
+
+    /// <summary>One round.</summary>
+    /// <param name="db">The database.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>How many chats were erased.</returns>
+    internal Task<int> EraseAsync(ChatDb db, CancellationToken cancellationToken)
+    {
+        var since = clock.GetUtcNow() - Late;
+        return db.EraseAsync(db.ErasedUsers.Where(erased => erased.ErasedAt > since), cancellationToken);
+    }
+}
