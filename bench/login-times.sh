@@ -18,7 +18,8 @@ trap 'stop; "${run[@]}" "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/
   -o "-p $port -c listen_addresses=localhost -c unix_socket_directories=" >/dev/null
 
 export ConnectionStrings__identitydb="Host=localhost;Port=$port;Username=postgres;Database=identitydb"
-export Clients__chat__Secret=only-for-this-bench Logging__LogLevel__Default=Error
+export Clients__chat__Secret=only-for-this-bench Auth__KeyProtectionSecret=only-for-this-bench-and-nothing-else
+export Logging__LogLevel__Default=Error
 dotnet build Identity.Service -c Release -v quiet --nologo >/dev/null
 
 start() { # settings: starts the service and waits for it

@@ -70,7 +70,10 @@ public static class ParameterResourceBuilderExtensions
         var key = $"Parameters:{name}";
         return builder.AddResource(new ParameterResource(
             name,
-            _ => builder.Configuration[key] ?? byDefault?.Invoke() ?? throw new DistributedApplicationException(
+            _ => builder.Configuration[key]
+                // Names of environment variables have no dashes: Parameters__admin_password.
+                ?? builder.Configuration[key.Replace('-', '_')]
+                ?? byDefault?.Invoke() ?? throw new DistributedApplicationException(
                 $"Parameter resource could not be used because configuration key '{key}' is missing and the Parameter "
                 + $"has no default value: set it in the AppHost's configuration, for example with --{key}=value."),
             secret));

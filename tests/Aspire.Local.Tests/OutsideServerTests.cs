@@ -91,6 +91,15 @@ public sealed class OutsideServerTests
         Assert.StartsWith("redis://:a%40b%2Fc%3Ad%20e@", said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Parameter_WithADash_CanBeGivenWithAnUnderscore()
+    {
+        await using var app = await TestApp.StartAsync(["--Parameters:the_word=hello"], builder =>
+            builder.AddExecutable("reader", "sh", ".", "-c", "echo $WORD")
+                .WithEnvironment("WORD", builder.AddParameter("the-word")));
+        Assert.Equal("hello", await app.SaysAsync("reader"));
+    }
+
     private static async Task AssertNoProcessAsync(DistributedApplication app, string resource)
     {
         var state = await app.EventAsync(resource, _ => true);
