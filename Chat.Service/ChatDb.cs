@@ -28,7 +28,7 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
             user.HasKey(u => u.UserId);
             user.Property(u => u.UserId).ValueGeneratedNever();
             user.Property(u => u.ErasedAt).HasDefaultValueSql("now()");
-            user.HasIndex(u => u.ErasedAt);
+            user.HasIndex(u => u.UserId).HasFilter("NOT is_swept").HasDatabaseName("ix_erased_users_unswept");
         });
     }
 }

@@ -37,6 +37,7 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
             user.Property(each => each.ConcurrencyStamp).IsConcurrencyToken();
             user.Property(each => each.CreatedAt).HasDefaultValueSql("now()");
             user.HasIndex(each => each.NormalizedUserName).IsUnique().HasDatabaseName(User.UniqueNameIndex);
+            user.HasIndex(each => each.LeavingAt).HasFilter("leaving_at IS NOT NULL");
             IgnoreUnused(user);
         });
         builder.Entity<IdentityRole<long>>(role =>

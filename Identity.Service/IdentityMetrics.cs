@@ -14,6 +14,7 @@ internal sealed class IdentityMetrics
     private readonly Counter<long> _lockouts;
     private readonly Counter<long> _refreshes;
     private readonly Counter<long> _replays;
+    private readonly Counter<long> _reuses;
     private readonly Histogram<double> _hashDuration;
 
     /// <summary>Makes the instruments.</summary>
@@ -31,6 +32,8 @@ internal sealed class IdentityMetrics
             "identity.refreshes", "{refresh}", "Uses of refresh tokens, by result: rotated, refused.");
         _replays = _meter.CreateCounter<long>(
             "identity.replays", "{refresh}", "Refresh tokens used again after their time: a family was revoked.");
+        _reuses = _meter.CreateCounter<long>(
+            "identity.reuses", "{refresh}", "Refresh tokens used again within the leeway.");
         _hashDuration = _meter.CreateHistogram<double>(
             "identity.password.hash.duration", "s", "How long a password's hash took, without the wait for a turn.");
     }
@@ -53,6 +56,9 @@ internal sealed class IdentityMetrics
 
     /// <summary>Counts a replay.</summary>
     public void Replayed() => _replays.Add(1);
+
+    /// <summary>Counts a second use within the leeway.</summary>
+    public void Reused() => _reuses.Add(1);
 
     /// <summary>Takes the time of a hash.</summary>
     /// <param name="duration">How long it took.</param>

@@ -22,7 +22,7 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     public partial void LoginFailedUnknownUser(string address);
 
     [LoggerMessage(1005, LogLevel.Information, "User {UserId} refreshed a token", EventName = "TokenRefreshed")]
-    public partial void TokenRefreshed(long userId);
+    public partial void TokenRefreshed(string? userId);
 
     [LoggerMessage(1006, LogLevel.Warning, "A refresh token was refused: {Reason}", EventName = "TokenRefreshRefused")]
     public partial void TokenRefreshRefused(string? reason);
@@ -70,10 +70,23 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     [LoggerMessage(1025, LogLevel.Warning, "User {UserId} changed the password", EventName = "PasswordChanged")]
     public partial void PasswordChanged(long userId);
 
-    [LoggerMessage(1026, LogLevel.Warning, "User {UserId} deleted the account", EventName = "UserDeleted")]
+    [LoggerMessage(1028, LogLevel.Warning, "User {UserId} leaves", EventName = "UserLeft")]
+    public partial void UserLeft(long userId);
+
+    [LoggerMessage(
+        1029,
+        LogLevel.Warning,
+        "A refresh token of the family {FamilyId} was used again, a moment later",
+        EventName = "TokenReused")]
+    public partial void TokenReused(string? familyId);
+
+    [LoggerMessage(1030, LogLevel.Warning, "A client was refused: {Reason}", EventName = "ClientRefused")]
+    public partial void ClientRefused(string? reason);
+
+    [LoggerMessage(1026, LogLevel.Warning, "Nothing is left of user {UserId}", EventName = "UserDeleted")]
     public partial void UserDeleted(long userId);
 
     [LoggerMessage(
-        1027, LogLevel.Error, "User {UserId} could not be deleted whole and stays", EventName = "UserNotDeleted")]
+        1027, LogLevel.Error, "User {UserId} has left and cannot be deleted whole yet", EventName = "UserNotDeleted")]
     public partial void UserNotDeleted(Exception exception, long userId);
 }

@@ -38,6 +38,15 @@ public static class Tokens
     /// <summary>The policy, by name, for calls between services. Needs <see cref="LedgerScope"/>.</summary>
     public const string LedgerPolicy = "ledger";
 
+    /// <summary>
+    /// The scope of tokens that Identity.Service makes for itself, and gives to no client: to close accounts and erase
+    /// chats.
+    /// </summary>
+    public const string AccountsScope = "accounts";
+
+    /// <summary>The policy, by name, for calls of Identity.Service. Needs <see cref="AccountsScope"/>.</summary>
+    public const string AccountsPolicy = "accounts";
+
     /// <summary>How far the clocks of two machines may differ.</summary>
     public static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
 
@@ -55,8 +64,8 @@ public static class Authentication
 
     /// <summary>
     /// Accepts access tokens (RFC 9068: <c>at+jwt</c>, RS256) of Identity.Service, whose keys are read from its
-    /// discovery document, and adds the policies <see cref="Tokens.UserPolicy"/>, <see cref="Tokens.AdminPolicy"/> and
-    /// <see cref="Tokens.LedgerPolicy"/>.
+    /// discovery document, and adds the policies <see cref="Tokens.UserPolicy"/>, <see cref="Tokens.AdminPolicy"/>,
+    /// <see cref="Tokens.LedgerPolicy"/> and <see cref="Tokens.AccountsPolicy"/>.
     /// </summary>
     /// <param name="builder">
     /// The service's builder; <c>Auth:Issuer</c>, <c>Auth:Authority</c> and <c>Auth:KeyRefreshInterval</c> are read
@@ -111,6 +120,7 @@ public static class Authentication
                 policy.RequireScope(Tokens.UserScope);
                 policy.RequireRole(Tokens.AdminRole);
             })
+            .AddPolicy(Tokens.AccountsPolicy, policy => policy.RequireScope(Tokens.AccountsScope))
             .AddPolicy(Tokens.LedgerPolicy, policy => policy.RequireScope(Tokens.LedgerScope));
         return builder;
     }

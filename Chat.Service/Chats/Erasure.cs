@@ -11,6 +11,9 @@ internal sealed class ErasedUser
 
     /// <summary>When Identity.Service said so.</summary>
     public DateTimeOffset ErasedAt { get; init; }
+
+    /// <summary>Whether it has been looked for late chats for the last time.</summary>
+    public bool IsSwept { get; init; }
 }
 
 /// <summary>What Identity.Service does with the chats of users who leave.</summary>
@@ -18,7 +21,7 @@ internal static class ErasureApi
 {
     /// <summary>Maps <c>/users</c>, for services only. The gateway has no route to it.</summary>
     public static void MapErasure(this IEndpointRouteBuilder app) => app.MapGroup("/users")
-        .WithTags("Users").RequireAuthorization(Tokens.LedgerPolicy).MapDelete("/{user:long:min(1)}/chats", Erase);
+        .WithTags("Users").RequireAuthorization(Tokens.AccountsPolicy).MapDelete("/{user:long:min(1)}/chats", Erase);
 
     /// <summary>Erases a user's chats. Again it changes nothing.</summary>
     private static async Task<NoContent> Erase(
@@ -37,7 +40,8 @@ internal static class ErasureApi
     internal static async Task<int> EraseAsync(this ChatDb db, long user, CancellationToken cancellationToken)
     {
         await db.Database.ExecuteSqlAsync(
-            $"INSERT INTO erased_users (user_id) VALUES ({user}) ON CONFLICT (user_id) DO NOTHING", cancellationToken);
+            $"INSERT INTO erased_users (user_id, is_swept) VALUES ({user}, false) ON CONFLICT (user_id) DO NOTHING",
+            cancellationToken);
         return await db.EraseAsync(db.ErasedUsers.Where(erased => erased.UserId == user), cancellationToken);
     }
 
@@ -98,9 +102,12 @@ internal sealed class EraseLateChats(
     /// <param name="db">The database.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>How many chats were erased.</returns>
-    internal Task<int> EraseAsync(ChatDb db, CancellationToken cancellationToken)
+    internal async Task<int> EraseAsync(ChatDb db, CancellationToken cancellationToken)
     {
-        var since = clock.GetUtcNow() - Late;
-        return db.EraseAsync(db.ErasedUsers.Where(erased => erased.ErasedAt > since), cancellationToken);
+        var late = clock.GetUtcNow() - Late;
+        var erased = await db.EraseAsync(db.ErasedUsers.Where(user => !user.IsSwept), cancellationToken);
+        await db.ErasedUsers.Where(user => !user.IsSwept && user.ErasedAt < late)
+            .ExecuteUpdateAsync(set => set.SetProperty(user => user.IsSwept, true), cancellationToken);
+        return erased;
     }
 }

@@ -34,11 +34,16 @@ namespace Chat.Service.Migrations
                         .HasColumnName("erased_at")
                         .HasDefaultValueSql("now()");
 
+                    b.Property<bool>("IsSwept")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_swept");
+
                     b.HasKey("UserId")
                         .HasName("pk_erased_users");
 
-                    b.HasIndex("ErasedAt")
-                        .HasDatabaseName("ix_erased_users_erased_at");
+                    b.HasIndex("UserId")
+                        .HasDatabaseName("ix_erased_users_unswept")
+                        .HasFilter("NOT is_swept");
 
                     b.ToTable("erased_users", (string)null);
                 });

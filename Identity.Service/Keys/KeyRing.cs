@@ -4,6 +4,8 @@ using System.Xml.Linq;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.DataProtection.XmlEncryption;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 
 namespace Identity.Service;
 
@@ -14,6 +16,9 @@ namespace Identity.Service;
 /// <param name="secret">The secret: random, so that nothing slower than HKDF is needed.</param>
 internal sealed class KeyRingEncryptor(string secret) : IXmlEncryptor
 {
+    /// <summary>The element that holds what was encrypted.</summary>
+    public const string ElementName = "encryptedKey";
+
     private const int KeyBytes = 32;
     private static readonly byte[] Purpose = "Identity.Service.KeyRing.v1"u8.ToArray();
     private static readonly int NonceBytes = AesGcm.NonceByteSizes.MaxSize;
@@ -31,7 +36,7 @@ internal sealed class KeyRingEncryptor(string secret) : IXmlEncryptor
         RandomNumberGenerator.Fill(nonce);
         using var aes = new AesGcm(_key, TagBytes);
         aes.Encrypt(nonce, plain, stored.AsSpan(NonceBytes, plain.Length), stored.AsSpan(^TagBytes..), Purpose);
-        return new(new XElement("encryptedKey", Convert.ToBase64String(stored)), typeof(KeyRingDecryptor));
+        return new(new XElement(ElementName, Convert.ToBase64String(stored)), typeof(KeyRingDecryptor));
     }
 
     /// <summary>The reverse.</summary>
@@ -66,6 +71,53 @@ internal sealed class KeyRingDecryptor(IServiceProvider services) : IXmlDecrypto
         new KeyRingEncryptor(services.GetRequiredService<AuthOptions>().KeyProtectionSecret).Decrypt(encryptedElement);
 }
 
+/// <summary>The ring in the database, before data protection uses it.</summary>
+/// <param name="db">Where it is.</param>
+/// <param name="ring">Adds a key.</param>
+/// <param name="auth">The secret.</param>
+/// <param name="clock">Dates the key.</param>
+internal sealed class KeyRing(IdentityDb db, IKeyManager ring, AuthOptions auth, TimeProvider clock)
+{
+    private static readonly TimeSpan KeyLifetime = TimeSpan.FromDays(90);
+
+    /// <summary>
+    /// Refuses a secret that does not open the ring. Data protection would make do: it would add a key that the right
+    /// secret cannot open, or without a secret one that anybody can, and use that from then on. A ring from before there
+    /// was a secret gets an encrypted key, to be used from now on.
+    /// </summary>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="OptionsValidationException">The secret is another one, or missing.</exception>
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        var rows = await db.DataProtectionKeys.AsNoTracking().OrderBy(key => key.Id).Select(key => key.Xml)
+            .ToListAsync(cancellationToken);
+        var encrypted = rows.Select(xml => XElement.Parse(xml!)).Where(element => element.Name == "key")
+            .Select(key => key.Descendants(KeyRingEncryptor.ElementName).SingleOrDefault()).ToList();
+        foreach (var element in encrypted.OfType<XElement>())
+        {
+            Open(element);
+        }
+
+        if (encrypted is [.., null] && auth.KeyProtectionSecret.Length > 0)
+        {
+            var now = clock.GetUtcNow();
+            ring.CreateNewKey(now, now + KeyLifetime);
+        }
+    }
+
+    private void Open(XElement element)
+    {
+        try
+        {
+            new KeyRingEncryptor(auth.KeyProtectionSecret).Decrypt(element);
+        }
+        catch (CryptographicException)
+        {
+            throw new OptionsValidationException(nameof(AuthOptions), typeof(AuthOptions), [SigningKeys.Unreadable]);
+        }
+    }
+}
+
 /// <summary>Registers the key ring.</summary>
 internal static class KeyRingExtensions
 {
@@ -80,6 +132,7 @@ internal static class KeyRingExtensions
         builder.Services.AddDataProtection()
             .SetApplicationName("AspireChat.Identity")
             .PersistKeysToDbContext<IdentityDb>();
+        builder.Services.AddScoped<KeyRing>();
         builder.Services.AddOptions<KeyManagementOptions>().Configure<AuthOptions>((ring, auth) =>
         {
             if (!string.IsNullOrEmpty(auth.KeyProtectionSecret))

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Options;
+
 namespace Identity.Service;
 
 /// <summary>
@@ -35,6 +37,10 @@ internal sealed partial class RotateKeys(
                 await keys.LoadAsync(scope.ServiceProvider.GetRequiredService<IdentityDb>(), cancellationToken);
             }
         }
+        catch (OptionsValidationException unreadable)
+        {
+            Failed(logger, unreadable); // No caller's fault. The keys of before stay.
+        }
         finally
         {
             _reading.Release();
@@ -57,6 +63,7 @@ internal sealed partial class RotateKeys(
             try
             {
                 keys.TakeTurn(); // Also when the database is away.
+                keys.TouchRing();
                 await ReadAsync(stoppingToken);
             }
             catch (Exception failed) when (failed is not OperationCanceledException)

@@ -15,6 +15,10 @@ namespace Identity.Service;
 internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOptions auth, TimeProvider clock)
     : IOptionsChangeTokenSource<OpenIddictServerOptions>
 {
+    /// <summary>Why keys cannot be opened.</summary>
+    public const string Unreadable =
+        "The keys in identitydb cannot be read: Auth:KeyProtectionSecret is not the one they were made with.";
+
     private const int RsaKeyBits = 2048;
     private const int EncryptionKeyBytes = 32;
 
@@ -22,6 +26,8 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     private readonly KeySchedule _schedule = new(auth.KeyRotation, auth.RefreshTokenLifetime);
     private readonly Lock _turn = new();
     private IReadOnlyList<SigningKey> _rows = [];
+    private long _readings;
+    private long _newestReading;
     private volatile IReadOnlyList<LivingKey> _living = [];
     private ConfigurationReloadToken _changed = new();
 
@@ -34,11 +40,12 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     /// <returns>Whether the next key is due: <see cref="MakeDueAsync"/> makes it.</returns>
     public async Task<bool> LoadAsync(IdentityDb db, CancellationToken cancellationToken)
     {
+        var reading = Interlocked.Increment(ref _readings);
         var rows = await db.SigningKeys.AsNoTracking().ToListAsync(cancellationToken);
         lock (_turn)
         {
-            // One that was read earlier and comes later would lack the newest.
-            _rows = rows.Count >= _rows.Count ? rows : _rows;
+            // One that was begun earlier and comes later may lack the newest.
+            (_rows, _newestReading) = reading > _newestReading ? (rows, reading) : (_rows, _newestReading);
         }
 
         TakeTurn();
@@ -53,7 +60,6 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     /// <returns>The new keys.</returns>
     public async Task<IReadOnlyList<SigningKey>> MakeDueAsync(IdentityDb db, CancellationToken cancellationToken)
     {
-        // Those that are there are opened first: with a wrong secret nothing is made that the right one cannot open.
         if (!await LoadAsync(db, cancellationToken))
         {
             return [];
@@ -75,7 +81,8 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
         {
             var now = clock.GetUtcNow();
             var living = Enum.GetValues<KeyUse>().SelectMany(use => _schedule.Living(Of(use, _rows), now)).ToList();
-            if (living.Select(row => row.Id).SequenceEqual(_living.Select(key => key.Id)))
+            // Those of before sign on until there are new ones, when all are taken away.
+            if (living.Count == 0 || living.Select(row => row.Id).SequenceEqual(_living.Select(key => key.Id)))
             {
                 return;
             }
@@ -86,6 +93,12 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
 
         changed.OnReload();
     }
+
+    /// <summary>
+    /// Uses the key ring, for it to be read anew when it is a day old, and to get its next key two days before that is
+    /// needed. Used only when a signing key is made, it would be months old, and lack what others have made.
+    /// </summary>
+    public void TouchRing() => _protector.Protect([]);
 
     /// <summary>Gives OpenIddict the keys of now. It signs and encrypts with the first and accepts all.</summary>
     /// <param name="options">OpenIddict's options.</param>
@@ -137,9 +150,7 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
         }
         catch (CryptographicException)
         {
-            const string reason =
-                "The keys in identitydb cannot be read: Auth:KeyProtectionSecret is not the one they were made with.";
-            throw new OptionsValidationException(nameof(AuthOptions), typeof(AuthOptions), [reason]);
+            throw new OptionsValidationException(nameof(AuthOptions), typeof(AuthOptions), [Unreadable]);
         }
 
         if (row.Use == KeyUse.Encryption)

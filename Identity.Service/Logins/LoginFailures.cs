@@ -36,19 +36,27 @@ public sealed class LoginFailures
 /// <param name="Address">The address, for the log.</param>
 internal sealed record LoginAttempt(Guid User, Guid Account, Guid Source, string Address)
 {
-    private const int NetworkBytes = 8;
+    private const int NetworkBytes = 7;
 
     /// <summary>Names the rows.</summary>
     /// <param name="name">The normalised name.</param>
     /// <param name="address">Where the attempt comes from.</param>
-    public static LoginAttempt Of(string name, IPAddress? address)
+    /// <param name="secret">
+    /// Without it, rows do not tell who they are about: names and addresses are too few not to be guessed.
+    /// </param>
+    public static LoginAttempt Of(string name, IPAddress? address, string secret)
     {
         var source = Network(address);
         return new(Key("user", source, name), Key("account", name), Key("address", source), source);
+
+        Guid Key(params string[] parts) => new(
+            HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), Encoding.UTF8.GetBytes(string.Join('\n', parts)))
+                .AsSpan(0, 16),
+            bigEndian: true);
     }
 
     /// <summary>
-    /// An IPv4 address, or the 64 bits of an IPv6 address that a provider gives to one customer (RFC 6177): the rest
+    /// An IPv4 address, or the 56 bits of an IPv6 address that a provider gives to one household (RFC 6177): the rest
     /// the customer chooses.
     /// </summary>
     private static string Network(IPAddress? address)
@@ -65,9 +73,6 @@ internal sealed record LoginAttempt(Guid User, Guid Account, Guid Source, string
 
         var bytes = address.GetAddressBytes();
         Array.Clear(bytes, NetworkBytes, bytes.Length - NetworkBytes);
-        return $"{new IPAddress(bytes)}/64";
+        return $"{new IPAddress(bytes)}/56";
     }
-
-    private static Guid Key(params string[] parts) =>
-        new(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))).AsSpan(0, 16), bigEndian: true);
 }

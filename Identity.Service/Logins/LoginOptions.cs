@@ -12,6 +12,9 @@ public sealed class LoginOptions
     /// <summary>How many wait for that. What comes beyond is refused with 503.</summary>
     public int MaxQueuedHashes { get; set; } = 64;
 
+    /// <summary>How many of them may be of one address.</summary>
+    public int MaxQueuedHashesPerAddress { get; set; } = 32;
+
     /// <summary>How many wrong passwords for one user from one address have no consequence.</summary>
     public int FreeFailures { get; set; } = 5;
 
@@ -57,6 +60,9 @@ internal static class LoginOptionsExtensions
             .Validate(
                 login => login.MaxQueuedHashes is >= 0 and <= MaxQueue,
                 "Login:MaxQueuedHashes must be from 0 to 10000.")
+            .Validate(
+                login => login.MaxQueuedHashesPerAddress is >= 1 and <= MaxQueue,
+                "Login:MaxQueuedHashesPerAddress must be from 1 to 10000.")
             .Validate(
                 login => login.FreeFailures is >= 1 and <= MaxFailures,
                 "Login:FreeFailures must be from 1 to 1000.")

@@ -11,20 +11,25 @@ namespace Identity.Service;
 /// <remarks>
 /// A user at an address is locked by the failures there, with a delay that doubles. That leaves those who guess from
 /// many addresses, whom a shorter delay for the user everywhere slows down, and those who guess at many users, whom the
-/// limit of their address slows down. Both of these leave out addresses where the user has logged in before: a stranger
-/// who fails on purpose cannot keep the user out there.
+/// limit of their address slows down. Both of these leave out addresses where the user has logged in before, and the
+/// first lets every address try twice: a stranger who fails on purpose cannot keep the user out from elsewhere.
 /// </remarks>
 /// <param name="db">Where failures are counted, each by one statement.</param>
 /// <param name="options">How many are too many.</param>
 /// <param name="names">Makes names of different case one.</param>
+/// <param name="auth">What the names of rows are hashed with.</param>
 /// <param name="clock">The time.</param>
 internal sealed class LoginThrottle(
-    NpgsqlDataSource db, LoginOptions options, ILookupNormalizer names, TimeProvider clock)
+    NpgsqlDataSource db, LoginOptions options, ILookupNormalizer names, AuthOptions auth, TimeProvider clock)
 {
     /// <summary>Failures are forgotten when the last one is this old.</summary>
     private static readonly TimeSpan Memory = TimeSpan.FromDays(1);
 
     private static readonly TimeSpan Trust = TimeSpan.FromDays(30);
+
+    /// <summary>How often an address may try a user who is locked at all addresses.</summary>
+    private const int TriesWhileLocked = 2;
+
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     // What is not locked has never been. Were it locked "until now", who read the clock a moment before would find a
@@ -47,7 +52,8 @@ internal sealed class LoginThrottle(
         RETURNING locked_until
         """;
 
-    // A bucket of a minute's failures that drains by one each $4: locked once what is in it is more than a minute's.
+    // A bucket of a minute's failures that drains by one each $4: locked once what is in it is more than a minute's, and
+    // for a minute at most.
     // $1 key, $2 now, $3 a minute, $4 a minute divided by the failures it may have
     private const string FailAddressSql = """
         INSERT INTO login_failures AS f (key, failures, failed_at, locked_until)
@@ -55,7 +61,7 @@ internal sealed class LoginThrottle(
         ON CONFLICT (key) DO UPDATE SET
           failures = f.failures + 1,
           failed_at = excluded.failed_at,
-          locked_until = greatest(f.locked_until, $2 - $3) + $4
+          locked_until = least(greatest(f.locked_until, $2 - $3) + $4, $2 + $3)
         RETURNING locked_until
         """;
 
@@ -78,7 +84,18 @@ internal sealed class LoginThrottle(
     /// <param name="name">The name that was sent; nobody need have it.</param>
     /// <param name="address">Where it comes from.</param>
     public LoginAttempt Attempt(string name, IPAddress? address) =>
-        LoginAttempt.Of(names.NormalizeName(name), address);
+        // What cannot be a name may be text that cannot be normalised either.
+        LoginAttempt.Of(User.IsName(name) ? names.NormalizeName(name) : name, address, auth.KeyProtectionSecret);
+
+    /// <summary>Forgets the failures of a user who is gone, at all addresses together.</summary>
+    /// <param name="name">The user's name.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task ForgetAsync(string name, CancellationToken cancellationToken)
+    {
+        await using var command = db.CreateCommand("DELETE FROM login_failures WHERE key = $1");
+        command.Parameters.Add(new NpgsqlParameter { Value = Attempt(name, address: null).Account });
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
 
     /// <summary>Looks whether an attempt has to wait.</summary>
     /// <param name="attempt">The attempt.</param>
@@ -88,8 +105,14 @@ internal sealed class LoginThrottle(
     {
         var now = clock.GetUtcNow();
         var rows = await ReadAsync([attempt.User, attempt.Account, attempt.Source], cancellationToken);
-        var isTrusted = rows.Exists(row => row.Key == attempt.User && row.TrustedUntil > now);
-        var lockedUntil = rows.Where(row => !isTrusted || row.Key == attempt.User)
+        var here = rows.Find(row => row.Key == attempt.User);
+        var isTrusted = here?.TrustedUntil > now;
+        // Whoever keeps a user locked from many addresses leaves the user's own address a try, and one for a slip.
+        var isNew = here is null || here.Failures < TriesWhileLocked || here.FailedAt < now - Memory;
+        var lockedUntil = rows
+            .Where(row => row.Key == attempt.User
+                || (row.Key == attempt.Account && !isTrusted && !isNew)
+                || (row.Key == attempt.Source && !isTrusted))
             .Select(row => row.LockedUntil).DefaultIfEmpty(now).Max();
         return lockedUntil > now ? lockedUntil - now : null;
     }

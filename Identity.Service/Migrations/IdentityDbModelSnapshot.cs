@@ -103,6 +103,10 @@ namespace Identity.Service.Migrations
                         .HasColumnName("created_at")
                         .HasDefaultValueSql("now()");
 
+                    b.Property<DateTimeOffset?>("LeavingAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("leaving_at");
+
                     b.Property<string>("NormalizedUserName")
                         .IsRequired()
                         .HasMaxLength(150)
@@ -126,6 +130,10 @@ namespace Identity.Service.Migrations
 
                     b.HasKey("Id")
                         .HasName("pk_users");
+
+                    b.HasIndex("LeavingAt")
+                        .HasDatabaseName("ix_users_leaving_at")
+                        .HasFilter("leaving_at IS NOT NULL");
 
                     b.HasIndex("NormalizedUserName")
                         .IsUnique()

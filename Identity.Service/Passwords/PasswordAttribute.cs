@@ -21,6 +21,7 @@ public sealed class PasswordAttribute : ValidationAttribute
     /// <summary>Whether a text can be a password.</summary>
     /// <param name="password">The text.</param>
     internal static bool Fits(string password) =>
-        password.Length is >= User.MinPasswordLength and <= User.MaxPasswordLength
+        // Characters, not halves of them (NIST SP 800-63B, 5.1.1.2: "each Unicode code point").
+        password.EnumerateRunes().Count() is >= User.MinPasswordLength and <= User.MaxPasswordLength
         && !CommonPasswords.Contains(password);
 }

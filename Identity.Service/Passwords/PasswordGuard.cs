@@ -42,7 +42,7 @@ internal sealed class PasswordGuard(
             return locked;
         }
 
-        using var turn = await gate.EnterAsync(http.RequestAborted);
+        using var turn = await gate.EnterAsync(attempt.Address, http.RequestAborted);
         if (turn.IsRefused)
         {
             return Busy();
@@ -82,11 +82,12 @@ internal sealed class PasswordGuard(
     /// <summary>Hashes a new password, in turn.</summary>
     /// <param name="user">Whose.</param>
     /// <param name="password">The password.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="http">The request, for its address.</param>
     /// <returns>The hash, or null when too many wait.</returns>
-    public async Task<string?> HashAsync(User user, string password, CancellationToken cancellationToken)
+    public async Task<string?> HashAsync(User user, string password, HttpContext http)
     {
-        using var turn = await gate.EnterAsync(cancellationToken);
+        var attempt = throttle.Attempt(user.UserName!, http.Connection.RemoteIpAddress);
+        using var turn = await gate.EnterAsync(attempt.Address, http.RequestAborted);
         if (turn.IsRefused)
         {
             Busy();
@@ -139,9 +140,12 @@ internal sealed class PasswordGuard(
     private async Task RehashAsync(User user, string password)
     {
         var (old, hash) = (user.PasswordHash, hasher.HashPassword(user, password));
-        await db.Users.Where(each => each.Id == user.Id && each.PasswordHash == old)
+        var rehashed = await db.Users.Where(each => each.Id == user.Id && each.PasswordHash == old)
             .ExecuteUpdateAsync(set => set.SetProperty(each => each.PasswordHash, hash));
-        log.PasswordRehashed(user.Id);
+        if (rehashed == 1)
+        {
+            log.PasswordRehashed(user.Id);
+        }
     }
 }
 

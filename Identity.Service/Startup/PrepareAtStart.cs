@@ -15,6 +15,7 @@ internal sealed class PrepareAtStart(IServiceProvider services) : IHostedService
         await db.InTurnAsync(
             async () =>
             {
+                await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(cancellationToken);
                 await scope.ServiceProvider.GetRequiredService<SigningKeys>().MakeDueAsync(db, cancellationToken);
                 await scope.ServiceProvider.GetRequiredService<ServiceClients>().EnsureAsync(cancellationToken);
                 await scope.ServiceProvider.GetRequiredService<BootstrapAdmin>().EnsureAsync();

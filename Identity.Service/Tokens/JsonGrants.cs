@@ -80,6 +80,8 @@ internal static class JsonGrants
                 return;
             }
 
+            // Those are users' calls. OpenIddict would take it for a client's id and secret, and hash the secret.
+            context.Request.Headers.Authorization = default;
             context.Request.ContentType = "application/x-www-form-urlencoded";
             context.Features.Set<IFormFeature>(new FormFeature(new FormCollection(grant.ToForm())));
         }

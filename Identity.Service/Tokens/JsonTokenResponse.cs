@@ -42,6 +42,11 @@ internal sealed class JsonTokenResponse(SecurityLog log, IdentityMetrics metrics
             metrics.Refreshed(isRotated: false);
         }
 
+        if (context.Error == Errors.InvalidClient)
+        {
+            log.ClientRefused(context.Response.ErrorDescription);
+        }
+
         var http = context.Transaction.GetHttpRequest()!.HttpContext;
         if (http.Request.Path.StartsWithSegments(TokenServer.TokenPath))
         {

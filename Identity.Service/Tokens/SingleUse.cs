@@ -4,6 +4,7 @@ using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using static OpenIddict.Server.OpenIddictServerHandlers;
 using static OpenIddict.Server.OpenIddictServerHandlers.Protection;
+using static OpenIddict.Server.OpenIddictServerHandlers.Revocation;
 
 namespace Identity.Service;
 
@@ -21,18 +22,19 @@ internal static class SingleUse
         server.AddEventHandler(Replay.Descriptor);
         server.RemoveEventHandler(RedeemTokenEntry.Descriptor);
         server.AddEventHandler(Redeem.Descriptor);
+        server.AddEventHandler(Revoke.Descriptor);
     }
 
-    /// <summary>Revokes the family of a token that was used before, and not just now.</summary>
+    /// <summary>Ends the family of a token that was used before, and not just now.</summary>
     /// <param name="tokens">OpenIddict's tokens.</param>
-    /// <param name="families">OpenIddict's authorizations: one for each login.</param>
+    /// <param name="families">Ends them.</param>
     /// <param name="auth">The leeway.</param>
     /// <param name="clock">The time.</param>
     /// <param name="log">For security monitoring.</param>
     /// <param name="metrics">Counts.</param>
     public sealed class Replay(
         IOpenIddictTokenManager tokens,
-        IOpenIddictAuthorizationManager families,
+        Families families,
         AuthOptions auth,
         TimeProvider clock,
         SecurityLog log,
@@ -55,10 +57,19 @@ internal static class SingleUse
             }
 
             var token = await tokens.FindByIdAsync(context.TokenId, context.CancellationToken);
-            if (token is not null
-                && await tokens.GetRedemptionDateAsync(token, context.CancellationToken) is { } used
-                && clock.GetUtcNow() >= used + auth.RefreshReuseLeeway
-                && await families.EndAsync(context.AuthorizationId, context.CancellationToken))
+            if (token is null
+                || await tokens.GetRedemptionDateAsync(token, context.CancellationToken) is not { } used)
+            {
+                return;
+            }
+
+            if (clock.GetUtcNow() < used + auth.RefreshReuseLeeway)
+            {
+                // The client whose answer was lost, or somebody who was quick.
+                log.TokenReused(context.AuthorizationId);
+                metrics.Reused();
+            }
+            else if (await families.EndAsync(context.AuthorizationId, context.CancellationToken))
             {
                 log.TokenReplayed(context.AuthorizationId!);
                 metrics.Replayed();
@@ -67,17 +78,11 @@ internal static class SingleUse
     }
 
     /// <summary>Marks a refresh token as used, in place of OpenIddict's handler.</summary>
-    /// <param name="tokens">OpenIddict's tokens.</param>
-    /// <param name="families">OpenIddict's authorizations.</param>
+    /// <param name="families">Marks it.</param>
     /// <param name="auth">The leeway.</param>
     /// <param name="log">For security monitoring.</param>
     /// <param name="metrics">Counts.</param>
-    public sealed class Redeem(
-        IOpenIddictTokenManager tokens,
-        IOpenIddictAuthorizationManager families,
-        AuthOptions auth,
-        SecurityLog log,
-        IdentityMetrics metrics)
+    public sealed class Redeem(Families families, AuthOptions auth, SecurityLog log, IdentityMetrics metrics)
         : IOpenIddictServerHandler<ProcessSignInContext>
     {
         /// <summary>Gets the registration: where OpenIddict's own was.</summary>
@@ -99,11 +104,7 @@ internal static class SingleUse
             var checkedTokens = context.Transaction.GetProperty<ProcessAuthenticationContext>(
                 typeof(ProcessAuthenticationContext).FullName!);
             var used = checkedTokens!.RefreshTokenPrincipal!;
-            // The row as it was when the token was checked: the update fails if another request was faster.
-            var token = await tokens.FindByIdAsync(used.GetTokenId()!, context.CancellationToken);
-            if (token is not null
-                && !await tokens.HasStatusAsync(token, Statuses.Redeemed, context.CancellationToken)
-                && !await tokens.TryRedeemAsync(token, context.CancellationToken)
+            if (!await families.RedeemAsync(used.GetTokenId()!, context.CancellationToken)
                 && auth.RefreshReuseLeeway == TimeSpan.Zero)
             {
                 var family = used.GetAuthorizationId();
@@ -111,14 +112,37 @@ internal static class SingleUse
                 log.TokenReplayed(family!);
                 metrics.Replayed();
                 context.Reject(Errors.InvalidGrant, "This refresh token has been used.");
+                return;
             }
+
+            log.TokenRefreshed(used.GetClaim(Claims.Subject));
+            metrics.Refreshed(isRotated: true);
         }
     }
 
-    private static async ValueTask<bool> EndAsync(
-        this IOpenIddictAuthorizationManager families, string? id, CancellationToken cancellationToken) =>
-        id is not null
-        && await families.FindByIdAsync(id, cancellationToken) is { } family
-        && await families.HasStatusAsync(family, Statuses.Valid, cancellationToken)
-        && await families.TryRevokeAsync(family, cancellationToken);
+    /// <summary>Ends the family of a refresh token that its holder gives up (RFC 7009), as POST /api/logout does.</summary>
+    /// <param name="families">Ends it.</param>
+    /// <param name="log">For security monitoring.</param>
+    public sealed class Revoke(Families families, SecurityLog log)
+        : IOpenIddictServerHandler<HandleRevocationRequestContext>
+    {
+        /// <summary>Gets the registration: before OpenIddict revokes the token alone.</summary>
+        public static OpenIddictServerHandlerDescriptor Descriptor { get; } =
+            OpenIddictServerHandlerDescriptor.CreateBuilder<HandleRevocationRequestContext>()
+                .UseScopedHandler<Revoke>()
+                .SetOrder(RevokeToken.Descriptor.Order - 1)
+                .SetType(OpenIddictServerHandlerType.Custom)
+                .Build();
+
+        /// <inheritdoc/>
+        public async ValueTask HandleAsync(HandleRevocationRequestContext context)
+        {
+            var token = context.GenericTokenPrincipal;
+            if (token.HasTokenType(TokenTypeIdentifiers.RefreshToken)
+                && await families.EndAsync(token.GetAuthorizationId(), context.CancellationToken))
+            {
+                log.LoggedOut(token.GetClaim(Claims.Subject), token.GetAuthorizationId()!);
+            }
+        }
+    }
 }

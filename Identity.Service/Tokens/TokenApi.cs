@@ -47,7 +47,7 @@ internal static class TokenApi
         IdentityMetrics metrics) => context.GetOpenIddictServerRequest()!.GrantType switch
         {
             GrantTypes.Password => LogIn(context, users, guard, log, metrics),
-            GrantTypes.RefreshToken => Refresh(context, users, log, metrics),
+            GrantTypes.RefreshToken => Refresh(context, users),
             _ => Delegate(context, applications, log),
         };
 
@@ -76,8 +76,7 @@ internal static class TokenApi
         return SignIn(await DescribeAsync(verdict.User, users, new ClaimsIdentity(Scheme)));
     }
 
-    private static async Task<Answer> Refresh(
-        HttpContext context, UserManager<User> users, SecurityLog log, IdentityMetrics metrics)
+    private static async Task<Answer> Refresh(HttpContext context, UserManager<User> users)
     {
         var ticket = await context.AuthenticateAsync(Scheme);
         var user = await users.FindByIdAsync(ticket.Principal!.GetClaim(Claims.Subject)!);
@@ -91,8 +90,6 @@ internal static class TokenApi
             return Refuse("The password has changed since the login of this refresh token.");
         }
 
-        log.TokenRefreshed(user.Id);
-        metrics.Refreshed(isRotated: true);
         // The claims of the refresh token keep the family together; those about the user are read anew.
         return SignIn(await DescribeAsync(user, users, new ClaimsIdentity(ticket.Principal!.Claims, Scheme)));
     }
@@ -116,7 +113,7 @@ internal static class TokenApi
     private static async Task<Results<NoContent, ProblemHttpResult>> LogOut(
         RefreshRequest request,
         IOpenIddictTokenManager tokens,
-        IOpenIddictAuthorizationManager families,
+        Families families,
         SecurityLog log,
         CancellationToken cancellationToken)
     {
@@ -127,15 +124,13 @@ internal static class TokenApi
 
         var token = await tokens.FindByReferenceIdAsync(request.Refresh!, cancellationToken);
         var familyId = token is null ? null : await tokens.GetAuthorizationIdAsync(token, cancellationToken);
-        var family = familyId is null ? null : await families.FindByIdAsync(familyId, cancellationToken);
-        if (family is null || !await families.HasStatusAsync(family, Statuses.Valid, cancellationToken))
+        // The family first: a refresh that runs at the same time may add a token, but not one that works.
+        if (!await families.EndAsync(familyId, cancellationToken))
         {
             return TypedResults.Problem(
                 JsonTokenResponse.BadRefreshToken, statusCode: StatusCodes.Status401Unauthorized);
         }
 
-        // The family first: a refresh that runs at the same time may add a token, but not one that works.
-        await families.TryRevokeAsync(family, cancellationToken);
         await tokens.RevokeByAuthorizationIdAsync(familyId!, cancellationToken);
         log.LoggedOut(await tokens.GetSubjectAsync(token!, cancellationToken), familyId!);
         return TypedResults.NoContent();

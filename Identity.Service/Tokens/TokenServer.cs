@@ -29,6 +29,7 @@ internal static class TokenServer
     {
         builder.Services.AddExceptionHandler<MalformedForm>();
         builder.Services.AddHostedService<PruneTokens>();
+        builder.Services.AddScoped<Families>();
         builder.Services.AddSingleton<RotateKeys>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RotateKeys>());
         builder.Services.AddOpenIddict()

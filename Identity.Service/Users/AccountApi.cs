@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.EntityFrameworkCore;
 using OpenIddict.Abstractions;
-using OpenIddict.EntityFrameworkCore.Models;
 
 namespace Identity.Service;
 
@@ -62,7 +61,7 @@ internal static class AccountApi
             return verdict.Status is PasswordStatus.Wrong ? WrongPassword() : verdict.Refuse(http.Response);
         }
 
-        if (await guard.HashAsync(user, request.New!, http.RequestAborted) is not { } hash)
+        if (await guard.HashAsync(user, request.New!, http) is not { } hash)
         {
             return PasswordVerdict.RefuseBusy(http.Response);
         }
@@ -73,13 +72,13 @@ internal static class AccountApi
             .ExecuteUpdateAsync(
                 set => set.SetProperty(each => each.PasswordHash, hash).SetProperty(each => each.SecurityStamp, stamp),
                 CancellationToken.None);
-        if (changed == 0)
+        if (changed == 0 && !await db.IsStampAsync(user.Id, stamp))
         {
             return WrongPassword();
         }
 
         log.PasswordChanged(user.Id);
-        await RevokeAsync(user.Id, tokens, families);
+        await families.RevokeAllAsync(user.Id, tokens);
         return TypedResults.NoContent();
     }
 
@@ -88,11 +87,7 @@ internal static class AccountApi
         ClaimsPrincipal caller,
         UserManager<User> users,
         PasswordGuard guard,
-        Belongings belongings,
-        IdentityDb db,
-        IOpenIddictTokenManager tokens,
-        IOpenIddictAuthorizationManager families,
-        SecurityLog log,
+        Departures departures,
         HttpContext http)
     {
         if (await FindAsync(users, caller) is not { } user)
@@ -106,48 +101,13 @@ internal static class AccountApi
             return verdict.Status is PasswordStatus.Wrong ? WrongPassword() : verdict.Refuse(http.Response);
         }
 
-        // First, because a user who is gone cannot ask again.
-        try
-        {
-            await belongings.GiveUpAsync(user.Id, http.RequestAborted);
-        }
-        catch (Exception failed) when (!http.RequestAborted.IsCancellationRequested)
-        {
-            log.UserNotDeleted(failed, user.Id);
-            http.Response.Headers.RetryAfter = "5";
-            return Problems.Refusal(
-                StatusCodes.Status503ServiceUnavailable, "service_unavailable",
-                "The account could not be deleted whole and is still there. Try again after the seconds in Retry-After.");
-        }
-
-        var deleted = await db.Users.Where(each => each.Id == user.Id && each.SecurityStamp == user.SecurityStamp)
-            .ExecuteDeleteAsync(CancellationToken.None);
-        if (deleted == 0)
-        {
-            return WrongPassword();
-        }
-
-        log.UserDeleted(user.Id);
-        await RevokeAsync(user.Id, tokens, families);
-        // What is left of the families are rows with the number alone, which go with the next pruning.
-        var subject = Subject(user.Id);
-        await db.Set<OpenIddictEntityFrameworkCoreToken<long>>().Where(token => token.Subject == subject)
-            .ExecuteDeleteAsync(CancellationToken.None);
-        return TypedResults.NoContent();
+        return await departures.LeaveAsync(user) ? TypedResults.NoContent() : WrongPassword();
     }
 
-    private static Task<User?> FindAsync(UserManager<User> users, ClaimsPrincipal caller) =>
-        users.FindByIdAsync(Subject(caller.GetUserId()));
-
-    /// <summary>Families first: a refresh that runs at the same time may add a token, but not one that works.</summary>
-    private static async Task RevokeAsync(
-        long userId, IOpenIddictTokenManager tokens, IOpenIddictAuthorizationManager families)
-    {
-        await families.RevokeBySubjectAsync(Subject(userId), CancellationToken.None);
-        await tokens.RevokeBySubjectAsync(Subject(userId), CancellationToken.None);
-    }
-
-    private static string Subject(long userId) => userId.ToString(CultureInfo.InvariantCulture);
+    private static async Task<User?> FindAsync(UserManager<User> users, ClaimsPrincipal caller) =>
+        await users.FindByIdAsync(caller.GetUserId().ToString(CultureInfo.InvariantCulture)) is { LeavingAt: null } user
+            ? user
+            : null;
 
     private static ProblemHttpResult WrongPassword() => Problems.Refusal(
         StatusCodes.Status400BadRequest, "wrong_password", "The password is not the one in use. Nothing was changed.");
@@ -159,22 +119,31 @@ internal static class AccountApi
 /// <summary>Registers what accounts need.</summary>
 internal static class AccountExtensions
 {
-    /// <summary>Adds <see cref="Belongings"/>, which finds services by service discovery.</summary>
+    /// <summary>Adds <see cref="Departures"/>; they find other services by service discovery.</summary>
     /// <param name="builder">The service's builder.</param>
-    public static void AddBelongings(this IHostApplicationBuilder builder) =>
+    public static void AddDepartures(this IHostApplicationBuilder builder)
+    {
         builder.Services.AddHttpClient<Belongings>();
+        builder.Services.AddScoped<Departures>();
+        builder.Services.AddHostedService<FinishDepartures>();
+    }
 }
 
 /// <summary>A new password for an old one. Public, because validation passes over internal types.</summary>
 /// <param name="Old">The password in use.</param>
 /// <param name="New">The one to be used from now on.</param>
 public sealed record ChangePasswordRequest(
-    [Required(ErrorMessage = "Send the password in use as 'old'.")] string? Old,
+    [Required(AllowEmptyStrings = true, ErrorMessage = User.OldPasswordRule)]
+    [MinLength(1, ErrorMessage = User.OldPasswordRule)]
+    string? Old,
     [Required(AllowEmptyStrings = true, ErrorMessage = "Send the new password as 'new'."), Password] string? New);
 
 /// <summary>The end of an account. Public, because validation passes over internal types.</summary>
 /// <param name="Password">The password in use.</param>
-public sealed record DeleteRequest([Required(ErrorMessage = "Send the 'password' in use.")] string? Password);
+public sealed record DeleteRequest(
+    [Required(AllowEmptyStrings = true, ErrorMessage = User.PasswordInUseRule)]
+    [MinLength(1, ErrorMessage = User.PasswordInUseRule)]
+    string? Password);
 
 /// <summary>The answer to GET /api/me.</summary>
 /// <param name="Id">The user's number.</param>

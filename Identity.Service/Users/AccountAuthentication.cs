@@ -21,9 +21,10 @@ internal static class AccountAuthentication
             {
                 jwt.Authority = null;
                 jwt.Configuration = new OpenIdConnectConfiguration();
-                // Asked for at each token: the keys change while the service runs.
-                jwt.TokenValidationParameters.IssuerSigningKeyResolver = (_, _, _, _) =>
-                    server.CurrentValue.SigningCredentials.Select(credentials => credentials.Key);
+                // Asked for at each token: the keys change while the service runs. All that it gives are tried.
+                jwt.TokenValidationParameters.IssuerSigningKeyResolver = (_, _, keyId, _) =>
+                    server.CurrentValue.SigningCredentials.Select(credentials => credentials.Key)
+                        .Where(key => key.KeyId == keyId);
             });
     }
 }

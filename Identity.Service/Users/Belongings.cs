@@ -55,7 +55,7 @@ internal sealed class Belongings(
             Claims = new Dictionary<string, object>
             {
                 [Claims.Subject] = ClientId,
-                [Claims.Scope] = Tokens.LedgerScope,
+                [Claims.Scope] = Tokens.AccountsScope,
             },
             SigningCredentials = server.CurrentValue.SigningCredentials[0],
         });

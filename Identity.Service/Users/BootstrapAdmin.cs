@@ -92,7 +92,11 @@ internal static class BootstrapAdminExtensions
                 $"Admin:Username does not fit. {User.NameRule}")
             .Validate(
                 admin => string.IsNullOrEmpty(admin.Password) || PasswordAttribute.Fits(admin.Password),
-                $"Admin:Password does not fit. {User.PasswordRule}");
+                $"Admin:Password does not fit. {User.PasswordRule}")
+            .Validate(
+                admin => string.IsNullOrEmpty(admin.Password)
+                    || !User.IsNameAsPassword(admin.Username, admin.Password),
+                "Admin:Password is the username. Choose another.");
         builder.Services.AddScoped<BootstrapAdmin>();
     }
 }

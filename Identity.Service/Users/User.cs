@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Identity;
 
@@ -29,11 +30,24 @@ public sealed partial class User : IdentityUser<long>
     internal const string PasswordRule =
         "A password has 8 to 128 characters and is none of the common ones, which are tried first.";
 
+    /// <summary>What to send for a password change, beside the new one. A password may be of spaces alone.</summary>
+    internal const string OldPasswordRule = "Send the password in use as 'old'.";
+
+    /// <summary>What to send to delete the account.</summary>
+    internal const string PasswordInUseRule = "Send the 'password' in use.";
+
     /// <summary>The rule that needs the name beside the password, in words.</summary>
     internal const string PasswordIsNameRule = "The password is the username. Choose another.";
 
     /// <summary>When the user registered.</summary>
     public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When the user left; null while they stay. What is left of the row then is on its way out.</summary>
+    public DateTimeOffset? LeavingAt { get; init; }
+
+    /// <summary>What a user who leaves has in place of a name. Nobody can be called that: names have no spaces.</summary>
+    /// <param name="id">The user's number.</param>
+    internal static string NoName(long id) => string.Create(CultureInfo.InvariantCulture, $"LEFT {id}");
 
     /// <summary>Whether a password is the user's name, in whatever case.</summary>
     /// <param name="name">The name.</param>

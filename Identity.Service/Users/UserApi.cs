@@ -25,29 +25,32 @@ internal static class UserApi
         builder.Services.AddSingleton<SecurityLog>();
         builder.Services.AddSingleton<IdentityMetrics>();
         builder.AddPasswords();
-        builder.AddBelongings();
+        builder.AddDepartures();
     }
 
     private static async Task<Results<Created<RegisterResponse>, ProblemHttpResult>> Register(
-        RegisterRequest request, UserManager<User> users, HashGate gate, SecurityLog log, HttpContext http)
+        RegisterRequest request,
+        UserManager<User> users,
+        PasswordGuard guard,
+        SecurityLog log,
+        HttpContext http)
     {
         if (User.IsNameAsPassword(request.Username!, request.Password!))
         {
             return TypedResults.Problem(User.PasswordIsNameRule, statusCode: StatusCodes.Status400BadRequest);
         }
 
-        using var turn = await gate.EnterAsync(http.RequestAborted);
-        if (turn.IsRefused)
+        var user = new User { UserName = request.Username };
+        user.PasswordHash = await guard.HashAsync(user, request.Password!, http);
+        if (user.PasswordHash is null)
         {
-            log.TooManyLogins();
             return PasswordVerdict.RefuseBusy(http.Response);
         }
 
-        var user = new User { UserName = request.Username };
         IdentityResult result;
         try
         {
-            result = await users.CreateAsync(user, request.Password!);
+            result = await users.CreateAsync(user);
         }
         catch (DbUpdateException refused) when (IsNameTaken(refused))
         {

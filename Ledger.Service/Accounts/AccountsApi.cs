@@ -8,7 +8,7 @@ internal static class AccountsApi
 {
     /// <summary>Maps <c>/accounts</c>, for services only. The gateway has no route to it.</summary>
     public static void MapAccounts(this IEndpointRouteBuilder app) => app.MapGroup("/accounts")
-        .WithTags("Accounts").RequireAuthorization(Tokens.LedgerPolicy).MapPut("/{user:long:min(1)}/closed", Close);
+        .WithTags("Accounts").RequireAuthorization(Tokens.AccountsPolicy).MapPut("/{user:long:min(1)}/closed", Close);
 
     /// <summary>
     /// Closes an account for all but refunds, now or before. One that is not open yet is opened first: access tokens

@@ -12,9 +12,24 @@ internal static class AdminApi
     /// <summary>Maps <c>/api/tokens/credit</c> and <c>/api/tokens/close</c>.</summary>
     public static void MapAdmin(this IEndpointRouteBuilder app)
     {
-        var admin = app.MapGroup("/api/tokens").WithTags("Administration").RequireAuthorization(Tokens.AdminPolicy);
+        var admin = app.MapGroup("/api/tokens").WithTags("Administration").RequireAuthorization(Tokens.AdminPolicy)
+            .AddEndpointFilter(RefuseThoseWhoHaveLeft);
         admin.MapPost("/credit", Credit);
         admin.MapPost("/close", Close);
+    }
+
+    /// <summary>
+    /// An access token lives on for a while after its user has been deleted, but the account is closed at once.
+    /// </summary>
+    private static async ValueTask<object?> RefuseThoseWhoHaveLeft(
+        EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        var http = context.HttpContext;
+        var account = await http.RequestServices.GetRequiredService<LedgerReader>()
+            .AccountAsync(http.User.GetUserId(), http.RequestAborted);
+        return account is { IsClosed: true }
+            ? Problems.Refusal(StatusCodes.Status403Forbidden, "account_closed", "Your own account is closed.")
+            : await next(context);
     }
 
     /// <summary>Gives tokens to a user who has an account.</summary>

@@ -48,6 +48,24 @@ public sealed class AccountTests(AppHostFixture system)
     }
 
     [Fact]
+    public async Task Admin_WhoHasLeft_CanDoNothingMoreThoughTheTokenLives()
+    {
+        await using var own = new AppHostFixture();
+        await own.InitializeAsync();
+        using var admin = await own.AdminAsync();
+        using var user = await own.NewUserAsync();
+        Assert.Equal(4000, await user.Client.BalanceAsync());
+        using var left = await LeaveAsync(admin, ApiClient.Password);
+        Assert.Equal(HttpStatusCode.NoContent, left.StatusCode);
+        using var seen = await user.Client.ReadAsync("/api/me");
+        var id = (await seen.ReadAsync<Me>(HttpStatusCode.OK)).Id;
+        using var refused = await admin.PostAsync(
+            "/api/tokens/credit", new { user = id, amount = 1, reason = "on my way out" });
+        Assert.Equal("account_closed", (await refused.ProblemAsync(HttpStatusCode.Forbidden)).Code);
+        Assert.Equal(4000, await user.Client.BalanceAsync());
+    }
+
+    [Fact]
     public async Task Password_Changed_IsTheOneInUseAndEndsTheLogin()
     {
         using var user = await system.NewUserAsync();

@@ -15,10 +15,11 @@ public sealed class AuditTests(IdentityFixture identity)
     public async Task Events_OfAUsersLife_AreLoggedByNameAndCounted()
     {
         using var seen = new Seen();
+        var clock = new StoppedClock();
         await using var service = new IdentityServer(
             identity.ConnectionString,
-            new() { ["Auth:RefreshReuseLeeway"] = "00:00:00", ["Auth:PasswordIterations"] = "11000" },
-            new StoppedClock(),
+            new() { ["Auth:RefreshReuseLeeway"] = "00:00:10", ["Auth:PasswordIterations"] = "11000" },
+            clock,
             change: services => services.AddSingleton<ILoggerProvider>(seen));
         await service.StartAsync();
         seen.Listen(service.Services.GetRequiredService<IMeterFactory>());
@@ -29,6 +30,9 @@ public sealed class AuditTests(IdentityFixture identity)
 
         var tokens = await client.LogInAsync(name);
         using var rotated = await client.RefreshAsync(tokens.Refresh);
+        using var reused = await client.RefreshAsync(tokens.Refresh);
+        Assert.Equal(HttpStatusCode.OK, reused.StatusCode);
+        clock.Advance(TimeSpan.FromSeconds(10));
         using var replayed = await client.RefreshAsync(tokens.Refresh);
         Assert.Equal(HttpStatusCode.Unauthorized, replayed.StatusCode);
         using var changed = await client.CallAsync(
@@ -43,8 +47,8 @@ public sealed class AuditTests(IdentityFixture identity)
         using var unknown = await client.TryLogInAsync("a-password-as-name");
         Assert.Equal(
             [
-                ("UserRegistered", 1), ("LoginSucceeded", 1), ("PasswordRehashed", 1), ("TokenRefreshed", 1),
-                ("TokenReplayed", 1), ("TokenRefreshRefused", 1), ("PasswordChanged", 1), ("LoginFailed", 5),
+                ("UserRegistered", 1), ("LoginSucceeded", 1), ("PasswordRehashed", 1), ("TokenRefreshed", 2),
+                ("TokenReused", 1), ("TokenReplayed", 1), ("TokenRefreshRefused", 1), ("PasswordChanged", 1), ("LoginFailed", 5),
                 ("LockedOut", 1), ("LoginLocked", 1), ("LoginFailedUnknownUser", 1),
             ],
             seen.Events.GroupBy(each => each.Name).Select(each => (each.Key, each.Count())), new Unordered());
@@ -55,7 +59,8 @@ public sealed class AuditTests(IdentityFixture identity)
         Assert.Equal(6, seen.Sum("identity.login.failures", "reason=wrong_password"));
         Assert.Equal(1, seen.Sum("identity.login.failures", "reason=locked"));
         Assert.Equal(1, seen.Sum("identity.lockouts", "scope=account_at_address"));
-        Assert.Equal(1, seen.Sum("identity.refreshes", "result=rotated"));
+        Assert.Equal(2, seen.Sum("identity.refreshes", "result=rotated"));
+        Assert.Equal(1, seen.Sum("identity.reuses", ""));
         Assert.Equal(1, seen.Sum("identity.refreshes", "result=refused"));
         Assert.Equal(1, seen.Sum("identity.replays", ""));
         // Registered, logged in and hashed anew, changed (old and new), five wrong, one of nobody.

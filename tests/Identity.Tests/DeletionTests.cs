@@ -92,23 +92,69 @@ public sealed class DeletionTests(IdentityFixture identity) : IAsyncLifetime
     [Theory]
     [InlineData("closed")]
     [InlineData("erased")]
-    public async Task Deletion_WhileAnotherServiceIsAway_Is503AndWorksLater(string call)
+    public async Task Deletion_WhileAnotherServiceIsAway_IsFinishedLaterAndTheUserGoneAtOnce(string call)
     {
-        var tokens = await Client.NewUserAsync();
+        var name = await Client.NewNameAsync();
+        var tokens = await Client.LogInAsync(name);
+        var id = Id(tokens);
         Others.Away = call;
-        using var refused = await DeleteAsync(tokens.Access);
-        await refused.ProblemAsync(HttpStatusCode.ServiceUnavailable);
-        Assert.NotNull(refused.Headers.RetryAfter?.Delta);
+        using var deleted = await DeleteAsync(tokens.Access);
+        Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
         using var me = await Client.CallAsync(HttpMethod.Get, "/api/me", tokens.Access);
-        Assert.Equal(HttpStatusCode.OK, me.StatusCode);
+        await me.ProblemAsync(HttpStatusCode.Unauthorized);
         using var refreshed = await Client.RefreshAsync(tokens.Refresh);
-        await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
+        await refreshed.ProblemAsync(HttpStatusCode.Unauthorized);
+        using var login = await Client.TryLogInAsync(name, IdentityApi.Password);
+        await login.ProblemAsync(HttpStatusCode.Unauthorized);
+        using var again = await Client.RegisterAsync(name);
+        Assert.Equal(HttpStatusCode.Created, again.StatusCode);
+
+        await using var scope = _service!.Services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
+        var left = await db.Users.AsNoTracking().SingleAsync(user => user.Id == id, CancellationToken).Soon();
+        Assert.Equal(("", $"LEFT {id}", ""), (left.UserName, left.NormalizedUserName, left.PasswordHash));
 
         Others.Away = null;
         Others.Calls.Clear();
-        using var deleted = await DeleteAsync(tokens.Access);
+        await scope.ServiceProvider.GetRequiredService<Departures>().FinishAllAsync(CancellationToken).Soon();
+        Assert.Contains($"closed {id}", Others.Calls);
+        Assert.Contains($"erased {id}", Others.Calls);
+        Assert.False(await db.Users.AnyAsync(user => user.Id == id, CancellationToken).Soon());
+    }
+
+    [Fact]
+    public async Task Deletion_BesideAPasswordChange_IsOneOfTheTwo()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            var name = await Client.NewNameAsync();
+            var tokens = await Client.LogInAsync(name);
+            Others.Calls.Clear();
+            var answers = await Task.WhenAll(
+                DeleteAsync(tokens.Access),
+                Client.CallAsync(
+                    HttpMethod.Post, "/api/password", tokens.Access,
+                    new { old = IdentityApi.Password, @new = "another password" }));
+            var isDeleted = answers[0].StatusCode == HttpStatusCode.NoContent;
+            using var me = await Client.CallAsync(HttpMethod.Get, "/api/me", tokens.Access);
+            Assert.Equal(isDeleted ? HttpStatusCode.Unauthorized : HttpStatusCode.OK, me.StatusCode);
+            // Nothing is taken from a user who stays.
+            Assert.Equal(isDeleted ? 2 : 0, Others.Calls.Count);
+        }
+    }
+
+    [Fact]
+    public async Task Account_WhosePasswordIsSpaces_CanBeDeletedAndChangedToo()
+    {
+        var name = IdentityApi.NewName();
+        using var registered = await Client.RegisterAsync(name, new string(' ', 8));
+        Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
+        var tokens = await Client.LogInAsync(name, new string(' ', 8));
+        using var changed = await Client.CallAsync(
+            HttpMethod.Post, "/api/password", tokens.Access, new { old = new string(' ', 8), @new = new string(' ', 9) });
+        Assert.Equal(HttpStatusCode.NoContent, changed.StatusCode);
+        using var deleted = await DeleteAsync(tokens.Access, new string(' ', 9));
         Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
-        Assert.Equal([$"closed {Id(tokens)}", $"erased {Id(tokens)}"], Others.Calls);
     }
 
     public async ValueTask DisposeAsync()

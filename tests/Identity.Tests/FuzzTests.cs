@@ -29,7 +29,7 @@ public sealed class FuzzTests(IdentityFixture identity)
     private static readonly Gen<string> Name = Gen.Frequency(
         (9, Gen.OneOf(
             "username", "password", "refresh", "grant_type", "refresh_token", "client_id", "client_secret", "token",
-            "token_type_hint", "scope", "client_assertion", "client_assertion_type", "code", "resource", "audience",
+            "token_type_hint", "old", "new", "scope", "client_assertion", "client_assertion_type", "code", "resource", "audience",
             "Username", "PASSWORD", "")),
         (1, Text));
 
@@ -46,6 +46,7 @@ public sealed class FuzzTests(IdentityFixture identity)
             .Select(fields => $"{{{string.Join(',', fields)}}}")),
         (3, Gen.Select(JsonValue, JsonValue, (name, word) => $$"""{"username":{{name}},"password":{{word}}}""")),
         (2, JsonValue.Select(token => $$"""{"refresh":{{token}}}""")),
+        (2, Gen.Select(JsonValue, JsonValue, (old, now) => $$"""{"old":{{old}},"new":{{now}},"password":{{old}}}""")),
         (1, JsonValue),
         (1, Gen.String[0, 60]));
 
@@ -78,7 +79,8 @@ public sealed class FuzzTests(IdentityFixture identity)
         (1, Gen.Select(body, Gen.Select(Gen.Int[0, 2], Gen.Int[0, 10_000], Gen.Byte).Array[1, 4], Damage)));
 
     private static readonly Gen<Input> ToJson = Gen.Select(
-        Gen.OneOf("/api/register", "/api/login", "/api/token/refresh", "/api/logout"),
+        Gen.OneOf(
+            "/api/register", "/api/login", "/api/token/refresh", "/api/logout", "/api/password", "DELETE /api/me"),
         Gen.Frequency((15, Gen.Const(Json)), (1, Gen.OneOf("application/json; charset=utf-16", "text/json", Form))),
         Authorization,
         Bytes(JsonBody),
@@ -100,18 +102,33 @@ public sealed class FuzzTests(IdentityFixture identity)
 
     private async Task RunAsync(Gen<Input> inputs)
     {
-        await using var service = new IdentityServer(identity.ConnectionString, inMemory: true);
+        // Without locks: what is locked is not looked at.
+        await using var service = new IdentityServer(
+            identity.ConnectionString,
+            new()
+            {
+                ["Login:FreeFailures"] = "1000",
+                ["Login:AccountFreeFailures"] = "1000",
+                ["Login:AddressFailuresPerMinute"] = "100000",
+            },
+            inMemory: true);
         await service.StartAsync();
         using var client = service.CreateClient();
-        await inputs.SampleAsync(input => SendAsync(client, input), iter: Inputs, threads: 2, print: Show);
+        var user = await client.NewUserAsync();
+        await inputs.SampleAsync(input => SendAsync(client, input, user), iter: Inputs, threads: 2, print: Show);
     }
 
-    private static async Task SendAsync(HttpClient client, Input input)
+    private static async Task SendAsync(HttpClient client, Input input, LoginAnswer user)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, input.Path);
+        var (method, path) = input.Path.Split(' ') is [var verb, var to] ? (new(verb), to) : (HttpMethod.Post, input.Path);
+        using var request = new HttpRequestMessage(method, path);
+        if (path is "/api/password" or "/api/me")
+        {
+            request.Headers.Authorization = new("Bearer", user.Access);
+        }
         request.Content = new ByteArrayContent(input.Body);
         request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(input.ContentType);
-        if (input.Authorization is not null)
+        if (input.Authorization is not null && request.Headers.Authorization is null)
         {
             request.Headers.TryAddWithoutValidation("Authorization", input.Authorization);
         }

@@ -17,14 +17,14 @@ public sealed class HashGateTests(IdentityFixture identity)
         using var gate = new HashGate(
             new LoginOptions { MaxParallelHashes = 2, MaxQueuedHashes = 3 },
             services.GetRequiredService<IdentityMetrics>());
-        var first = await gate.EnterAsync(CancellationToken);
-        using var second = await gate.EnterAsync(CancellationToken);
+        var first = await gate.EnterAsync("here", CancellationToken);
+        using var second = await gate.EnterAsync("here", CancellationToken);
         using var leaving = new CancellationTokenSource();
         var waiting = new[] { CancellationToken, leaving.Token, CancellationToken }
-            .Select(token => gate.EnterAsync(token).AsTask()).ToList();
+            .Select(token => gate.EnterAsync("here", token).AsTask()).ToList();
         Assert.Equal((false, false), (first.IsRefused || first.Waited, second.IsRefused || second.Waited));
         Assert.All(waiting, turn => Assert.False(turn.IsCompleted));
-        Assert.True((await gate.EnterAsync(CancellationToken)).IsRefused);
+        Assert.True((await gate.EnterAsync("here", CancellationToken)).IsRefused);
 
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting[1].Soon());
@@ -35,6 +35,29 @@ public sealed class HashGateTests(IdentityFixture identity)
         third.Dispose();
         using var fourth = await waiting[2].Soon();
         Assert.False(fourth.IsRefused);
+    }
+
+    [Fact]
+    public async Task Turns_OfOneAddress_LeavePlacesToOthers()
+    {
+        using var services =
+            new ServiceCollection().AddMetrics().AddSingleton<IdentityMetrics>().BuildServiceProvider();
+        using var gate = new HashGate(
+            new LoginOptions { MaxParallelHashes = 1, MaxQueuedHashes = 10, MaxQueuedHashesPerAddress = 2 },
+            services.GetRequiredService<IdentityMetrics>());
+        var first = await gate.EnterAsync("here", CancellationToken);
+        var second = gate.EnterAsync("here", CancellationToken).AsTask();
+        Assert.True((await gate.EnterAsync("here", CancellationToken)).IsRefused);
+        var other = gate.EnterAsync("there", CancellationToken).AsTask();
+        Assert.False(other.IsCompleted);
+
+        first.Dispose();
+        using var turn = await second.Soon();
+        var third = gate.EnterAsync("here", CancellationToken).AsTask();
+        Assert.False(third.IsCompleted);
+        turn.Dispose();
+        (await other.Soon()).Dispose();
+        Assert.False((await third.Soon()).IsRefused);
     }
 
     [Fact]

@@ -44,15 +44,16 @@ public sealed class KeyProtectionTests(IdentityFixture identity)
             Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
         }
 
-        await AssertStillKnownAsync(connectionString, IdentityServer.KeySecret, tokens);
+        await AssertStillKnownAsync(connectionString, IdentityServer.KeySecret, tokens, ringKeys: 1);
     }
 
     [Fact]
-    public async Task Ring_FromBeforeThereWasASecret_StaysReadable()
+    public async Task Ring_FromBeforeThereWasASecret_StaysReadableAndGetsAnEncryptedKey()
     {
         var connectionString = await identity.CreateDatabaseAsync();
         var tokens = await StartAndLogInAsync(connectionString, secret: "");
-        await AssertStillKnownAsync(connectionString, IdentityServer.KeySecret, tokens);
+        await AssertStillKnownAsync(connectionString, IdentityServer.KeySecret, tokens, ringKeys: 2);
+        await AssertStillKnownAsync(connectionString, IdentityServer.KeySecret, tokens: null, ringKeys: 2);
     }
 
     [Fact]
@@ -91,19 +92,26 @@ public sealed class KeyProtectionTests(IdentityFixture identity)
     }
 
     /// <summary>The keys are the same: the refresh token was encrypted with one of them.</summary>
-    private static async Task AssertStillKnownAsync(string connectionString, string secret, LoginAnswer tokens)
+    private static async Task AssertStillKnownAsync(
+        string connectionString, string secret, LoginAnswer? tokens, int ringKeys)
     {
         await using var service = new IdentityServer(connectionString, new() { [Setting] = secret });
         await service.StartAsync();
         using var client = service.CreateClient();
-        using var refreshed = await client.RefreshAsync(tokens.Refresh);
-        var rotated = await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
-        Assert.Equal(
-            Jwt.Read(tokens.Access).Header.GetProperty("kid").GetString(),
-            Jwt.Read(rotated.Access).Header.GetProperty("kid").GetString());
+        if (tokens is not null)
+        {
+            using var refreshed = await client.RefreshAsync(tokens.Refresh);
+            var rotated = await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
+            Assert.Equal(
+                Jwt.Read(tokens.Access).Header.GetProperty("kid").GetString(),
+                Jwt.Read(rotated.Access).Header.GetProperty("kid").GetString());
+        }
 
         await using var scope = service.Services.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
         Assert.Equal(2, await db.SigningKeys.CountAsync(CancellationToken).Soon());
+        var ring = await db.DataProtectionKeys.OrderBy(key => key.Id).ToListAsync(CancellationToken).Soon();
+        Assert.Equal(ringKeys, ring.Count);
+        Assert.Contains("KeyRingDecryptor", ring[^1].Xml, StringComparison.Ordinal);
     }
 }

@@ -67,6 +67,33 @@ public sealed class KeyRotationTests(IdentityFixture identity)
     }
 
     [Fact]
+    public async Task Keys_TakenOutOfTheDatabase_AreGoneFromAllReplicasAndNewOnesAreMade()
+    {
+        var connectionString = await identity.CreateDatabaseAsync();
+        await using var one = Replica(connectionString);
+        await using var other = Replica(connectionString);
+        await Task.WhenAll(one.StartAsync(), other.StartAsync());
+        var replicas = new[] { one.CreateClient(), other.CreateClient() };
+        var stolen = await replicas[0].NewUserAsync();
+        await using (var scope = one.Services.CreateAsyncScope())
+        {
+            await scope.ServiceProvider.GetRequiredService<IdentityDb>().SigningKeys
+                .ExecuteDeleteAsync(CancellationToken).Soon();
+        }
+
+        await UntilAsync(() => SeeAsync(replicas, keys => keys.Count == 1 && !keys.Contains(KeyOf(stolen.Access))));
+        Assert.Equal(await KeysAsync(replicas[0]), await KeysAsync(replicas[1]));
+        foreach (var replica in replicas)
+        {
+            using var me = await replica.CallAsync(HttpMethod.Get, "/api/me", stolen.Access);
+            Assert.Equal(HttpStatusCode.Unauthorized, me.StatusCode);
+            using var again = await replica.CallAsync(
+                HttpMethod.Get, "/api/me", (await replica.NewUserAsync()).Access);
+            Assert.Equal(HttpStatusCode.OK, again.StatusCode);
+        }
+    }
+
+    [Fact]
     public async Task Token_OfAKeyThatAReplicaHasNotReadYet_IsGoodThereToo()
     {
         var connectionString = await identity.CreateDatabaseAsync();

@@ -133,34 +133,78 @@ public sealed class LockoutTests(IdentityFixture identity) : IAsyncLifetime
     [InlineData("203.0.113.7", "::ffff:203.0.113.7", true)]
     [InlineData("203.0.113.7", "203.0.113.8", false)]
     [InlineData("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true)]
-    [InlineData("2001:db8:1:2::1", "2001:db8:1:3::1", false)]
+    [InlineData("2001:db8:1:2::1", "2001:db8:1:3::1", true)]
+    [InlineData("2001:db8:1:2::1", "2001:db8:1:102::1", false)]
     public void Addresses_OfOneCustomer_CountAsOne(string one, string other, bool areOne)
     {
         var (first, second) = (Of(one), Of(other));
         Assert.Equal(areOne, first.User == second.User);
         Assert.Equal(areOne, first.Source == second.Source);
         Assert.Equal(first.Account, second.Account);
-        Assert.NotEqual(first.Source, LoginAttempt.Of("NAME", address: null).Source);
+        Assert.NotEqual(first.Source, LoginAttempt.Of("NAME", address: null, "secret").Source);
 
-        static LoginAttempt Of(string address) => LoginAttempt.Of("NAME", IPAddress.Parse(address));
+        static LoginAttempt Of(string address) => LoginAttempt.Of("NAME", IPAddress.Parse(address), "secret");
     }
 
     [Fact]
-    public async Task Guesses_FromManyAddresses_LockTheUserForAMinuteAtMostButNotWhereTheUserIsKnown()
+    public void Rows_AreNamedWithASecret_SoThatNobodyCanTellWhomTheyAreAbout()
+    {
+        var (one, other) = (LoginAttempt.Of("NAME", null, "one secret"), LoginAttempt.Of("NAME", null, "another"));
+        Assert.NotEqual((one.User, one.Account), (other.User, other.Account));
+        Assert.NotEqual(one.Source, other.Source);
+    }
+
+    [Fact]
+    public async Task Guesses_FromManyAddresses_LockTheUserWhereTheyGoOnAndNowhereElse()
     {
         await using var service = await StartAsync(new() { ["Login:AccountFreeFailures"] = "5" });
         using var home = service.CreateClientAt(_address);
         var name = await home.NewNameAsync();
         await home.LogInAsync(name);
-        foreach (var expected in new[] { 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60 })
+        using var guesser = service.CreateClientAt(IdentityApi.NewAddress());
+        await FailAsync(guesser, name, 4);
+        foreach (var expected in new[] { 1, 2, 4, 8, 16, 32, 60, 60 })
         {
             using var stranger = service.CreateClientAt(IdentityApi.NewAddress());
             await FailAsync(stranger, name, 1);
+            Assert.Equal(expected, await LockedForAsync(guesser, name));
+
+            // Where nobody has guessed the user gets in, and where the user was before also after a few slips.
             using var abroad = service.CreateClientAt(IdentityApi.NewAddress());
-            Assert.Equal(expected, await LockedForAsync(abroad, name, IdentityApi.Password));
+            await abroad.LogInAsync(name);
             await home.LogInAsync(name);
             _clock.Advance(TimeSpan.FromSeconds(expected));
         }
+
+        using var slip = service.CreateClientAt(IdentityApi.NewAddress());
+        await FailAsync(slip, name, 1);
+        await slip.LogInAsync(name);
+        using var slips = service.CreateClientAt(IdentityApi.NewAddress());
+        await FailAsync(slips, name, 2);
+        Assert.Equal(60, await LockedForAsync(slips, name, IdentityApi.Password));
+        await FailAsync(home, name, 3);
+        await home.LogInAsync(name);
+    }
+
+    [Fact]
+    public async Task Lock_OfAnAddress_IsAMinuteAtMostWhateverIsCountedThere()
+    {
+        await using var service = await StartAsync(new() { ["Login:AddressFailuresPerMinute"] = "6" });
+        using var client = service.CreateClientAt(_address);
+        var names = new List<string>();
+        for (var n = 0; n < 4; n++)
+        {
+            names.Add(await client.NewNameAsync());
+            await client.LogInAsync(names[n]);
+        }
+
+        // Users who are known there may fail beyond its limit, and count.
+        foreach (var name in names)
+        {
+            await FailAsync(client, name, 5);
+        }
+
+        Assert.Equal(60, await LockedForAsync(client, IdentityApi.NewName()));
     }
 
     [Fact]
@@ -197,7 +241,11 @@ public sealed class LockoutTests(IdentityFixture identity) : IAsyncLifetime
     [Fact]
     public async Task WrongPasswords_SentAtOnce_AreLookedAtAsOftenAsOneAfterAnother()
     {
-        await using var service = await StartAsync(new() { ["Login:MaxParallelHashes"] = "1" });
+        await using var service = await StartAsync(new()
+        {
+            ["Login:MaxParallelHashes"] = "1",
+            ["Login:MaxQueuedHashesPerAddress"] = "64",
+        });
         using var client = service.CreateClientAt(_address);
         var name = await client.NewNameAsync();
         var before = _hasher.Computed;

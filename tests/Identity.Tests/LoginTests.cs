@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 
@@ -24,6 +25,21 @@ public sealed class LoginTests(IdentityFixture identity)
         // What is left of the hour when the answer is written.
         Assert.InRange(answer.GetProperty("expires_in").GetInt64(), 1, 3600);
         Assert.True(response.Headers.CacheControl?.NoStore, "RFC 6749, 5.1: tokens are not for caches.");
+    }
+
+    [Theory]
+    [InlineData("Basic Y2hhdDp4")] // chat:x
+    [InlineData("Bearer x")]
+    public async Task Login_WithACredentialInTheHeader_DoesNotLookAtIt(string authorization)
+    {
+        var name = await _client.NewNameAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/login")
+        {
+            Content = JsonContent.Create(new { username = name, password = IdentityApi.Password }),
+        };
+        request.Headers.TryAddWithoutValidation("Authorization", authorization);
+        using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken).Soon();
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
     }
 
     [Fact]

@@ -40,7 +40,7 @@ internal sealed class OtherServices : IAsyncDisposable
         var stub = new OtherServices(app);
         app.UseAuthentication();
         app.UseAuthorization();
-        var users = app.MapGroup("/").RequireAuthorization(Tokens.LedgerPolicy);
+        var users = app.MapGroup("/").RequireAuthorization(Tokens.AccountsPolicy);
         users.MapPut("/accounts/{user:long}/closed", (long user) => stub.Take("closed", user));
         users.MapDelete("/users/{user:long}/chats", (long user) => stub.Take("erased", user));
         await app.StartAsync(TestContext.Current.CancellationToken).Soon();

@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Chat.Service.Migrations
 {
     [DbContext(typeof(ChatDb))]
-    [Migration("20261122233751_Erasure")]
+    [Migration("20261123001752_Erasure")]
     partial class Erasure
     {
         /// <inheritdoc />
@@ -37,11 +37,16 @@ namespace Chat.Service.Migrations
                         .HasColumnName("erased_at")
                         .HasDefaultValueSql("now()");
 
+                    b.Property<bool>("IsSwept")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_swept");
+
                     b.HasKey("UserId")
                         .HasName("pk_erased_users");
 
-                    b.HasIndex("ErasedAt")
-                        .HasDatabaseName("ix_erased_users_erased_at");
+                    b.HasIndex("UserId")
+                        .HasDatabaseName("ix_erased_users_unswept")
+                        .HasFilter("NOT is_swept");
 
                     b.ToTable("erased_users", (string)null);
                 });

@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Identity.Service.Migrations
 {
     [DbContext(typeof(IdentityDb))]
-    [Migration("20261122232629_Accounts")]
+    [Migration("20261123001838_Accounts")]
     partial class Accounts
     {
         /// <inheritdoc />
@@ -106,6 +106,10 @@ namespace Identity.Service.Migrations
                         .HasColumnName("created_at")
                         .HasDefaultValueSql("now()");
 
+                    b.Property<DateTimeOffset?>("LeavingAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("leaving_at");
+
                     b.Property<string>("NormalizedUserName")
                         .IsRequired()
                         .HasMaxLength(150)
@@ -129,6 +133,10 @@ namespace Identity.Service.Migrations
 
                     b.HasKey("Id")
                         .HasName("pk_users");
+
+                    b.HasIndex("LeavingAt")
+                        .HasDatabaseName("ix_users_leaving_at")
+                        .HasFilter("leaving_at IS NOT NULL");
 
                     b.HasIndex("NormalizedUserName")
                         .IsUnique()

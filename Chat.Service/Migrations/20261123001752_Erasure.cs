@@ -16,7 +16,8 @@ namespace Chat.Service.Migrations
                 columns: table => new
                 {
                     user_id = table.Column<long>(type: "bigint", nullable: false),
-                    erased_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()")
+                    erased_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()"),
+                    is_swept = table.Column<bool>(type: "boolean", nullable: false)
                 },
                 constraints: table =>
                 {
@@ -24,9 +25,10 @@ namespace Chat.Service.Migrations
                 });
 
             migrationBuilder.CreateIndex(
-                name: "ix_erased_users_erased_at",
+                name: "ix_erased_users_unswept",
                 table: "erased_users",
-                column: "erased_at");
+                column: "user_id",
+                filter: "NOT is_swept");
         }
 
         /// <inheritdoc />

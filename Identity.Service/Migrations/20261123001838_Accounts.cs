@@ -18,6 +18,12 @@ namespace Identity.Service.Migrations
                 nullable: false,
                 defaultValueSql: "now()");
 
+            migrationBuilder.AddColumn<DateTimeOffset>(
+                name: "leaving_at",
+                table: "users",
+                type: "timestamp with time zone",
+                nullable: true);
+
             migrationBuilder.CreateTable(
                 name: "login_failures",
                 columns: table => new
@@ -32,6 +38,12 @@ namespace Identity.Service.Migrations
                 {
                     table.PrimaryKey("pk_login_failures", x => x.key);
                 });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_users_leaving_at",
+                table: "users",
+                column: "leaving_at",
+                filter: "leaving_at IS NOT NULL");
         }
 
         /// <inheritdoc />
@@ -40,8 +52,16 @@ namespace Identity.Service.Migrations
             migrationBuilder.DropTable(
                 name: "login_failures");
 
+            migrationBuilder.DropIndex(
+                name: "ix_users_leaving_at",
+                table: "users");
+
             migrationBuilder.DropColumn(
                 name: "created_at",
+                table: "users");
+
+            migrationBuilder.DropColumn(
+                name: "leaving_at",
                 table: "users");
         }
     }

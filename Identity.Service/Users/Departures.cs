@@ -1,0 +1,145 @@
+using System.Globalization;
+using Microsoft.EntityFrameworkCore;
+using OpenIddict.Abstractions;
+using OpenIddict.EntityFrameworkCore.Models;
+
+namespace Identity.Service;
+
+/// <summary>
+/// Users who leave. In one statement they are gone for everybody: no name, no password, nothing that a login or a token
+/// finds. What they have in other services follows, at once or when these are there again, and their row goes last.
+/// </summary>
+/// <param name="db">The users.</param>
+/// <param name="belongings">What they have elsewhere.</param>
+/// <param name="throttle">Failed logins, which hold a hash of the name.</param>
+/// <param name="tokens">Refresh tokens.</param>
+/// <param name="families">Logins.</param>
+/// <param name="clock">The time.</param>
+/// <param name="log">For security monitoring.</param>
+internal sealed class Departures(
+    IdentityDb db,
+    Belongings belongings,
+    LoginThrottle throttle,
+    IOpenIddictTokenManager tokens,
+    IOpenIddictAuthorizationManager families,
+    TimeProvider clock,
+    SecurityLog log)
+{
+    /// <summary>How long other services are waited for before the rest is left for later.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Lets a user go. Whoever has asked need not wait: it is done whether or not they do.</summary>
+    /// <param name="user">The user, as read when the password was checked.</param>
+    /// <returns>False when the password has changed since; nothing was done then.</returns>
+    public async Task<bool> LeaveAsync(User user)
+    {
+        var (name, stamp) = (user.UserName!, Guid.NewGuid().ToString("N"));
+        var left = await db.Users
+            .Where(each => each.Id == user.Id && each.SecurityStamp == user.SecurityStamp && each.LeavingAt == null)
+            .ExecuteUpdateAsync(set => set
+                .SetProperty(each => each.LeavingAt, clock.GetUtcNow())
+                .SetProperty(each => each.UserName, "")
+                .SetProperty(each => each.NormalizedUserName, User.NoName(user.Id))
+                .SetProperty(each => each.PasswordHash, "")
+                .SetProperty(each => each.SecurityStamp, stamp));
+        if (left == 0 && !await db.IsStampAsync(user.Id, stamp))
+        {
+            return false;
+        }
+
+        log.UserLeft(user.Id);
+        await families.RevokeAllAsync(user.Id, tokens);
+        await throttle.ForgetAsync(name, CancellationToken.None);
+        using var patience = new CancellationTokenSource(Patience);
+        await FinishAsync(user.Id, patience.Token);
+        return true;
+    }
+
+    /// <summary>Finishes all departures that could not be finished before.</summary>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task FinishAllAsync(CancellationToken cancellationToken)
+    {
+        var ids = await db.Users.Where(user => user.LeavingAt != null).OrderBy(user => user.Id)
+            .Select(user => user.Id).ToListAsync(cancellationToken);
+        foreach (var id in ids)
+        {
+            await FinishAsync(id, cancellationToken);
+        }
+    }
+
+    private async Task FinishAsync(long userId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await belongings.GiveUpAsync(userId, cancellationToken);
+            // Those of a login that ran at the same time too. The families, numbers alone, go when they are pruned.
+            var subject = userId.ToString(CultureInfo.InvariantCulture);
+            await db.Set<OpenIddictEntityFrameworkCoreToken<long>>().Where(token => token.Subject == subject)
+                .ExecuteDeleteAsync(cancellationToken);
+            await db.Users.Where(user => user.Id == userId).ExecuteDeleteAsync(cancellationToken);
+            log.UserDeleted(userId);
+        }
+        catch (Exception failed)
+        {
+            log.UserNotDeleted(failed, userId);
+        }
+    }
+}
+
+/// <summary>Finishes departures later, when a service that was needed is there again. All replicas do; once is enough.</summary>
+/// <param name="services">Where <see cref="Departures"/> come from.</param>
+/// <param name="clock">The time.</param>
+/// <param name="logger">For what failed.</param>
+internal sealed partial class FinishDepartures(
+    IServiceProvider services, TimeProvider clock, ILogger<FinishDepartures> logger) : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Period, clock);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await using var scope = services.CreateAsyncScope();
+                await scope.ServiceProvider.GetRequiredService<Departures>().FinishAllAsync(stoppingToken);
+            }
+            catch (Exception failed) when (failed is not OperationCanceledException)
+            {
+                Failed(logger, failed);
+            }
+        }
+    }
+
+    [LoggerMessage(1102, LogLevel.Warning, "Departures could not be finished", EventName = "DeparturesFailed")]
+    private static partial void Failed(ILogger logger, Exception exception);
+}
+
+/// <summary>What happens to a user's logins.</summary>
+internal static class UserLogins
+{
+    /// <summary>Ends all logins of a user.</summary>
+    /// <param name="families">OpenIddict's authorizations.</param>
+    /// <param name="userId">The user.</param>
+    /// <param name="tokens">OpenIddict's tokens.</param>
+    public static async Task RevokeAllAsync(
+        this IOpenIddictAuthorizationManager families, long userId, IOpenIddictTokenManager tokens)
+    {
+        // Families first: a refresh that runs at the same time may add a token, but not one that works.
+        var subject = userId.ToString(CultureInfo.InvariantCulture);
+        await families.RevokeBySubjectAsync(subject, CancellationToken.None);
+        await tokens.RevokeBySubjectAsync(subject, CancellationToken.None);
+    }
+
+    /// <summary>
+    /// Whether a user has this stamp: a change whose confirmation was lost, and that was tried again, was done all the
+    /// same.
+    /// </summary>
+    /// <param name="db">The users.</param>
+    /// <param name="userId">The user.</param>
+    /// <param name="stamp">The stamp that the change sets.</param>
+    public static Task<bool> IsStampAsync(this IdentityDb db, long userId, string stamp) =>
+        db.Users.AnyAsync(user => user.Id == userId && user.SecurityStamp == stamp);
+}
