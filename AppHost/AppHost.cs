@@ -10,6 +10,7 @@ var storage = builder.Configuration.GetValue("Storage", "persistent");
 var adminUsername = builder.AddParameter("admin-username", "admin", publishValueAsDefault: true);
 var chatClientSecret = Secret("chat-client-secret");
 var ledgerCacheKey = Secret("ledger-cache-key");
+var identityKeySecret = Secret("identity-key-secret");
 
 var postgres = builder.AddPostgres("postgres");
 _ = storage switch
@@ -27,7 +28,7 @@ var cache = builder.AddRedis("cache");
 var identity = builder.AddProject<Projects.Identity_Service>("identity")
     .WithReference(identityDb).WaitFor(identityDb)
     .WithEnvironment("Admin__Username", adminUsername).WithEnvironment("Admin__Password", Secret("admin-password"))
-    .WithEnvironment("Auth__KeyProtectionSecret", Secret("identity-key-secret"))
+    .WithEnvironment("Auth__KeyProtectionSecret", identityKeySecret)
     .WithEnvironment("Clients__chat__Secret", chatClientSecret)
     .WithHttpHealthCheck("/health").WithReplicas(replicas);
 
@@ -36,10 +37,6 @@ var ledger = builder.AddProject<Projects.Ledger_Service>("ledger")
     .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
     .WithReference(identity).WithHttpHealthCheck("/health").WithReplicas(replicas);
 
-builder.AddProject<Projects.Ledger_Service>("ledger-verify", launchProfileName: null).WithArgs("verify")
-    .WithReference(ledgerDb).WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
-    .WithExplicitStart().ExcludeFromManifest();
-
 var chat = builder.AddProject<Projects.Chat_Service>("chat")
     .WithReference(chatDb).WaitFor(chatDb)
     .WithReference(identity)
@@ -47,12 +44,15 @@ var chat = builder.AddProject<Projects.Chat_Service>("chat")
     .WithHttpHealthCheck("/health").WithReplicas(replicas);
 identity.WithReference(ledger).WithReference(chat); // To close the account, and erase the chats, of a user who leaves.
 
-builder.AddProject<Projects.Gateway>("gateway")
+var gateway = builder.AddProject<Projects.Gateway>("gateway")
     .WithEndpoint("http", endpoint => endpoint.Port = gatewayPort).WithExternalHttpEndpoints()
     .WithReference(identity).WaitFor(identity)
     .WithReference(ledger).WaitFor(ledger)
     .WithReference(chat).WaitFor(chat)
     .WithHttpHealthCheck("/health").WithReplicas(replicas);
+
+builder.AddLedgerVerify(ledgerDb, cache, ledgerCacheKey);
+builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); // --ImportDjango=db.sqlite3
 
 builder.Build().Run();
 

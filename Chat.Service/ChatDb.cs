@@ -19,8 +19,15 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
             chat.HasIndex(c => c.ChargeId).IsUnique();
             // A user's chats, newest first.
             chat.HasIndex(c => new { c.UserId, c.Id }).IsDescending(false, true);
-            chat.ToTable("chats", table => table.HasCheckConstraint(
-                "ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)"));
+            chat.ToTable("chats", table =>
+            {
+                table.HasCheckConstraint(
+                    "ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)");
+                // Nobody takes an imported chat for a paid one, nor looks for its charge.
+                table.HasCheckConstraint(
+                    "ck_chats_imported",
+                    "status <> 4 OR (response IS NOT NULL AND tokens IS NULL AND cost = 0)");
+            });
         });
         modelBuilder.Entity<ErasedUser>(user =>
         {

@@ -24,5 +24,6 @@ app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapChats();
 app.MapErasure();
+app.MapImport();
 
 return await app.RunServiceAsync();

@@ -21,6 +21,9 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
     /// <summary>Wrong passwords, counted for all replicas. Written by <see cref="LoginThrottle"/> alone.</summary>
     public DbSet<LoginFailures> LoginFailures => Set<LoginFailures>();
 
+    /// <summary>Users of another system who were brought here. Written by <see cref="ImportStore"/> alone.</summary>
+    public DbSet<ImportedUser> ImportedUsers => Set<ImportedUser>();
+
     /// <inheritdoc/>
     /// <remarks>
     /// Without the base's own mapping: of ASP.NET Core Identity only names, passwords and roles are used here, and what
@@ -59,6 +62,13 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
         {
             failures.ToTable("login_failures");
             failures.HasKey(each => each.Key);
+        });
+        builder.Entity<ImportedUser>(imported =>
+        {
+            imported.ToTable("imported_users");
+            imported.HasKey(each => each.Key);
+            imported.Property(each => each.Key).ValueGeneratedNever();
+            imported.HasIndex(each => each.UserId).IsUnique();
         });
         builder.Ignore<IdentityRoleClaim<long>>();
         builder.Ignore<IdentityUserClaim<long>>();

@@ -14,6 +14,7 @@ builder.Services.AddHostedService<PrepareAtStart>();
 builder.AddKeyProtection();
 builder.AddUsers();
 builder.AddTokenServer();
+builder.AddImport(args);
 builder.Services.AddValidation();
 
 var app = builder.Build();
@@ -30,4 +31,4 @@ app.MapUsers();
 app.MapAccount();
 app.MapTokens();
 
-return await app.RunServiceAsync();
+return ImportCommand.IsAskedFor(args) ? await app.ImportAsync(args) : await app.RunServiceAsync();

@@ -30,5 +30,6 @@ app.MapHistory();
 app.MapAdmin();
 app.MapCharges();
 app.MapAccounts();
+app.MapOpening();
 
 return VerifyCommand.IsAskedFor(args) ? await app.VerifyAsync() : await app.RunServiceAsync();

@@ -22,6 +22,10 @@ public static class Database
     private const int MaxRetries = 3;
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMilliseconds(300);
 
+    /// <summary>The lock's number in the service's database. Any will do as long as it stays the same.</summary>
+    private const long MigrationLockId = 0x5C4E3A;
+    private static readonly TimeSpan MigrationTimeout = TimeSpan.FromHours(1);
+
     /// <summary>
     /// Adds the context with snake_case names, an <see cref="NpgsqlDataSource"/> on the same database, and the
     /// migration of the schema at start: the service listens only when its schema is ready.
@@ -49,46 +53,51 @@ public static class Database
         return builder;
     }
 
+    /// <summary>
+    /// Brings the schema up to date. Replicas that start together take turns under an advisory lock: EF's own ends with
+    /// each migration, while what is left to do is looked up once before the first, so that two replicas would both run
+    /// the second.
+    /// </summary>
+    /// <typeparam name="TContext">The service's context.</typeparam>
+    /// <param name="services">Where the context comes from.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task MigrateAsync<TContext>(this IServiceProvider services, CancellationToken cancellationToken)
+        where TContext : DbContext
+    {
+        await using var scope = services.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<TContext>();
+        var creator = context.GetService<IRelationalDatabaseCreator>();
+        if (!await creator.ExistsAsync(cancellationToken))
+        {
+            await creator.CreateAsync(cancellationToken);
+        }
+
+        // A migration of many rows takes its time, and the other replicas wait for it.
+        context.Database.SetCommandTimeout(MigrationTimeout);
+        await context.Database.OpenConnectionAsync(cancellationToken);
+        await context.Database.ExecuteSqlAsync($"SELECT pg_advisory_lock({MigrationLockId})", cancellationToken);
+        try
+        {
+            await context.Database.MigrateAsync(cancellationToken);
+        }
+        finally
+        {
+            await context.Database.ExecuteSqlAsync(
+                $"SELECT pg_advisory_unlock({MigrationLockId})", CancellationToken.None);
+        }
+    }
+
     private static string? Bounded(string? connectionString) => string.IsNullOrEmpty(connectionString)
         ? connectionString
         : new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = MaxPoolSize }.ConnectionString;
 
-    /// <summary>
-    /// Brings the schema up to date before the server listens. Replicas that start together take turns under an
-    /// advisory lock: EF's own ends with each migration, while what is left to do is looked up once before the first,
-    /// so that two replicas would both run the second.
-    /// </summary>
+    /// <summary>Brings the schema up to date before the server listens.</summary>
     private sealed class MigrateAtStart<TContext>(IServiceProvider services, ILogger<TContext> logger) : IHostedService
         where TContext : DbContext
     {
-        /// <summary>The lock's number in the service's database. Any will do as long as it stays the same.</summary>
-        private const long LockId = 0x5C4E3A;
-
-        private static readonly TimeSpan MigrationTimeout = TimeSpan.FromHours(1);
-
         public async Task StartAsync(CancellationToken cancellationToken)
         {
-            await using var scope = services.CreateAsyncScope();
-            var context = scope.ServiceProvider.GetRequiredService<TContext>();
-            var creator = context.GetService<IRelationalDatabaseCreator>();
-            if (!await creator.ExistsAsync(cancellationToken))
-            {
-                await creator.CreateAsync(cancellationToken);
-            }
-
-            // A migration of many rows takes its time, and the other replicas wait for it.
-            context.Database.SetCommandTimeout(MigrationTimeout);
-            await context.Database.OpenConnectionAsync(cancellationToken);
-            await context.Database.ExecuteSqlAsync($"SELECT pg_advisory_lock({LockId})", cancellationToken);
-            try
-            {
-                await context.Database.MigrateAsync(cancellationToken);
-            }
-            finally
-            {
-                await context.Database.ExecuteSqlAsync($"SELECT pg_advisory_unlock({LockId})", CancellationToken.None);
-            }
-
+            await services.MigrateAsync<TContext>(cancellationToken);
             logger.LogInformation("The schema of {Context} is up to date", typeof(TContext).Name);
         }
 

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -28,7 +29,10 @@ public static class ServiceRun
         }
     }
 
-    private static string? Explain(Exception exception) => exception switch
+    /// <summary>What an operator can do about a failure.</summary>
+    /// <param name="exception">The failure.</param>
+    /// <returns>A sentence; null when the failure is not an operator's to mend.</returns>
+    public static string? Explain(Exception exception) => exception switch
     {
         OptionsValidationException wrong => string.Join(Environment.NewLine, wrong.Failures),
         AggregateException several when several.InnerExceptions.All(each => Explain(each) is not null) =>
@@ -37,7 +41,8 @@ public static class ServiceRun
             $"{taken.Message} End the process that listens there, or choose another address with ASPNETCORE_URLS.",
         NpgsqlException unreachable => $"PostgreSQL cannot be used: {unreachable.Message}",
         // EF wraps what it gave up retrying; a missing connection string or an option that does not convert is one too.
-        InvalidOperationException { InnerException: { } inner } when Explain(inner) is { } cause => cause,
+        InvalidOperationException or RetryLimitExceededException
+            when exception.InnerException is { } inner && Explain(inner) is { } cause => cause,
         InvalidOperationException invalid when invalid.Message.Contains("onnection string", StringComparison.Ordinal)
             || invalid.Message.StartsWith("Failed to convert configuration", StringComparison.Ordinal)
             => invalid.Message,

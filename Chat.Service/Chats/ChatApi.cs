@@ -12,6 +12,9 @@ internal static class ChatApi
 {
     private const int MaxPage = 100;
 
+    /// <summary>What has a reply to show.</summary>
+    private static readonly ChatStatus[] Shown = [ChatStatus.Completed, ChatStatus.Imported];
+
     /// <summary>Maps <c>/api/chat</c>.</summary>
     public static void MapChats(this IEndpointRouteBuilder app)
     {
@@ -66,7 +69,7 @@ internal static class ChatApi
     {
         var userId = user.GetUserId();
         var page = await db.Chats.AsNoTracking()
-            .Where(chat => chat.UserId == userId && chat.Id < before && chat.Status == ChatStatus.Completed)
+            .Where(chat => chat.UserId == userId && chat.Id < before && Shown.Contains(chat.Status))
             .OrderByDescending(chat => chat.Id)
             .Take(limit + 1)
             .ToListAsync(cancellationToken);
@@ -85,7 +88,7 @@ internal static class ChatApi
     {
         var userId = user.GetUserId();
         var chat = await db.Chats.AsNoTracking().FirstOrDefaultAsync(
-            chat => chat.Id == id && chat.UserId == userId && chat.Status == ChatStatus.Completed, cancellationToken);
+            chat => chat.Id == id && chat.UserId == userId && Shown.Contains(chat.Status), cancellationToken);
         return chat is null ? TypedResults.NotFound() : TypedResults.Ok(chat.ToResponse());
     }
 
@@ -128,6 +131,6 @@ public sealed record ChatRequest(
 /// <param name="Response">What the model answered.</param>
 /// <param name="Timestamp">When it was stored, in UTC.</param>
 /// <param name="Cost">What was charged, in tokens.</param>
-/// <param name="Tokens">The user's tokens right after the charge.</param>
+/// <param name="Tokens">The user's tokens right after the charge; null for a chat from another system.</param>
 internal sealed record ChatResponse(
-    long Id, long User, string Message, string Response, DateTime Timestamp, long Cost, long Tokens);
+    long Id, long User, string Message, string Response, DateTime Timestamp, long Cost, long? Tokens);

@@ -47,23 +47,26 @@ internal static class ErasureApi
 
     /// <summary>
     /// Takes the words out of users' rows. The rows stay, so that a paid charge has one, and one with a tombstone none
-    /// beside it.
+    /// beside it. Those of imported chats go: they have no charge.
     /// </summary>
     /// <param name="db">The database.</param>
     /// <param name="users">Whose.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>How many rows had any.</returns>
-    internal static Task<int> EraseAsync(
-        this ChatDb db, IQueryable<ErasedUser> users, CancellationToken cancellationToken) => db.Chats
-        .Where(chat => chat.Message != "" && users.Any(erased => erased.UserId == chat.UserId))
-        .ExecuteUpdateAsync(
-            set => set
-                .SetProperty(chat => chat.Message, "")
-                .SetProperty(chat => chat.Response, (string?)null)
-                .SetProperty(
-                    chat => chat.Status,
-                    chat => chat.Status == ChatStatus.Completed ? ChatStatus.Erased : chat.Status),
-            cancellationToken);
+    internal static async Task<int> EraseAsync(
+        this ChatDb db, IQueryable<ErasedUser> users, CancellationToken cancellationToken)
+    {
+        var theirs = db.Chats.Where(chat => users.Any(erased => erased.UserId == chat.UserId));
+        return await theirs.Where(chat => chat.Status == ChatStatus.Imported).ExecuteDeleteAsync(cancellationToken)
+            + await theirs.Where(chat => chat.Message != "").ExecuteUpdateAsync(
+                set => set
+                    .SetProperty(chat => chat.Message, "")
+                    .SetProperty(chat => chat.Response, (string?)null)
+                    .SetProperty(
+                        chat => chat.Status,
+                        chat => chat.Status == ChatStatus.Completed ? ChatStatus.Erased : chat.Status),
+                cancellationToken);
+    }
 }
 
 /// <summary>

@@ -3,7 +3,7 @@ namespace Chat.Service.Chats;
 /// <summary>
 /// What became of a charge: a completed chat, or a tombstone that says the charge was or will be refunded. A charge has
 /// one row, so a chat that is finished late cannot be stored once its tombstone stands, nor be refunded once it is
-/// stored.
+/// stored. Or a chat that a user has brought along from another system: no charge belongs to it.
 /// </summary>
 internal sealed class StoredChat
 {
@@ -13,7 +13,7 @@ internal sealed class StoredChat
     /// <summary>Whose it is.</summary>
     public long UserId { get; init; }
 
-    /// <summary>Completed or refunded, or erased after it was completed.</summary>
+    /// <summary>Completed or refunded, or erased after it was completed; or imported.</summary>
     public ChatStatus Status { get; init; }
 
     /// <summary>What the user said; empty when erased.</summary>
@@ -22,20 +22,20 @@ internal sealed class StoredChat
     /// <summary>What the model answered; null in a tombstone and when erased.</summary>
     public string? Response { get; init; }
 
-    /// <summary>What was charged, in tokens.</summary>
+    /// <summary>What was charged, in tokens; 0 when imported.</summary>
     public long Cost { get; init; }
 
-    /// <summary>The user's tokens right after the charge; null in a tombstone.</summary>
+    /// <summary>The user's tokens right after the charge; null in a tombstone and when imported.</summary>
     public long? Tokens { get; init; }
 
-    /// <summary>The charge in the ledger.</summary>
+    /// <summary>The charge in the ledger; when imported, the name that the importer gave it.</summary>
     public Guid ChargeId { get; init; }
 
     /// <summary>When it was stored.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>As users see it.</summary>
-    public ChatResponse ToResponse() => new(Id, UserId, Message, Response ?? "", Utc(CreatedAt), Cost, Tokens!.Value);
+    public ChatResponse ToResponse() => new(Id, UserId, Message, Response ?? "", Utc(CreatedAt), Cost, Tokens);
 
     /// <summary>To the millisecond, which JSON then shows as in <c>2025-01-06T12:34:56.789Z</c>.</summary>
     public static DateTime Utc(DateTimeOffset time) =>
@@ -53,4 +53,7 @@ internal enum ChatStatus : short
 
     /// <summary>The user had a reply for it, and has left.</summary>
     Erased = 3,
+
+    /// <summary>The user has brought it along. Nothing was charged here for it.</summary>
+    Imported = 4,
 }

@@ -105,6 +105,8 @@ namespace Chat.Service.Migrations
 
                     b.ToTable("chats", null, t =>
                         {
+                            t.HasCheckConstraint("ck_chats_imported", "status <> 4 OR (response IS NOT NULL AND tokens IS NULL AND cost = 0)");
+
                             t.HasCheckConstraint("ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)");
                         });
                 });

@@ -8,13 +8,16 @@ using Microsoft.Extensions.Options;
 namespace Identity.Service;
 
 /// <summary>
-/// PBKDF2 with HMAC-SHA512 as in ASP.NET Core Identity, whose hashes name their iterations. A wrong password costs the
-/// same for everybody: for a user whose hash is older than the figure in use, and for a name that nobody has. Otherwise
-/// the time would tell which names are known.
+/// PBKDF2 with HMAC-SHA512 as in ASP.NET Core Identity, whose hashes name their iterations, and with HMAC-SHA256 for
+/// hashes that were imported from Django. A wrong password costs the same for everybody: for a user whose hash is older
+/// than the figure in use or was imported, and for a name that nobody has. Otherwise the time would tell which names
+/// are known, or which users have been here since the import. So while imported hashes are left, it costs both.
 /// </summary>
 /// <param name="options">The iterations in use.</param>
 /// <param name="metrics">Takes how long it took.</param>
-internal class EqualWorkHasher(IOptions<PasswordHasherOptions> options, IdentityMetrics metrics)
+/// <param name="imported">Knows the dearest of the imported hashes.</param>
+internal class EqualWorkHasher(
+    IOptions<PasswordHasherOptions> options, IdentityMetrics metrics, ImportedHashes imported)
     : PasswordHasher<User>(options)
 {
     // Format 3: marker (1 byte), PRF, iterations, salt length (4 bytes each, big-endian), salt, hash.
@@ -43,29 +46,51 @@ internal class EqualWorkHasher(IOptions<PasswordHasherOptions> options, Identity
         User user, string hashedPassword, string providedPassword)
     {
         var began = Stopwatch.GetTimestamp();
-        var result = base.VerifyHashedPassword(user, hashedPassword, providedPassword);
-        if (result == PasswordVerificationResult.Failed && _iterations > Iterations(hashedPassword))
+        var django = DjangoHash.Parse(hashedPassword);
+        imported.Saw(django?.Iterations ?? 0);
+        var result = django is not null ? Verify(django, providedPassword)
+            : Iterations(hashedPassword) > 0 ? base.VerifyHashedPassword(user, hashedPassword, providedPassword)
+            : PasswordVerificationResult.Failed;
+        if (result == PasswordVerificationResult.Failed)
         {
-            Work(providedPassword, _iterations - Iterations(hashedPassword));
+            Spend(KeyDerivationPrf.HMACSHA512, providedPassword, _iterations - Iterations(hashedPassword));
+            Spend(KeyDerivationPrf.HMACSHA256, providedPassword, imported.Dearest - (django?.Iterations ?? 0));
         }
 
         metrics.Hashed(Stopwatch.GetElapsedTime(began));
         return result;
     }
 
-    /// <summary>Does what an older hash was spared.</summary>
+    /// <summary>Computes a hash.</summary>
+    /// <param name="function">The function it is made of.</param>
     /// <param name="password">What was sent.</param>
-    /// <param name="iterations">How much, at least 1.</param>
-    protected virtual void Work(string password, int iterations) =>
-        KeyDerivation.Pbkdf2(password, new byte[SaltBytes], KeyDerivationPrf.HMACSHA512, iterations, HashBytes);
+    /// <param name="salt">The salt.</param>
+    /// <param name="iterations">How much work, at least 1.</param>
+    protected virtual byte[] Derive(KeyDerivationPrf function, string password, byte[] salt, int iterations) =>
+        KeyDerivation.Pbkdf2(password, salt, function, iterations, HashBytes);
 
     /// <summary>How much work a hash was; none when it is not one of ours.</summary>
     internal static int Iterations(string hash)
     {
-        var bytes = Convert.FromBase64String(hash);
-        return bytes.Length >= HeaderBytes && bytes[0] == Format3
+        var bytes = new byte[hash.Length];
+        return Convert.TryFromBase64String(hash, bytes, out var length) && length >= HeaderBytes && bytes[0] == Format3
             ? BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(IterationsAt))
             : 0;
+    }
+
+    /// <summary>An imported hash is replaced by one of ours as soon as its password is known.</summary>
+    private PasswordVerificationResult Verify(DjangoHash django, string password) =>
+        django.Is(Derive(KeyDerivationPrf.HMACSHA256, password, django.Salt, django.Iterations))
+            ? PasswordVerificationResult.SuccessRehashNeeded
+            : PasswordVerificationResult.Failed;
+
+    /// <summary>Does what a cheaper hash was spared, if anything.</summary>
+    private void Spend(KeyDerivationPrf function, string password, int iterations)
+    {
+        if (iterations > 0)
+        {
+            Derive(function, password, new byte[SaltBytes], iterations);
+        }
     }
 
     private static string HashOfNothing(int iterations)

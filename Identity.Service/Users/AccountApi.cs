@@ -123,6 +123,7 @@ internal static class AccountExtensions
     /// <param name="builder">The service's builder.</param>
     public static void AddDepartures(this IHostApplicationBuilder builder)
     {
+        builder.Services.AddSingleton<OwnToken>();
         builder.Services.AddHttpClient<Belongings>();
         builder.Services.AddScoped<Departures>();
         builder.Services.AddHostedService<FinishDepartures>();

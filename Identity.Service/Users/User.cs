@@ -39,6 +39,9 @@ public sealed partial class User : IdentityUser<long>
     /// <summary>The rule that needs the name beside the password, in words.</summary>
     internal const string PasswordIsNameRule = "The password is the username. Choose another.";
 
+    /// <summary>In place of a hash: no password is this user's.</summary>
+    internal const string NoPassword = "!";
+
     /// <summary>When the user registered.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 

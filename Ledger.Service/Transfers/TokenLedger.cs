@@ -129,11 +129,26 @@ internal sealed class TokenLedger(
     /// <summary>Opens an account unless it is open. The opening's name follows from the account.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public Task OpenAsync(long account, CancellationToken cancellationToken) => store.OpenAsync(
-        account,
-        IdempotencyKey.ToTransferId(account, "opening", "opening"),
-        options.Value.OpeningTokens,
-        cancellationToken);
+    public Task OpenAsync(long account, CancellationToken cancellationToken) =>
+        store.OpenAsync(account, OpeningOf(account), options.Value.OpeningTokens, cancellationToken);
+
+    /// <summary>Opens an account with tokens of the caller's choice, for a user who brings them along.</summary>
+    /// <param name="account">The user.</param>
+    /// <param name="tokens">How many; 0 is an account without a transfer.</param>
+    /// <param name="cancellationToken">Ends the wait. The account may be opened all the same.</param>
+    /// <returns>Created, Exists, or ExistsWithDifferentContent when it was opened with another number.</returns>
+    public async Task<Outcome> OpenAsync(long account, long tokens, CancellationToken cancellationToken)
+    {
+        using var timer = metrics.Time("opening");
+        var opening = OpeningOf(account);
+        var status = await store.OpenAsync(account, opening, tokens, cancellationToken) ? TransferStatus.Created
+            : (await reader.FindAsync(opening, cancellationToken))?.BalanceAfter.Equals(tokens) ?? tokens == 0
+                ? TransferStatus.Exists
+            : TransferStatus.ExistsWithDifferentContent;
+        return Count(TransferKind.Opening, tokens, new Outcome(status, opening, new Balance(tokens, 0)));
+    }
+
+    private static Guid OpeningOf(long account) => IdempotencyKey.ToTransferId(account, "opening", "opening");
 
     private async Task<Outcome> MoveAsync(
         TransferRequest request,

@@ -57,9 +57,12 @@ internal sealed class TransferStore(NpgsqlDataSource database)
     private const string OpenSql = """
         WITH opened AS (
             INSERT INTO accounts (id, balance, version) VALUES ($1, $2, CASE WHEN $2 > 0 THEN 1 ELSE 0 END)
-            ON CONFLICT DO NOTHING RETURNING id)
-        INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, balance_after, version)
-        SELECT $3, $4, id, $2, $5, ''::bytea, $2, 1 FROM opened WHERE $2 > 0
+            ON CONFLICT DO NOTHING RETURNING id),
+        opening AS (
+            INSERT INTO transfers
+                (id, debit_account, credit_account, amount, kind, request_hash, balance_after, version)
+            SELECT $3, $4, id, $2, $5, ''::bytea, $2, 1 FROM opened WHERE $2 > 0)
+        SELECT id FROM opened
         """;
 
     private const string CloseSql = """
@@ -132,11 +135,12 @@ internal sealed class TransferStore(NpgsqlDataSource database)
     }
 
     /// <summary>Opens an account, once, however many ask for it at the same time.</summary>
-    public async Task OpenAsync(long account, Guid transfer, long tokens, CancellationToken cancellationToken)
+    /// <returns>Whether this call has opened it.</returns>
+    public async Task<bool> OpenAsync(long account, Guid transfer, long tokens, CancellationToken cancellationToken)
     {
         await using var command = database.Command(
             OpenSql, account, tokens, transfer, SystemAccount.Issuance, (short)TransferKind.Opening);
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        return await command.ExecuteScalarAsync(cancellationToken) is not null;
     }
 
     /// <summary>Closes an account. Closing a closed one changes nothing.</summary>

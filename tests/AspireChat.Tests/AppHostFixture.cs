@@ -15,6 +15,7 @@ public sealed class AppHostFixture : IAsyncLifetime
     public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
 
     private readonly Action<IDistributedApplicationTestingBuilder>? _change;
+    private readonly string[] _options = [];
 
     private DistributedApplication? _app;
 
@@ -27,6 +28,10 @@ public sealed class AppHostFixture : IAsyncLifetime
     /// <param name="change">Changes it.</param>
     internal AppHostFixture(Action<IDistributedApplicationTestingBuilder> change) => _change = change;
 
+    /// <summary>A system of a test's own, with more options.</summary>
+    /// <param name="options">Such as <c>--ImportDjango=db.sqlite3</c>.</param>
+    internal AppHostFixture(params string[] options) => _options = options;
+
     /// <summary>The running application.</summary>
     public DistributedApplication App =>
         _app ?? throw new InvalidOperationException("The application has not started.");
@@ -35,7 +40,7 @@ public sealed class AppHostFixture : IAsyncLifetime
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
-            ["--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}"],
+            ["--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}", .. _options],
             cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         builder.Services.AddLogging(logging => logging.AddProvider(Output));
         _change?.Invoke(builder);

@@ -1,9 +1,11 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Identity.Service;
+using Microsoft.AspNetCore.Cryptography.KeyDerivation;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace Identity.Tests;
 
@@ -34,8 +36,9 @@ public sealed class EnumerationTests(IdentityFixture identity)
         using var services =
             new ServiceCollection().AddMetrics().AddSingleton<IdentityMetrics>().BuildServiceProvider();
         var metrics = services.GetRequiredService<IdentityMetrics>();
-        var old = new Measured(10_000, metrics).HashPassword(new User(), IdentityApi.Password);
-        var hasher = new Measured(25_000, metrics);
+        using var none = new ImportedHashes(NpgsqlDataSource.Create("Host=none"), TimeProvider.System);
+        var old = new Measured(10_000, metrics, none).HashPassword(new User(), IdentityApi.Password);
+        var hasher = new Measured(25_000, metrics, none);
         Assert.Equal(10_000, EqualWorkHasher.Iterations(old));
 
         var wrong = hasher.VerifyHashedPassword(new User(), old, "a wrong password");
@@ -67,15 +70,15 @@ public sealed class EnumerationTests(IdentityFixture identity)
 
     private sealed record Answer(HttpStatusCode Status, string Body, double? RetryAfter, int Hashes);
 
-    private sealed class Measured(int iterations, IdentityMetrics metrics)
-        : EqualWorkHasher(Options.Create(new PasswordHasherOptions { IterationCount = iterations }), metrics)
+    private sealed class Measured(int iterations, IdentityMetrics metrics, ImportedHashes none)
+        : EqualWorkHasher(Options.Create(new PasswordHasherOptions { IterationCount = iterations }), metrics, none)
     {
         public int Worked { get; private set; }
 
-        protected override void Work(string password, int iterations)
+        protected override byte[] Derive(KeyDerivationPrf function, string password, byte[] salt, int iterations)
         {
             Worked += iterations;
-            base.Work(password, iterations);
+            return base.Derive(function, password, salt, iterations);
         }
     }
 }

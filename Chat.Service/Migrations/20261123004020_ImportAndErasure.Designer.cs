@@ -12,8 +12,8 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Chat.Service.Migrations
 {
     [DbContext(typeof(ChatDb))]
-    [Migration("20261123001752_Erasure")]
-    partial class Erasure
+    [Migration("20261123004020_ImportAndErasure")]
+    partial class ImportAndErasure
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
@@ -108,6 +108,8 @@ namespace Chat.Service.Migrations
 
                     b.ToTable("chats", null, t =>
                         {
+                            t.HasCheckConstraint("ck_chats_imported", "status <> 4 OR (response IS NOT NULL AND tokens IS NULL AND cost = 0)");
+
                             t.HasCheckConstraint("ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)");
                         });
                 });

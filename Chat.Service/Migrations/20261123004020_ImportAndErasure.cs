@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 namespace Chat.Service.Migrations
 {
     /// <inheritdoc />
-    public partial class Erasure : Migration
+    public partial class ImportAndErasure : Migration
     {
         /// <inheritdoc />
         protected override void Up(MigrationBuilder migrationBuilder)
@@ -24,6 +24,11 @@ namespace Chat.Service.Migrations
                     table.PrimaryKey("pk_erased_users", x => x.user_id);
                 });
 
+            migrationBuilder.AddCheckConstraint(
+                name: "ck_chats_imported",
+                table: "chats",
+                sql: "status <> 4 OR (response IS NOT NULL AND tokens IS NULL AND cost = 0)");
+
             migrationBuilder.CreateIndex(
                 name: "ix_erased_users_unswept",
                 table: "erased_users",
@@ -36,6 +41,10 @@ namespace Chat.Service.Migrations
         {
             migrationBuilder.DropTable(
                 name: "erased_users");
+
+            migrationBuilder.DropCheckConstraint(
+                name: "ck_chats_imported",
+                table: "chats");
         }
     }
 }

@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Identity.Service.Migrations
 {
     [DbContext(typeof(IdentityDb))]
-    [Migration("20261123001838_Accounts")]
+    [Migration("20261123003956_Accounts")]
     partial class Accounts
     {
         /// <inheritdoc />
@@ -24,6 +24,30 @@ namespace Identity.Service.Migrations
                 .HasAnnotation("Relational:MaxIdentifierLength", 63);
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
+
+            modelBuilder.Entity("Identity.Service.ImportedUser", b =>
+                {
+                    b.Property<Guid>("Key")
+                        .HasColumnType("uuid")
+                        .HasColumnName("key");
+
+                    b.Property<DateTimeOffset?>("FinishedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("finished_at");
+
+                    b.Property<long>("UserId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("user_id");
+
+                    b.HasKey("Key")
+                        .HasName("pk_imported_users");
+
+                    b.HasIndex("UserId")
+                        .IsUnique()
+                        .HasDatabaseName("ix_imported_users_user_id");
+
+                    b.ToTable("imported_users", (string)null);
+                });
 
             modelBuilder.Entity("Identity.Service.LoginFailures", b =>
                 {

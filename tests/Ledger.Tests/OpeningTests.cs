@@ -1,0 +1,91 @@
+using Ledger.Service.Accounts;
+using Ledger.Service.Transfers;
+
+namespace Ledger.Tests;
+
+/// <summary>Accounts of users who bring tokens along: opened once, with that number and no other.</summary>
+public sealed class OpeningTests(ServersFixture servers)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3700)]
+    [InlineData(Balance.Max)]
+    public async Task Opening_OfANewAccount_IsItsFirstTransferAndItsBalance(long tokens)
+    {
+        var account = ServersFixture.NewAccount();
+        Assert.Equal(TransferStatus.Created, await OpenAsync(account, tokens));
+        await servers.AssertBooksBalanceAsync(account, tokens);
+        Assert.Equal(tokens, await servers.Ledger.GetBalanceAsync(account, Cancellation)); // And not 4000.
+        Assert.Equal(tokens == 0 ? 0 : 1, await servers.NumberAsync(
+            "SELECT count(*) FROM transfers WHERE credit_account = $1 AND kind = 1 AND version = 1", account));
+        await AssertNothingIsOffAsync(account);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3700)]
+    public async Task Opening_Again_ChangesNothingAlsoWhenTokensAreSpentOrTheAccountIsClosed(long tokens)
+    {
+        var account = ServersFixture.NewAccount();
+        await OpenAsync(account, tokens);
+        Assert.Equal(TransferStatus.Exists, await OpenAsync(account, tokens));
+        var credit = new TransferRequest(Guid.NewGuid(), account, 500, TransferKind.Credit, "gift");
+        await servers.Ledger.CreditAsync(credit, Cancellation);
+        var charge = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge);
+        await servers.Ledger.DebitAsync(charge, Cancellation);
+        await servers.Ledger.CloseAsync(account, Cancellation);
+
+        Assert.Equal(TransferStatus.Exists, await OpenAsync(account, tokens));
+        await servers.AssertBooksBalanceAsync(account, tokens + 400);
+        await AssertNothingIsOffAsync(account);
+    }
+
+    [Theory]
+    [InlineData(100, 101)]
+    [InlineData(100, 0)]
+    [InlineData(0, 100)]
+    public async Task Opening_WithAnotherNumber_IsRefusedAndWritesNothing(long first, long second)
+    {
+        var account = ServersFixture.NewAccount();
+        await OpenAsync(account, first);
+        Assert.Equal(TransferStatus.ExistsWithDifferentContent, await OpenAsync(account, second));
+        await servers.AssertBooksBalanceAsync(account, first);
+    }
+
+    [Fact]
+    public async Task Opening_OfAnAccountThatOpenedItself_IsRefused()
+    {
+        var account = ServersFixture.NewAccount();
+        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        Assert.Equal(TransferStatus.ExistsWithDifferentContent, await OpenAsync(account, 0));
+        Assert.Equal(TransferStatus.ExistsWithDifferentContent, await OpenAsync(account, 3999));
+        await servers.AssertBooksBalanceAsync(account, 4000);
+    }
+
+    [Fact]
+    public async Task Opening_ManyAtOnceAndFirstContacts_OneIsCreatedAndTheBooksBalance()
+    {
+        var account = ServersFixture.NewAccount();
+        var contacts = Enumerable.Range(0, 10).Select(_ => servers.Ledger.OpenAsync(account, Cancellation));
+        var openings = Enumerable.Range(0, 20).Select(n => OpenAsync(account, n % 2)).ToList();
+        var outcomes = await Task.WhenAll(openings);
+        await Task.WhenAll(contacts);
+        Assert.Single(outcomes, outcome => outcome == TransferStatus.Created);
+        Assert.Equal(9, outcomes.Count(outcome => outcome == TransferStatus.Exists));
+        await servers.AssertBooksBalanceAsync(account, await servers.Ledger.GetBalanceAsync(account, Cancellation));
+    }
+
+    private async Task<TransferStatus> OpenAsync(long account, long tokens) =>
+        (await servers.Ledger.OpenAsync(account, tokens, Cancellation)).Status;
+
+    private async Task AssertNothingIsOffAsync(long account)
+    {
+        await foreach (var drift in servers.Verifier.VerifyBooksAsync(report: null, Cancellation))
+        {
+            Assert.NotEqual($"account {account}", drift.Row);
+        }
+    }
+}
