@@ -39,8 +39,8 @@ public static class Tokens
     public const string LedgerPolicy = "ledger";
 
     /// <summary>
-    /// The scope of tokens that Identity.Service makes for itself, and gives to no client: to do what belongs to users who
-    /// leave, or who come from another system.
+    /// The scope of tokens that Identity.Service makes for itself, and gives to no client: to open and close accounts,
+    /// and to bring and erase chats.
     /// </summary>
     public const string AccountsScope = "accounts";
 

@@ -1,6 +1,8 @@
 namespace Microsoft.Extensions.Hosting;
 
-/// <summary>The section <c>Auth</c> of a service that checks tokens: whose they are, and where the keys come from.</summary>
+/// <summary>
+/// The section <c>Auth</c> of a service that checks tokens: whose they are, and where the keys come from.
+/// </summary>
 internal sealed class TokenOptions
 {
     /// <summary>What <see cref="KeyRefreshInterval"/> may be, in words.</summary>

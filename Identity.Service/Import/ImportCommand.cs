@@ -95,8 +95,13 @@ internal static class ImportCommand
         await services.MigrateAsync<IdentityDb>(cancellationToken);
         await using var scope = services.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
-        var keys = scope.ServiceProvider.GetRequiredService<SigningKeys>();
-        await db.InTurnAsync(() => keys.MakeDueAsync(db, cancellationToken), cancellationToken);
+        await db.InTurnAsync(
+            async () =>
+            {
+                await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(cancellationToken);
+                await scope.ServiceProvider.GetRequiredService<SigningKeys>().MakeDueAsync(db, cancellationToken);
+            },
+            cancellationToken);
     }
 
     private static async Task<int> FailAsync(string sentence, int exitCode)

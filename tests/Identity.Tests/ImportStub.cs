@@ -32,7 +32,7 @@ internal sealed class ImportStub : IAsyncDisposable
     /// <summary>Gets how many calls there were.</summary>
     public int Calls => _calls;
 
-    /// <summary>Runs before a call is looked at, with its number from 1 on; its result, if any, is the answer.</summary>
+    /// <summary>Runs before a call is looked at, with its number from 1 on; a result is the answer.</summary>
     public Func<int, Task<IResult?>> Before { get; set; } = _ => Task.FromResult<IResult?>(null);
 
     /// <summary>Runs when a call has been written and before it is answered.</summary>
