@@ -82,8 +82,8 @@ internal sealed class KeyRing(IdentityDb db, IKeyManager ring, AuthOptions auth,
 
     /// <summary>
     /// Refuses a secret that does not open the ring. Data protection would make do: it would add a key that the right
-    /// secret cannot open, or without a secret one that anybody can, and use that from then on. A ring from before there
-    /// was a secret gets an encrypted key, to be used from now on.
+    /// secret cannot open, or without a secret one that anybody can, and use that from then on. A ring from before
+    /// there was a secret gets an encrypted key, to be used from now on.
     /// </summary>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="OptionsValidationException">The secret is another one, or missing.</exception>

@@ -52,8 +52,8 @@ internal sealed class LoginThrottle(
         RETURNING locked_until
         """;
 
-    // A bucket of a minute's failures that drains by one each $4: locked once what is in it is more than a minute's, and
-    // for a minute at most.
+    // A bucket of a minute's failures that drains by one each $4: locked once what is in it is more than a minute's,
+    // and for a minute at most.
     // $1 key, $2 now, $3 a minute, $4 a minute divided by the failures it may have
     private const string FailAddressSql = """
         INSERT INTO login_failures AS f (key, failures, failed_at, locked_until)

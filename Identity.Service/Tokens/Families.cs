@@ -38,7 +38,8 @@ internal sealed class Families(IdentityDb db, TimeProvider clock)
     /// <returns>False when it was used or revoked before.</returns>
     public async Task<bool> RedeemAsync(string id, CancellationToken cancellationToken)
     {
-        var (key, now) = (long.Parse(id, NumberStyles.None, CultureInfo.InvariantCulture), clock.GetUtcNow().UtcDateTime);
+        var key = long.Parse(id, NumberStyles.None, CultureInfo.InvariantCulture);
+        var now = clock.GetUtcNow().UtcDateTime;
         return await db.Set<OpenIddictEntityFrameworkCoreToken<long>>()
             .Where(token => token.Id == key && token.Status == Statuses.Valid)
             .ExecuteUpdateAsync(

@@ -120,7 +120,9 @@ internal static class SingleUse
         }
     }
 
-    /// <summary>Ends the family of a refresh token that its holder gives up (RFC 7009), as POST /api/logout does.</summary>
+    /// <summary>
+    /// Ends the family of a refresh token that its holder gives up (RFC 7009), as POST /api/logout does.
+    /// </summary>
     /// <param name="families">Ends it.</param>
     /// <param name="log">For security monitoring.</param>
     public sealed class Revoke(Families families, SecurityLog log)

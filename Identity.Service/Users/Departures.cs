@@ -86,7 +86,9 @@ internal sealed class Departures(
     }
 }
 
-/// <summary>Finishes departures later, when a service that was needed is there again. All replicas do; once is enough.</summary>
+/// <summary>
+/// Finishes departures later, when a service that was needed is there again. All replicas do; once is enough.
+/// </summary>
 /// <param name="services">Where <see cref="Departures"/> come from.</param>
 /// <param name="clock">The time.</param>
 /// <param name="logger">For what failed.</param>

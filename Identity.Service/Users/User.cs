@@ -48,7 +48,9 @@ public sealed partial class User : IdentityUser<long>
     /// <summary>When the user left; null while they stay. What is left of the row then is on its way out.</summary>
     public DateTimeOffset? LeavingAt { get; init; }
 
-    /// <summary>What a user who leaves has in place of a name. Nobody can be called that: names have no spaces.</summary>
+    /// <summary>
+    /// What a user who leaves has in place of a name. Nobody can be called that: names have no spaces.
+    /// </summary>
     /// <param name="id">The user's number.</param>
     internal static string NoName(long id) => string.Create(CultureInfo.InvariantCulture, $"LEFT {id}");
 

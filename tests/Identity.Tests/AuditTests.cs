@@ -48,7 +48,8 @@ public sealed class AuditTests(IdentityFixture identity)
         Assert.Equal(
             [
                 ("UserRegistered", 1), ("LoginSucceeded", 1), ("PasswordRehashed", 1), ("TokenRefreshed", 2),
-                ("TokenReused", 1), ("TokenReplayed", 1), ("TokenRefreshRefused", 1), ("PasswordChanged", 1), ("LoginFailed", 5),
+                ("TokenReused", 1), ("TokenReplayed", 1), ("TokenRefreshRefused", 1), ("PasswordChanged", 1),
+                ("LoginFailed", 5),
                 ("LockedOut", 1), ("LoginLocked", 1), ("LoginFailedUnknownUser", 1),
             ],
             seen.Events.GroupBy(each => each.Name).Select(each => (each.Key, each.Count())), new Unordered());

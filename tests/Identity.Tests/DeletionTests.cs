@@ -151,7 +151,8 @@ public sealed class DeletionTests(IdentityFixture identity) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
         var tokens = await Client.LogInAsync(name, new string(' ', 8));
         using var changed = await Client.CallAsync(
-            HttpMethod.Post, "/api/password", tokens.Access, new { old = new string(' ', 8), @new = new string(' ', 9) });
+            HttpMethod.Post, "/api/password", tokens.Access,
+            new { old = new string(' ', 8), @new = new string(' ', 9) });
         Assert.Equal(HttpStatusCode.NoContent, changed.StatusCode);
         using var deleted = await DeleteAsync(tokens.Access, new string(' ', 9));
         Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);

@@ -29,7 +29,8 @@ public sealed class FuzzTests(IdentityFixture identity)
     private static readonly Gen<string> Name = Gen.Frequency(
         (9, Gen.OneOf(
             "username", "password", "refresh", "grant_type", "refresh_token", "client_id", "client_secret", "token",
-            "token_type_hint", "old", "new", "scope", "client_assertion", "client_assertion_type", "code", "resource", "audience",
+            "token_type_hint", "old", "new", "scope", "client_assertion", "client_assertion_type", "code",
+            "resource", "audience",
             "Username", "PASSWORD", "")),
         (1, Text));
 
@@ -120,7 +121,9 @@ public sealed class FuzzTests(IdentityFixture identity)
 
     private static async Task SendAsync(HttpClient client, Input input, LoginAnswer user)
     {
-        var (method, path) = input.Path.Split(' ') is [var verb, var to] ? (new(verb), to) : (HttpMethod.Post, input.Path);
+        var (method, path) = input.Path.Split(' ') is [var verb, var to]
+            ? (new(verb), to)
+            : (HttpMethod.Post, input.Path);
         using var request = new HttpRequestMessage(method, path);
         if (path is "/api/password" or "/api/me")
         {
