@@ -1,4 +1,6 @@
+using Chat.Service.Charges;
 using Chat.Service.Chats;
+using Chat.Service.Conversations;
 using Microsoft.EntityFrameworkCore;
 
 namespace Chat.Service;
@@ -10,6 +12,10 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
 
     public DbSet<ErasedUser> ErasedUsers => Set<ErasedUser>();
 
+    public DbSet<Conversation> Conversations => Set<Conversation>();
+
+    public DbSet<ReplicaNote> ReplicaNotes => Set<ReplicaNote>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.Entity<StoredChat>(chat =>
@@ -19,6 +25,10 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
             chat.HasIndex(c => c.ChargeId).IsUnique();
             // A user's chats, newest first.
             chat.HasIndex(c => new { c.UserId, c.Id }).IsDescending(false, true);
+            // A conversation's chats, newest first.
+            chat.HasIndex(c => new { c.UserId, c.ConversationId, c.Id }).IsDescending(false, false, true)
+                .HasFilter("conversation_id IS NOT NULL");
+            chat.Property(c => c.Fingerprint).HasMaxLength(64);
             chat.ToTable("chats", table =>
             {
                 table.HasCheckConstraint(
@@ -37,5 +47,12 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
             user.Property(u => u.ErasedAt).HasDefaultValueSql("now()");
             user.HasIndex(u => u.UserId).HasFilter("NOT is_swept").HasDatabaseName("ix_erased_users_unswept");
         });
+        modelBuilder.Entity<Conversation>(conversation =>
+        {
+            conversation.ToTable("conversations");
+            conversation.HasKey(c => new { c.UserId, c.Id });
+            conversation.HasIndex(c => new { c.UserId, c.UpdatedAt, c.Id }).IsDescending(false, true, true);
+        });
+        modelBuilder.Entity<ReplicaNote>(note => note.ToTable("replica_notes"));
     }
 }

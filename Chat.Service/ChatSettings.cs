@@ -2,14 +2,54 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Chat.Service;
 
-/// <summary>The section <c>Chat</c> of the configuration.</summary>
+/// <summary>The section <c>Chat</c> of the configuration. Models have their own: <c>Chat:Models</c>.</summary>
 internal sealed class ChatSettings
 {
-    /// <summary>What a chat costs, in tokens.</summary>
+    /// <summary>What a chat costs, in tokens, unless its model has a price of its own.</summary>
     [Range(1, 1_000_000_000)]
     public long Cost { get; init; } = 100;
 
-    /// <summary>How long the model may take.</summary>
+    /// <summary>How long a reply may take, unless its model has a limit of its own.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
     public TimeSpan ModelTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The longest reply, in characters. A longer one counts as a failure of the model.</summary>
+    [Range(1, 10_000_000)]
+    public int MaxReplyLength { get; init; } = 1_000_000;
+
+    /// <summary>How many paid chats a user may have in flight, at each replica.</summary>
+    [Range(1, 1_000_000)]
+    public int MaxConcurrentChats { get; init; } = 64;
+
+    /// <summary>How many of a conversation's latest chats a model is told of.</summary>
+    [Range(0, 1000)]
+    public int MemoryTurns { get; init; } = 10;
+
+    /// <summary>How much a model is told, in characters, with the message that it answers.</summary>
+    [Range(0, 10_000_000)]
+    public int MemoryLength { get; init; } = 32_768;
+
+    /// <summary>After how much silence a client of a stream is sent a sign of life.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
+    public TimeSpan HeartbeatEvery { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long the client of a stream may leave what it is sent unread.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]
+    public TimeSpan StalledAfter { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How long a replica may be silent before the others take it for dead and give its charges back. With what it
+    /// takes to notice and to do it, a charge is never orphaned for longer than a minute.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:00:40")]
+    public TimeSpan DeadAfter { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often a replica notes what it has in flight.</summary>
+    public TimeSpan NoteEvery => DeadAfter / 10;
+
+    /// <summary>
+    /// How long after its last note a replica takes chats on: less than <see cref="DeadAfter"/> by more than a charge
+    /// can take.
+    /// </summary>
+    public TimeSpan Lease => DeadAfter / 3;
 }

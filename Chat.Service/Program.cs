@@ -1,7 +1,7 @@
 using Chat.Service;
 using Chat.Service.Chats;
+using Chat.Service.Conversations;
 using Chat.Service.Ledger;
-using Chat.Service.Models;
 
 var builder = WebApplication.CreateBuilder(args);
 
@@ -9,12 +9,7 @@ builder.AddServiceDefaults();
 builder.AddTokenAuthentication();
 builder.AddServiceDatabase<ChatDb>("chatdb");
 builder.AddLedgerClient();
-builder.Services.AddChatClient(new MockChatClient());
-builder.Services.AddValidation();
-builder.Services.AddOptions<ChatSettings>().BindConfiguration("Chat").ValidateDataAnnotations().ValidateOnStart();
-builder.Services.AddSingleton<ChatStore>();
-builder.Services.AddScoped<PaidReply>();
-builder.Services.AddHostedService<EraseLateChats>();
+builder.AddChats();
 
 var app = builder.Build();
 
@@ -23,6 +18,8 @@ app.UseAuthentication();
 app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapChats();
+app.MapHistory();
+app.MapConversations();
 app.MapErasure();
 app.MapImport();
 

@@ -11,7 +11,9 @@ internal static class Landing
         [
             "POST /api/register", "POST /api/login", "POST /api/token/refresh", "POST /api/logout",
             "POST /api/password", "GET /api/me", "DELETE /api/me",
-            "POST /api/chat", "GET /api/chat", "GET /api/chat/{id}", "GET /api/tokens", "POST /api/tokens/deduct",
+            "POST /api/chat", "GET /api/chat", "GET /api/chat/{id}", "GET /api/chat/export", "DELETE /api/chat",
+            "DELETE /api/chat/{id}", "GET /api/conversations", "PATCH /api/conversations/{id}",
+            "DELETE /api/conversations/{id}", "GET /api/tokens", "POST /api/tokens/deduct",
         ])));
 }
 

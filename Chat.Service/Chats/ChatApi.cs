@@ -1,38 +1,37 @@
 using System.ComponentModel.DataAnnotations;
 using System.Security.Claims;
-using Microsoft.AspNetCore.Http.HttpResults;
+using System.Text.Json.Serialization;
+using Chat.Service.Charges;
+using Chat.Service.Conversations;
+using Chat.Service.Models;
+using Chat.Service.Streaming;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
+using Answer = Microsoft.AspNetCore.Http.HttpResults.Results<
+    Microsoft.AspNetCore.Http.HttpResults.Created<Chat.Service.Chats.ChatResponse>,
+    Microsoft.AspNetCore.Http.HttpResults.EmptyHttpResult,
+    Microsoft.AspNetCore.Http.HttpResults.ProblemHttpResult>;
 
 namespace Chat.Service.Chats;
 
-/// <summary>A user's chats.</summary>
+/// <summary>Messages and their replies.</summary>
 internal static class ChatApi
 {
-    private const int MaxPage = 100;
+    /// <summary>Maps <c>POST /api/chat</c>.</summary>
+    public static void MapChats(this IEndpointRouteBuilder app) => app.MapGroup("/api/chat")
+        .WithTags("Chat").RequireAuthorization(Tokens.UserPolicy).MapPost("/", Send);
 
-    /// <summary>What has a reply to show.</summary>
-    private static readonly ChatStatus[] Shown = [ChatStatus.Completed, ChatStatus.Imported];
-
-    /// <summary>Maps <c>/api/chat</c>.</summary>
-    public static void MapChats(this IEndpointRouteBuilder app)
-    {
-        var chats = app.MapGroup("/api/chat").WithTags("Chat").RequireAuthorization(Tokens.UserPolicy);
-        chats.MapPost("/", Send);
-        chats.MapGet("/", List);
-        chats.MapGet("/{id:long}", Get);
-    }
-
-    /// <summary>Sends a message to the model and pays for the reply.</summary>
-    private static async Task<Results<Created<ChatResponse>, ProblemHttpResult>> Send(
+    /// <summary>Sends a message to a model and pays for the reply.</summary>
+    private static async Task<Answer> Send(
         ChatRequest request,
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
-        ChatStore store,
-        PaidReply paidReply,
+        ModelCatalog models,
+        Memory memory,
+        ChatAnswers answers,
         IOptions<ChatSettings> options,
-        HttpResponse response,
+        TimeProvider clock,
+        HttpContext http,
         CancellationToken cancellationToken)
     {
         if (key is not null && !IdempotencyKey.IsValid(key))
@@ -40,89 +39,114 @@ internal static class ChatApi
             return IdempotencyKey.Invalid();
         }
 
+        if (models.Find(request.Model) is not { } model)
+        {
+            return ChatProblems.UnknownModel(request.Model!);
+        }
+
         var userId = user.GetUserId();
         var charge = new ChatCharge(
-            IdempotencyKey.ToTransferId(userId, "chat", key), userId, request.Message, options.Value.Cost);
-        if (key is not null && await store.FindAsync(charge.Id, cancellationToken) is { } before)
+            IdempotencyKey.ToTransferId(userId, "chat", key), userId, request.Message, model.Cost)
         {
-            return await ReplayAsync(before, charge, paidReply, response, cancellationToken);
-        }
-
-        var result = await paidReply.AnswerAsync(charge, cancellationToken);
-        if (result.Status is ReplyStatus.InProgress
-            && await store.FindAsync(charge.Id, cancellationToken) is { } meanwhile)
-        {
-            return await ReplayAsync(meanwhile, charge, paidReply, response, cancellationToken);
-        }
-
-        return result.Chat is { } chat ? Created(chat) : ChatProblems.Of(result, response);
+            Model = request.Model,
+            Conversation = request.Conversation,
+        };
+        var prompt = new Prompt(
+            model, await memory.RecallAsync(userId, request.Conversation, request.Message, cancellationToken));
+        return await DeliverAsync(
+            charge, prompt, isRepeatable: key is not null, answers, options, clock, http, cancellationToken);
     }
 
-    /// <summary>The caller's chats, newest first; <c>before</c> is the id of the last one of the page before.</summary>
-    private static async Task<Ok<List<ChatResponse>>> List(
-        ClaimsPrincipal user,
-        ChatDb db,
-        HttpResponse response,
-        [Range(1, MaxPage, ErrorMessage = "limit must be 1 to 100.")] int limit = 20,
-        [Range(1, long.MaxValue, ErrorMessage = "before must be a chat's id.")] long before = long.MaxValue,
-        CancellationToken cancellationToken = default)
-    {
-        var userId = user.GetUserId();
-        var page = await db.Chats.AsNoTracking()
-            .Where(chat => chat.UserId == userId && chat.Id < before && Shown.Contains(chat.Status))
-            .OrderByDescending(chat => chat.Id)
-            .Take(limit + 1)
-            .ToListAsync(cancellationToken);
-        if (page.Count > limit)
-        {
-            page.RemoveAt(limit);
-            response.Headers.Link = $"</api/chat?limit={limit}&before={page[^1].Id}>; rel=\"next\"";
-        }
-
-        return TypedResults.Ok(page.ConvertAll(chat => chat.ToResponse()));
-    }
-
-    /// <summary>One of the caller's chats. Another user's is not there.</summary>
-    private static async Task<Results<Ok<ChatResponse>, NotFound>> Get(
-        long id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
-    {
-        var userId = user.GetUserId();
-        var chat = await db.Chats.AsNoTracking().FirstOrDefaultAsync(
-            chat => chat.Id == id && chat.UserId == userId && Shown.Contains(chat.Status), cancellationToken);
-        return chat is null ? TypedResults.NotFound() : TypedResults.Ok(chat.ToResponse());
-    }
-
-    private static async Task<Results<Created<ChatResponse>, ProblemHttpResult>> ReplayAsync(
-        StoredChat before,
+    /// <summary>Answers a message whole, or as a stream of events where the caller asks for that.</summary>
+    /// <param name="charge">Who pays, what for.</param>
+    /// <param name="prompt">Who answers what.</param>
+    /// <param name="isRepeatable">Whether the caller named it, so that it may have been sent before.</param>
+    /// <param name="answers">Answers.</param>
+    /// <param name="options">How long streams may be silent, and clients.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="http">The request.</param>
+    /// <param name="cancellationToken">The caller has gone.</param>
+    internal static async Task<Answer> DeliverAsync(
         ChatCharge charge,
-        PaidReply paidReply,
+        Prompt prompt,
+        bool isRepeatable,
+        ChatAnswers answers,
+        IOptions<ChatSettings> options,
+        TimeProvider clock,
+        HttpContext http,
+        CancellationToken cancellationToken)
+    {
+        if (!EventStream.IsAskedFor(http.Request))
+        {
+            var (whole, isReplay) = await answers.GetAsync(charge, prompt, isRepeatable, sink: null, cancellationToken);
+            return Whole(whole, isReplay, http.Response);
+        }
+
+        await using var events = new EventStream(http, options, clock);
+        var sink = new ReplyEvents(events);
+        var (result, wasBefore) = await answers.GetAsync(charge, prompt, isRepeatable, sink, cancellationToken);
+        return await EndAsync(events, sink, result, wasBefore, http.Response, cancellationToken);
+    }
+
+    private static Answer Whole(PaidReplyResult result, bool isReplay, HttpResponse response)
+    {
+        if (result.Chat is not { } chat)
+        {
+            return ChatProblems.Of(result, response);
+        }
+
+        Mark(isReplay, response);
+        return TypedResults.Created($"/api/chat/{chat.Id}", chat.ToResponse());
+    }
+
+    private static async Task<Answer> EndAsync(
+        EventStream events,
+        ReplyEvents sink,
+        PaidReplyResult result,
+        bool isReplay,
         HttpResponse response,
         CancellationToken cancellationToken)
     {
-        if (before.Message != charge.Message)
+        if (result.Chat is { } chat)
         {
-            return ChatProblems.Of(new PaidReplyResult(ReplyStatus.KeyReused), response);
+            Mark(isReplay, response);
+            if (!sink.HasWritten && chat.Response is { Length: > 0 } text) // It was stored before.
+            {
+                await sink.WriteAsync(text, cancellationToken);
+            }
+
+            await sink.DoneAsync(chat, cancellationToken);
+            return TypedResults.Empty;
         }
 
-        if (before.Status is ChatStatus.Refunded)
+        if (!events.HasBegun)
         {
-            // The refund may have been cut off behind the tombstone; asking again does no harm.
-            var undone = await paidReply.UndoAsync(charge, ReplyStatus.Refunded, cancellationToken);
-            return ChatProblems.Of(undone, response);
+            return ChatProblems.Of(result, response);
         }
 
-        response.Headers[IdempotencyKey.ReplayedHeader] = "true";
-        return Created(before);
+        await sink.ErrorAsync(ChatProblems.Of(result).ProblemDetails, cancellationToken);
+        return TypedResults.Empty;
     }
 
-    private static Created<ChatResponse> Created(StoredChat chat) =>
-        TypedResults.Created($"/api/chat/{chat.Id}", chat.ToResponse());
+    private static void Mark(bool isReplay, HttpResponse response)
+    {
+        if (isReplay && !response.HasStarted)
+        {
+            response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+        }
+    }
 }
 
-/// <summary>A message to the model. Public, because validation passes over internal types.</summary>
+/// <summary>A message to a model. Public, because validation passes over internal types.</summary>
 /// <param name="Message">1 to 32,768 bytes of UTF-8.</param>
+/// <param name="Model">One of GET /api/v1/models; null for the default one.</param>
+/// <param name="Conversation">
+/// A name that the client makes: messages under the same one are told to the model together.
+/// </param>
 public sealed record ChatRequest(
-    [Required(ErrorMessage = "The message must not be empty."), ChatMessage] string Message);
+    [Required(ErrorMessage = "The message must not be empty."), ChatMessage] string Message,
+    string? Model = null,
+    Guid? Conversation = null);
 
 /// <summary>A message and its reply.</summary>
 /// <param name="Id">The chat's number.</param>
@@ -132,5 +156,15 @@ public sealed record ChatRequest(
 /// <param name="Timestamp">When it was stored, in UTC.</param>
 /// <param name="Cost">What was charged, in tokens.</param>
 /// <param name="Tokens">The user's tokens right after the charge; null for a chat from another system.</param>
+/// <param name="Model">The model, where one was asked for by name.</param>
+/// <param name="Conversation">The conversation, where there is one.</param>
 internal sealed record ChatResponse(
-    long Id, long User, string Message, string Response, DateTime Timestamp, long Cost, long? Tokens);
+    long Id,
+    long User,
+    string Message,
+    string Response,
+    DateTime Timestamp,
+    long Cost,
+    long? Tokens,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Model,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Conversation);

@@ -5,14 +5,30 @@ namespace Chat.Service.Chats;
 /// <summary>Messages without a reply, as problem details. <c>code</c> is for programs.</summary>
 internal static class ChatProblems
 {
+    /// <summary>The answer to a message for a model that is not there.</summary>
+    /// <param name="model">The model's name.</param>
+    public static ProblemHttpResult UnknownModel(string model) => Problems.Refusal(
+        StatusCodes.Status400BadRequest, "unknown_model",
+        $"There is no model '{(model.Length > 100 ? model[..100] : model)}'. GET /api/v1/models lists them.");
+
     /// <summary>The answer to a message that was not answered.</summary>
+    /// <param name="result">Why.</param>
+    /// <param name="response">Gets <c>Retry-After</c>, where that helps.</param>
     public static ProblemHttpResult Of(PaidReplyResult result, HttpResponse response)
     {
-        if (result.Status is ReplyStatus.InProgress or ReplyStatus.LedgerUnavailable or ReplyStatus.StoreUnavailable)
+        if (result.Status is ReplyStatus.InProgress or ReplyStatus.LedgerUnavailable or ReplyStatus.StoreUnavailable
+            or ReplyStatus.TooManyChats)
         {
             response.Headers.RetryAfter = "1";
         }
 
+        return Of(result);
+    }
+
+    /// <summary>The same, where an answer has begun already.</summary>
+    /// <param name="result">Why.</param>
+    public static ProblemHttpResult Of(PaidReplyResult result)
+    {
         // Never said unless it is so.
         var charged = result.IsSettled
             ? "You were not charged."
@@ -24,6 +40,9 @@ internal static class ChatProblems
                 StatusCodes.Status402PaymentRequired, "insufficient_tokens", result.Problem ?? "Not enough tokens."),
             ReplyStatus.AccountClosed => Problems.Refusal(
                 StatusCodes.Status409Conflict, "account_closed", "This account is closed. You were not charged."),
+            ReplyStatus.TooManyChats => Problems.Refusal(
+                StatusCodes.Status429TooManyRequests, "too_many_chats",
+                $"Too many of your chats are being answered. {charged}"),
             ReplyStatus.KeyReused => Problems.Refusal(
                 StatusCodes.Status409Conflict, "exists_with_different_content",
                 "This Idempotency-Key was used before for another message. Nothing was written."),
@@ -40,6 +59,8 @@ internal static class ChatProblems
             ReplyStatus.LedgerUnavailable => Problems.Refusal(
                 StatusCodes.Status503ServiceUnavailable, "ledger_unavailable",
                 $"The ledger does not answer. {charged}"),
+            ReplyStatus.CallerLeft => Problems.Refusal(
+                StatusCodes.Status408RequestTimeout, "not_read", $"The reply was not read in time. {charged}"),
             _ => Problems.Refusal(
                 StatusCodes.Status503ServiceUnavailable, "store_unavailable",
                 $"The reply could not be stored. {charged}"),

@@ -1,3 +1,5 @@
+using Chat.Service.Charges;
+using Chat.Service.Conversations;
 using Npgsql;
 
 namespace Chat.Service.Chats;
@@ -6,12 +8,27 @@ namespace Chat.Service.Chats;
 internal sealed class ChatStore(NpgsqlDataSource database)
 {
     private const string AddSql = """
-        INSERT INTO chats (user_id, status, message, response, cost, tokens, charge_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (charge_id) DO NOTHING RETURNING id, created_at
+        INSERT INTO chats (user_id, status, message, response, cost, tokens, charge_id, fingerprint, model)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (charge_id) DO NOTHING RETURNING id, created_at
+        """;
+
+    // A conversation begins with its first chat, and in the same commit.
+    private const string AddToConversationSql = """
+        WITH chat AS (
+          INSERT INTO chats
+            (user_id, status, message, response, cost, tokens, charge_id, fingerprint, model, conversation_id)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (charge_id) DO NOTHING RETURNING id, created_at
+        ), conversation AS (
+          INSERT INTO conversations (user_id, id, title, created_at, updated_at)
+          SELECT $1, $10, $11, created_at, created_at FROM chat
+          ON CONFLICT (user_id, id) DO UPDATE SET updated_at = greatest(conversations.updated_at, excluded.updated_at)
+        )
+        SELECT id, created_at FROM chat
         """;
 
     private const string FindSql = """
-        SELECT id, created_at, user_id, status, message, response, cost, tokens FROM chats WHERE charge_id = $1
+        SELECT id, created_at, user_id, status, message, response, cost, tokens, fingerprint, model, conversation_id
+        FROM chats WHERE charge_id = $1
         """;
 
     /// <summary>Stores a completed chat.</summary>
@@ -23,7 +40,9 @@ internal sealed class ChatStore(NpgsqlDataSource database)
     /// <summary>Sets a tombstone: from now on the charge has no chat.</summary>
     /// <returns>Whether this call set it; false when the charge has a chat or a tombstone already.</returns>
     public async Task<bool> AddTombstoneAsync(ChatCharge charge, CancellationToken cancellationToken) =>
-        await InsertAsync(charge, ChatStatus.Refunded, response: null, tokens: null, cancellationToken) is not null;
+        await InsertAsync(
+            charge with { Conversation = null }, ChatStatus.Refunded, response: null, tokens: null, cancellationToken)
+            is not null;
 
     /// <summary>What became of a charge.</summary>
     /// <returns>The chat or tombstone; null when there is neither yet.</returns>
@@ -43,13 +62,18 @@ internal sealed class ChatStore(NpgsqlDataSource database)
             Cost = reader.GetInt64(6),
             Tokens = reader.IsDBNull(7) ? null : reader.GetInt64(7),
             ChargeId = chargeId,
+            Fingerprint = reader.IsDBNull(8) ? null : reader.GetString(8),
+            Model = reader.IsDBNull(9) ? null : reader.GetString(9),
+            ConversationId = reader.IsDBNull(10) ? null : reader.GetGuid(10),
         };
     }
 
     private async Task<StoredChat?> InsertAsync(
         ChatCharge charge, ChatStatus status, string? response, long? tokens, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(AddSql);
+        // What a dead replica has left charged comes without the words it was for.
+        var fingerprint = charge.Message.Length == 0 ? null : charge.Fingerprint;
+        await using var command = database.CreateCommand(charge.Conversation is null ? AddSql : AddToConversationSql);
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = charge.UserId });
         command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)status });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = charge.Message });
@@ -57,6 +81,14 @@ internal sealed class ChatStore(NpgsqlDataSource database)
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = charge.Cost });
         command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = tokens });
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = charge.Id });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = fingerprint });
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = charge.Model });
+        if (charge.Conversation is { } conversation)
+        {
+            command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = conversation });
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Conversation.TitleOf(charge.Message) });
+        }
+
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return !await reader.ReadAsync(cancellationToken) ? null : new StoredChat
         {
@@ -69,13 +101,9 @@ internal sealed class ChatStore(NpgsqlDataSource database)
             Cost = charge.Cost,
             Tokens = tokens,
             ChargeId = charge.Id,
+            Fingerprint = fingerprint,
+            Model = charge.Model,
+            ConversationId = charge.Conversation,
         };
     }
 }
-
-/// <summary>A chat about to be paid for.</summary>
-/// <param name="Id">The charge's name.</param>
-/// <param name="UserId">Who pays.</param>
-/// <param name="Message">What the user said.</param>
-/// <param name="Cost">Tokens.</param>
-internal sealed record ChatCharge(Guid Id, long UserId, string Message, long Cost);

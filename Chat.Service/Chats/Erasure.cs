@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -42,26 +43,30 @@ internal static class ErasureApi
         await db.Database.ExecuteSqlAsync(
             $"INSERT INTO erased_users (user_id, is_swept) VALUES ({user}, false) ON CONFLICT (user_id) DO NOTHING",
             cancellationToken);
-        return await db.EraseAsync(db.ErasedUsers.Where(erased => erased.UserId == user), cancellationToken);
+        await db.Conversations.Where(conversation => conversation.UserId == user)
+            .ExecuteDeleteAsync(cancellationToken);
+        return await db.EraseAsync(chat => chat.UserId == user, cancellationToken);
     }
 
     /// <summary>
-    /// Takes the words out of users' rows. The rows stay, so that a paid charge has one, and one with a tombstone none
+    /// Takes the words out of rows. The rows stay, so that a paid charge has one, and one with a tombstone none
     /// beside it. Those of imported chats go: they have no charge.
     /// </summary>
     /// <param name="db">The database.</param>
-    /// <param name="users">Whose.</param>
+    /// <param name="which">The rows.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>How many rows had any.</returns>
+    /// <returns>How many had any.</returns>
     internal static async Task<int> EraseAsync(
-        this ChatDb db, IQueryable<ErasedUser> users, CancellationToken cancellationToken)
+        this ChatDb db, Expression<Func<StoredChat, bool>> which, CancellationToken cancellationToken)
     {
-        var theirs = db.Chats.Where(chat => users.Any(erased => erased.UserId == chat.UserId));
-        return await theirs.Where(chat => chat.Status == ChatStatus.Imported).ExecuteDeleteAsync(cancellationToken)
-            + await theirs.Where(chat => chat.Message != "").ExecuteUpdateAsync(
+        var chats = db.Chats.Where(which);
+        return await chats.Where(chat => chat.Status == ChatStatus.Imported).ExecuteDeleteAsync(cancellationToken)
+            + await chats.Where(chat => chat.Message != "").ExecuteUpdateAsync(
                 set => set
                     .SetProperty(chat => chat.Message, "")
                     .SetProperty(chat => chat.Response, (string?)null)
+                    .SetProperty(chat => chat.Fingerprint, (string?)null)
+                    .SetProperty(chat => chat.ConversationId, (Guid?)null)
                     .SetProperty(
                         chat => chat.Status,
                         chat => chat.Status == ChatStatus.Completed ? ChatStatus.Erased : chat.Status),
@@ -108,7 +113,12 @@ internal sealed class EraseLateChats(
     internal async Task<int> EraseAsync(ChatDb db, CancellationToken cancellationToken)
     {
         var late = clock.GetUtcNow() - Late;
-        var erased = await db.EraseAsync(db.ErasedUsers.Where(user => !user.IsSwept), cancellationToken);
+        await db.Conversations
+            .Where(conversation => db.ErasedUsers.Any(
+                user => user.UserId == conversation.UserId && !user.IsSwept))
+            .ExecuteDeleteAsync(cancellationToken);
+        var erased = await db.EraseAsync(
+            chat => db.ErasedUsers.Any(user => user.UserId == chat.UserId && !user.IsSwept), cancellationToken);
         await db.ErasedUsers.Where(user => !user.IsSwept && user.ErasedAt < late)
             .ExecuteUpdateAsync(set => set.SetProperty(user => user.IsSwept, true), cancellationToken);
         return erased;

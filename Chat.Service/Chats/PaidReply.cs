@@ -1,5 +1,7 @@
+using Chat.Service.Charges;
 using Chat.Service.Ledger;
-using Microsoft.Extensions.AI;
+using Chat.Service.Models;
+using Chat.Service.Streaming;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -12,7 +14,8 @@ namespace Chat.Service.Chats;
 internal sealed class PaidReply(
     ChatStore store,
     LedgerClient ledger,
-    IChatClient model,
+    InFlight inFlight,
+    ChatMetrics metrics,
     IOptions<ChatSettings> options,
     IHostApplicationLifetime lifetime,
     ILogger<PaidReply> logger)
@@ -22,9 +25,37 @@ internal sealed class PaidReply(
 
     /// <summary>Answers a message.</summary>
     /// <param name="charge">Who pays, what for.</param>
-    /// <param name="cancellationToken">The caller has gone: the charge is undone.</param>
+    /// <param name="prompt">Who answers what.</param>
+    /// <param name="sink">Takes the reply in pieces while it is made; null when only the whole is of use.</param>
+    /// <param name="cancellationToken">
+    /// The caller has gone: the charge is undone, unless the model has said all it had to say.
+    /// </param>
     /// <returns>The stored chat, or why there is none.</returns>
-    public async Task<PaidReplyResult> AnswerAsync(ChatCharge charge, CancellationToken cancellationToken)
+    public async Task<PaidReplyResult> AnswerAsync(
+        ChatCharge charge, Prompt prompt, IReplySink? sink, CancellationToken cancellationToken)
+    {
+        using var place = inFlight.Enter(charge);
+        var status = ReplyStatus.CallerLeft;
+        try
+        {
+            var result = !inFlight.IsOpen ? new(ReplyStatus.StoreUnavailable)
+                : inFlight.IsFull(charge.UserId) ? new(ReplyStatus.TooManyChats)
+                : await ChargeAndAnswerAsync(charge, prompt, sink, place, cancellationToken);
+            status = result.Status;
+            return result;
+        }
+        finally
+        {
+            metrics.Answered(status.ToString(), prompt.Model.Name);
+        }
+    }
+
+    private async Task<PaidReplyResult> ChargeAndAnswerAsync(
+        ChatCharge charge,
+        Prompt prompt,
+        IReplySink? sink,
+        InFlight.Place place,
+        CancellationToken cancellationToken)
     {
         ChargeResult charged;
         try
@@ -50,11 +81,19 @@ internal sealed class PaidReply(
             }, Problem: charged.Problem);
         }
 
+        place.Charged();
+        if (!place.TryPay())
+        {
+            return await UndoAsync(charge, ReplyStatus.TooManyChats, cancellationToken);
+        }
+
         try
         {
-            var response = await AskAsync(charge.Message, cancellationToken);
-            var chat = await store.AddAsync(charge, response, charged.Balance, cancellationToken);
-            return chat is null ? new(ReplyStatus.Refunded) : new(ReplyStatus.Stored, chat);
+            sink?.Began();
+            var reply = await AskAsync(prompt, sink, cancellationToken);
+            // From here on there is a reply, whoever is still there to hear it.
+            var chat = await store.AddAsync(charge, reply.Text, charged.Balance, CancellationToken.None);
+            return chat is null ? new(ReplyStatus.Refunded) : new(ReplyStatus.Stored, chat, Reply: reply);
         }
         catch (Exception exception)
         {
@@ -63,6 +102,7 @@ internal sealed class PaidReply(
             {
                 TimeoutException => ReplyStatus.ModelTimedOut,
                 NpgsqlException => ReplyStatus.StoreUnavailable,
+                ClientGoneException => ReplyStatus.CallerLeft,
                 _ => ReplyStatus.ModelFailed,
             };
             return await UndoAsync(charge, why, cancellationToken);
@@ -89,14 +129,17 @@ internal sealed class PaidReply(
                 && await store.FindAsync(charge.Id, patience.Token) is { Status: not ChatStatus.Refunded } chat)
             {
                 // It was stored and the answer to that was lost: paid and delivered.
+                inFlight.Settled(charge);
                 return new(ReplyStatus.Stored, chat);
             }
 
             await ledger.RefundAsync(charge.Id, patience.Token);
             isSettled = true;
+            inFlight.Settled(charge);
         }
         catch (Exception exception)
         {
+            inFlight.Remember(charge);
             logger.LogError(
                 exception, "Charge {Charge} of user {User} could not be refunded yet", charge.Id, charge.UserId);
         }
@@ -105,23 +148,23 @@ internal sealed class PaidReply(
         return new(why, IsSettled: isSettled);
     }
 
-    private async Task<string> AskAsync(string message, CancellationToken cancellationToken)
+    private async Task<Reply> AskAsync(Prompt prompt, IReplySink? sink, CancellationToken cancellationToken)
     {
         // A service that stops does not wait for the model: it undoes while it still can.
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(
             cancellationToken, lifetime.ApplicationStopping);
-        patience.CancelAfter(options.Value.ModelTimeout);
+        patience.CancelAfter(prompt.Model.Timeout);
+        var maxLength = options.Value.MaxReplyLength;
         try
         {
-            // A model client that does not honour its token is left behind.
-            var response = await model.GetResponseAsync(message, cancellationToken: patience.Token)
-                .WaitAsync(patience.Token);
-            return response.Text;
+            return sink is null
+                ? await prompt.AskAsync(maxLength, patience.Token)
+                : await prompt.StreamAsync(sink, maxLength, patience.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new TimeoutException(
-                $"The model took longer than {options.Value.ModelTimeout}, or the service stops.");
+                $"The model took longer than {prompt.Model.Timeout}, or the service stops.");
         }
     }
 }
@@ -147,6 +190,9 @@ internal enum ReplyStatus
     /// <summary>The account is closed.</summary>
     AccountClosed,
 
+    /// <summary>The user has too many chats in flight; refunded, if it was charged.</summary>
+    TooManyChats,
+
     /// <summary>The model failed; refunded.</summary>
     ModelFailed,
 
@@ -158,6 +204,9 @@ internal enum ReplyStatus
 
     /// <summary>The reply could not be stored; refunded.</summary>
     StoreUnavailable,
+
+    /// <summary>The caller does not take the reply; refunded.</summary>
+    CallerLeft,
 }
 
 /// <summary>What became of a message.</summary>
@@ -165,5 +214,10 @@ internal enum ReplyStatus
 /// <param name="Chat">The chat, when it is stored.</param>
 /// <param name="Problem">The ledger's sentence, when it refused.</param>
 /// <param name="IsSettled">Whether it is certain that nothing is charged, when there is no chat.</param>
+/// <param name="Reply">What the model said about it, when it was asked just now.</param>
 internal sealed record PaidReplyResult(
-    ReplyStatus Status, StoredChat? Chat = null, string? Problem = null, bool IsSettled = true);
+    ReplyStatus Status,
+    StoredChat? Chat = null,
+    string? Problem = null,
+    bool IsSettled = true,
+    Reply? Reply = null);

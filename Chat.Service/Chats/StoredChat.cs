@@ -1,3 +1,5 @@
+using Chat.Service.Charges;
+
 namespace Chat.Service.Chats;
 
 /// <summary>
@@ -31,11 +33,28 @@ internal sealed class StoredChat
     /// <summary>The charge in the ledger; when imported, the name that the importer gave it.</summary>
     public Guid ChargeId { get; init; }
 
+    /// <summary>Of what was asked: <see cref="ChatCharge.Fingerprint"/>. Null when that is not known.</summary>
+    public string? Fingerprint { get; init; }
+
+    /// <summary>The model that was asked for by name; null for the default one.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>The conversation it belongs to, if any.</summary>
+    public Guid? ConversationId { get; init; }
+
     /// <summary>When it was stored.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>As users see it.</summary>
-    public ChatResponse ToResponse() => new(Id, UserId, Message, Response ?? "", Utc(CreatedAt), Cost, Tokens);
+    public ChatResponse ToResponse() =>
+        new(Id, UserId, Message, Response ?? "", Utc(CreatedAt), Cost, Tokens, Model, ConversationId);
+
+    /// <summary>Whether it is of another request than a charge of the same name.</summary>
+    /// <param name="charge">The charge.</param>
+    public bool DiffersFrom(ChatCharge charge) => Fingerprint is not null
+        ? Fingerprint != charge.Fingerprint
+        // A chat from before fingerprints were kept; or a tombstone of which nothing more is known, or an erased chat.
+        : Message.Length > 0 ? Message != charge.Message : Status is not ChatStatus.Refunded;
 
     /// <summary>To the millisecond, which JSON then shows as in <c>2025-01-06T12:34:56.789Z</c>.</summary>
     public static DateTime Utc(DateTimeOffset time) =>

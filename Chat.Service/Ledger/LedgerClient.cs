@@ -1,7 +1,7 @@
 using System.Net;
-using System.Security.Cryptography;
-using System.Text;
-using Chat.Service.Chats;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Chat.Service.Charges;
 
 namespace Chat.Service.Ledger;
 
@@ -22,7 +22,7 @@ internal sealed class LedgerClient(HttpClient http)
     {
         using var response = await http.PutAsJsonAsync(
             $"charges/{charge.Id}",
-            new ChargeBody(charge.UserId, charge.Cost, Fingerprint(charge.Message)),
+            new ChargeBody(charge.UserId, charge.Cost, charge.Fingerprint),
             cancellationToken);
         if (response.StatusCode is not HttpStatusCode.Created && WasRepeated(response))
         {
@@ -68,16 +68,38 @@ internal sealed class LedgerClient(HttpClient http)
         }
     }
 
+    /// <summary>The charges of a time that are not given back, in pages.</summary>
+    /// <param name="from">Their earliest time.</param>
+    /// <param name="to">Their latest.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="HttpRequestException">The ledger failed.</exception>
+    public async IAsyncEnumerable<IReadOnlyList<ChatCharge>> ChargesAsync(
+        DateTimeOffset from, DateTimeOffset to, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var after = Guid.Empty;
+        while (true)
+        {
+            var query = string.Create(
+                CultureInfo.InvariantCulture, $"charges?from={from.UtcDateTime:O}&to={to.UtcDateTime:O}&after={after}");
+            var page = await http.GetFromJsonAsync<List<OpenCharge>>(query, cancellationToken);
+            if (page is not [.., var last])
+            {
+                yield break;
+            }
+
+            yield return page.ConvertAll(charge => new ChatCharge(charge.Id, charge.User, Message: "", charge.Amount));
+            (from, after) = (last.Created, last.Id);
+        }
+    }
+
     private static bool WasRepeated(HttpResponseMessage response) =>
         response.RequestMessage!.Options.TryGetValue(Attempts, out var attempts) && attempts > 1;
-
-    /// <summary>Tells one message from another in the ledger, which has no business with what it says.</summary>
-    private static string Fingerprint(string message) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(message)));
 
     private sealed record ChargeBody(long User, long Amount, string Fingerprint);
 
     private sealed record ChargeAnswer(long Balance);
+
+    private sealed record OpenCharge(Guid Id, long User, long Amount, DateTimeOffset Created);
 
     private sealed record Refusal(string? Code, string? Detail);
 }

@@ -22,6 +22,47 @@ namespace Chat.Service.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
+            modelBuilder.Entity("Chat.Service.Charges.ReplicaNote", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.PrimitiveCollection<Guid[]>("Charges")
+                        .IsRequired()
+                        .HasColumnType("uuid[]")
+                        .HasColumnName("charges");
+
+                    b.PrimitiveCollection<long[]>("Costs")
+                        .IsRequired()
+                        .HasColumnType("bigint[]")
+                        .HasColumnName("costs");
+
+                    b.Property<bool>("IsBuried")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_buried");
+
+                    b.PrimitiveCollection<bool[]>("Ours")
+                        .IsRequired()
+                        .HasColumnType("boolean[]")
+                        .HasColumnName("ours");
+
+                    b.Property<DateTimeOffset>("SeenAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("seen_at");
+
+                    b.PrimitiveCollection<long[]>("Users")
+                        .IsRequired()
+                        .HasColumnType("bigint[]")
+                        .HasColumnName("users");
+
+                    b.HasKey("Id")
+                        .HasName("pk_replica_notes");
+
+                    b.ToTable("replica_notes", (string)null);
+                });
+
             modelBuilder.Entity("Chat.Service.Chats.ErasedUser", b =>
                 {
                     b.Property<long>("UserId")
@@ -61,6 +102,10 @@ namespace Chat.Service.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("charge_id");
 
+                    b.Property<Guid?>("ConversationId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("conversation_id");
+
                     b.Property<long>("Cost")
                         .HasColumnType("bigint")
                         .HasColumnName("cost");
@@ -71,10 +116,19 @@ namespace Chat.Service.Migrations
                         .HasColumnName("created_at")
                         .HasDefaultValueSql("now()");
 
+                    b.Property<string>("Fingerprint")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("fingerprint");
+
                     b.Property<string>("Message")
                         .IsRequired()
                         .HasColumnType("text")
                         .HasColumnName("message");
+
+                    b.Property<string>("Model")
+                        .HasColumnType("text")
+                        .HasColumnName("model");
 
                     b.Property<string>("Response")
                         .HasColumnType("text")
@@ -103,12 +157,50 @@ namespace Chat.Service.Migrations
                         .IsDescending(false, true)
                         .HasDatabaseName("ix_chats_user_id_id");
 
+                    b.HasIndex("UserId", "ConversationId", "Id")
+                        .IsDescending(false, false, true)
+                        .HasDatabaseName("ix_chats_user_id_conversation_id_id")
+                        .HasFilter("conversation_id IS NOT NULL");
+
                     b.ToTable("chats", null, t =>
                         {
                             t.HasCheckConstraint("ck_chats_imported", "status <> 4 OR (response IS NOT NULL AND tokens IS NULL AND cost = 0)");
 
                             t.HasCheckConstraint("ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)");
                         });
+                });
+
+            modelBuilder.Entity("Chat.Service.Conversations.Conversation", b =>
+                {
+                    b.Property<long>("UserId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("user_id");
+
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("Title")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("title");
+
+                    b.Property<DateTimeOffset>("UpdatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("updated_at");
+
+                    b.HasKey("UserId", "Id")
+                        .HasName("pk_conversations");
+
+                    b.HasIndex("UserId", "UpdatedAt", "Id")
+                        .IsDescending(false, true, true)
+                        .HasDatabaseName("ix_conversations_user_id_updated_at_id");
+
+                    b.ToTable("conversations", (string)null);
                 });
 #pragma warning restore 612, 618
         }

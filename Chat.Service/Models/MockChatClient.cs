@@ -3,20 +3,23 @@ using Microsoft.Extensions.AI;
 
 namespace Chat.Service.Models;
 
-/// <summary>A model without a model: the same answer to the same message, at once.</summary>
-internal sealed class MockChatClient : IChatClient
+/// <summary>A model without a model: the same answer to the same message.</summary>
+/// <param name="delay">How long it takes.</param>
+internal sealed class MockChatClient(TimeSpan delay = default) : IChatClient
 {
     /// <summary>The model's name.</summary>
     public const string ModelId = "mock";
 
-    public Task<ChatResponse> GetResponseAsync(
+    public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult(new ChatResponse(new ChatMessage(ChatRole.Assistant, Reply(messages)))
+        await Task.Delay(delay, cancellationToken);
+        return new ChatResponse(new ChatMessage(ChatRole.Assistant, Reply(messages)))
         {
             ModelId = ModelId,
-        });
+            FinishReason = ChatFinishReason.Stop,
+        };
     }
 
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
@@ -24,12 +27,15 @@ internal sealed class MockChatClient : IChatClient
         ChatOptions? options = null,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        await Task.CompletedTask;
+        cancellationToken.ThrowIfCancellationRequested();
+        await Task.Delay(delay, cancellationToken);
         foreach (var word in Reply(messages).Split(' ').Select((word, n) => n == 0 ? word : ' ' + word))
         {
             cancellationToken.ThrowIfCancellationRequested();
             yield return new ChatResponseUpdate(ChatRole.Assistant, word) { ModelId = ModelId };
         }
+
+        yield return new ChatResponseUpdate { ModelId = ModelId, FinishReason = ChatFinishReason.Stop };
     }
 
     public object? GetService(Type serviceType, object? serviceKey = null) =>

@@ -14,10 +14,19 @@ internal static class ChargesApi
     public static void MapCharges(this IEndpointRouteBuilder app)
     {
         var charges = app.MapGroup("/charges").WithTags("Charges").RequireAuthorization(Tokens.LedgerPolicy);
+        charges.MapGet("/", List);
         charges.MapPut("/{id:guid}", Charge);
         charges.MapPut("/{id:guid}/refund", Refund);
         charges.MapPut("/{id:guid}/refunds/{refund:guid}", RefundPart);
     }
+
+    /// <summary>
+    /// Charges of a time of which something is not given back, in the order of their time: those of the time
+    /// <c>from</c> with a greater id than <c>after</c>, and later ones. The last page is empty.
+    /// </summary>
+    private static async Task<Ok<List<OpenCharge>>> List(
+        DateTimeOffset from, DateTimeOffset to, Guid after, LedgerReader ledger, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await ledger.OpenChargesAsync(from, to, after, cancellationToken));
 
     /// <summary>201 when charged now, 200 when it was charged before.</summary>
     private static async Task<Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult>> Charge(

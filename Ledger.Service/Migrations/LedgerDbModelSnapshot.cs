@@ -121,6 +121,11 @@ namespace Ledger.Service.Migrations
                     b.HasKey("Id")
                         .HasName("pk_transfers");
 
+                    b.HasIndex("CreatedAt")
+                        .HasDatabaseName("ix_transfers_created_at");
+
+                    NpgsqlIndexBuilderExtensions.HasMethod(b.HasIndex("CreatedAt"), "brin");
+
                     b.HasIndex("Account", "Version")
                         .IsUnique()
                         .HasDatabaseName("ux_transfers_account_version")

@@ -16,6 +16,16 @@ internal sealed class LedgerReader(NpgsqlDataSource database)
         SELECT id, balance_after FROM transfers WHERE charge_id = $1 ORDER BY refundable LIMIT 1
         """;
 
+    // $1 from, $2 after, $3 to, $4 limit
+    private const string OpenChargesSql = """
+        SELECT t.id, t.account, t.amount, t.created_at FROM transfers t
+        WHERE t.kind = 2 AND t.created_at >= $1 AND t.created_at <= $3 AND (t.created_at, t.id) > ($1, $2)
+          AND t.amount > coalesce((SELECT sum(r.amount) FROM transfers r WHERE r.charge_id = t.id), 0)
+        ORDER BY t.created_at, t.id LIMIT $4
+        """;
+
+    private const int MaxOpenCharges = 1000;
+
     private const string AccountSql = "SELECT balance, version, closed_at IS NOT NULL FROM accounts WHERE id = $1";
 
     /// <summary>What is written under a name; null when nothing is.</summary>
@@ -42,6 +52,23 @@ internal sealed class LedgerReader(NpgsqlDataSource database)
         return await reader.ReadAsync(cancellationToken) ? (reader.GetGuid(0), reader.GetInt64(1)) : null;
     }
 
+    /// <summary>Charges of a time of which something is not given back, in the order of their time, a page.</summary>
+    public async Task<List<OpenCharge>> OpenChargesAsync(
+        DateTimeOffset from, DateTimeOffset to, Guid after, CancellationToken cancellationToken)
+    {
+        await using var command = database.Command(
+            OpenChargesSql, from.ToUniversalTime(), after, to.ToUniversalTime(), MaxOpenCharges);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var charges = new List<OpenCharge>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            charges.Add(new(
+                reader.GetGuid(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3)));
+        }
+
+        return charges;
+    }
+
     /// <summary>An account's balance, and whether it is closed; null when it was never opened.</summary>
     public async Task<(Balance Balance, bool IsClosed)?> AccountAsync(long account, CancellationToken cancellationToken)
     {
@@ -66,6 +93,13 @@ internal sealed record WrittenTransfer(
     /// <summary>Whether a charge of this name is given back, or can never be made.</summary>
     public bool IsRefunded => Kind is TransferKind.Void || (Kind is TransferKind.Charge && Refundable == 0);
 }
+
+/// <summary>A charge of which something is not given back.</summary>
+/// <param name="Id">Its name.</param>
+/// <param name="User">Who paid.</param>
+/// <param name="Amount">Tokens.</param>
+/// <param name="Created">When it was written.</param>
+internal sealed record OpenCharge(Guid Id, long User, long Amount, DateTimeOffset Created);
 
 /// <summary>Commands with positional parameters.</summary>
 internal static class NpgsqlCommands

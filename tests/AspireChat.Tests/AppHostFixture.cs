@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -72,6 +74,24 @@ public sealed class AppHostFixture : IAsyncLifetime
         var tokens = await client.LoginAsync(name, ApiClient.Password);
         client.DefaultRequestHeaders.Authorization = new("Bearer", tokens.Access);
         return new SignedInUser(client, name, tokens);
+    }
+
+    /// <summary>The process that a replica is now; one that has just died is waited for to be started again.</summary>
+    /// <param name="replica">The replica's id, such as <c>chat-1</c>; of what has one process, its name.</param>
+    public async Task<Process> ProcessAsync(string replica)
+    {
+        Process? process = null;
+        await App.ResourceNotifications.WaitForResourceAsync(
+            replica.Split('-')[0],
+            e => e.ResourceId == replica && (process = Find(e.Snapshot)) is not null,
+            TestContext.Current.CancellationToken).WaitAsync(StartTimeout, TestContext.Current.CancellationToken);
+        return process!;
+
+        static Process? Find(CustomResourceSnapshot snapshot)
+        {
+            var id = snapshot.Properties.SingleOrDefault(property => property.Name == "executable.pid")?.Value;
+            return Process.GetProcesses().SingleOrDefault(process => id is int number && process.Id == number);
+        }
     }
 
     /// <summary>A client of the gateway that is signed in as the administrator.</summary>

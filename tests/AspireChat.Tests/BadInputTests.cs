@@ -55,7 +55,7 @@ public sealed class BadInputTests(AppHostFixture system)
     [InlineData("GET", "/api/nothing", HttpStatusCode.NotFound)]
     [InlineData("GET", "/nothing", HttpStatusCode.NotFound)]
     [InlineData("DELETE", "/api/login", HttpStatusCode.MethodNotAllowed)]
-    [InlineData("DELETE", "/api/chat", HttpStatusCode.MethodNotAllowed)]
+    [InlineData("PUT", "/api/chat", HttpStatusCode.MethodNotAllowed)]
     [InlineData("GET", "/api/chat/abc", HttpStatusCode.NotFound)]
     [InlineData("GET", "/api/chat/999999999", HttpStatusCode.NotFound)]
     [InlineData("GET", "/api/chat?limit=0", HttpStatusCode.BadRequest)]

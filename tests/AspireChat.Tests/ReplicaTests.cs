@@ -23,21 +23,16 @@ public sealed class ReplicaTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("ledger-1", 0)] // Called by the gateway and by the chat service.
-    [InlineData("chat-2", Loops)] // It may have charged what it then could not answer.
-    public async Task Replica_KilledUnderLoad_CostsNoRequestAfterASecond(string replica, int chargesLost)
+    [InlineData("ledger-1")] // Called by the gateway and by the chat service.
+    [InlineData("chat-2")] // It may have charged what it then could not answer.
+    public async Task Replica_KilledUnderLoad_CostsNoRequestAfterASecond(string replica)
     {
         await using var system = new AppHostFixture(builder => builder
             .CreateResourceBuilder((ProjectResource)builder.Resources.Single(resource => resource.Name == "chat"))
-            .WithEnvironment("Chat__Cost", "1"));
+            .WithEnvironment("Chat__Cost", "1").WithEnvironment("Chat__DeadAfter", "00:00:10"));
         await system.InitializeAsync();
         using var user = await system.NewUserAsync();
-        var notifications = system.App.ResourceNotifications;
-        var state = await notifications.WaitForResourceAsync(
-            replica.Split('-')[0], e => e.ResourceId == replica && e.Snapshot.Properties.Length > 0, Cancellation)
-            .WaitAsync(AppHostFixture.StartTimeout, Cancellation);
-        using var process = Process.GetProcessById(
-            (int)state.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!);
+        using var process = await system.ProcessAsync(replica);
 
         var killed = long.MaxValue;
         var load = Enumerable.Range(0, Loops).Select(_ => LoadAsync(user.Client, IsLate)).ToList();
@@ -53,7 +48,8 @@ public sealed class ReplicaTests
         Assert.All(calls.Where(IsLate), call => Assert.True((int)call.Status is 200 or 201, $"{call}"));
         Assert.All(calls, call => Assert.True((int)call.Status is 200 or 201 or 502 or 503 or 504, $"{call}"));
         var acknowledged = calls.Count(call => call.Status == HttpStatusCode.Created);
-        await AssertPaidForRepliesOnlyAsync(user.Client, acknowledged, chargesLost);
+        // What was acknowledged is there. A request whose answer was lost may have been carried out as well.
+        Assert.InRange(await Books.AssertPaidForRepliesOnlyAsync(system, user), acknowledged, 4000);
 
         bool IsLate(Call call) => call.Began > Volatile.Read(ref killed)
             && Stopwatch.GetElapsedTime(killed, call.Began) > Notice;
@@ -73,26 +69,6 @@ public sealed class ReplicaTests
         }
 
         return calls;
-    }
-
-    /// <summary>
-    /// What was acknowledged is there and paid for. A request whose answer was lost may have been carried out as well;
-    /// then it has both a reply and a charge.
-    /// </summary>
-    private static async Task AssertPaidForRepliesOnlyAsync(HttpClient client, int acknowledged, int chargesLost)
-    {
-        var stored = 0;
-        for (var path = "/api/chat?limit=100"; path is not null;)
-        {
-            using var page = await client.ReadAsync(path);
-            stored += (await page.ReadAsync<List<ChatAnswer>>(HttpStatusCode.OK)).Count;
-            path = page.Headers.TryGetValues("Link", out var links)
-                ? links.Single().Split('<', '>')[1]
-                : null;
-        }
-
-        Assert.InRange(stored, acknowledged, 4000);
-        Assert.InRange(await client.BalanceAsync(), 4000 - stored - chargesLost, 4000 - stored);
     }
 
     private sealed record Call(long Began, HttpStatusCode Status);

@@ -17,6 +17,7 @@ public sealed class ChatDatabase : IAsyncLifetime
 
     private DistributedApplication? _app;
     private NpgsqlDataSource? _source;
+    private string? _connectionString;
 
     /// <summary>The database, as Chat.Service's statements use it.</summary>
     public NpgsqlDataSource Source => _source ?? throw new InvalidOperationException("The database has not started.");
@@ -29,7 +30,8 @@ public sealed class ChatDatabase : IAsyncLifetime
         _app = await builder.BuildAsync(cancellationToken).Soon();
         await _app.StartAsync(cancellationToken).Soon();
         await _app.ResourceNotifications.WaitForResourceHealthyAsync("chatdb", cancellationToken).Soon();
-        _source = NpgsqlDataSource.Create((await _app.GetConnectionStringAsync("chatdb", cancellationToken))!);
+        _connectionString = await _app.GetConnectionStringAsync("chatdb", cancellationToken);
+        _source = NpgsqlDataSource.Create(_connectionString!);
 
         await using var db = CreateContext();
         await db.Database.MigrateAsync(cancellationToken).Soon();
@@ -39,8 +41,23 @@ public sealed class ChatDatabase : IAsyncLifetime
     }
 
     /// <summary>A context with the options of <c>AddServiceDatabase</c>.</summary>
-    internal ChatDb CreateContext() => new(
-        new DbContextOptionsBuilder<ChatDb>().UseNpgsql(Source).UseSnakeCaseNamingConvention().Options);
+    internal ChatDb CreateContext() => CreateContext(Source);
+
+    /// <summary>An empty database of a test's own, on the same server.</summary>
+    internal async Task<NpgsqlDataSource> CreateOwnAsync()
+    {
+        var name = $"own_{Guid.NewGuid():N}";
+        await using var create = Source.CreateCommand($"CREATE DATABASE {name}");
+        await create.ExecuteNonQueryAsync(TestContext.Current.CancellationToken).Soon();
+        var source = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(_connectionString) { Database = name }.ConnectionString);
+        await using var db = CreateContext(source);
+        await db.Database.MigrateAsync(TestContext.Current.CancellationToken).Soon();
+        return source;
+    }
+
+    private static ChatDb CreateContext(NpgsqlDataSource source) => new(
+        new DbContextOptionsBuilder<ChatDb>().UseNpgsql(source).UseSnakeCaseNamingConvention().Options);
 
     public async ValueTask DisposeAsync()
     {

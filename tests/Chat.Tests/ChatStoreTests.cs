@@ -1,3 +1,4 @@
+using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;

@@ -1,3 +1,4 @@
+using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;

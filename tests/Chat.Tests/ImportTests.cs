@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;

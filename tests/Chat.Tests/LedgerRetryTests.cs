@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.Extensions.Hosting.Internal;
-using Chat.Service;
+using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Ledger;
 using Microsoft.EntityFrameworkCore;
@@ -9,8 +8,6 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 
 namespace Chat.Tests;
 
@@ -26,15 +23,9 @@ public sealed class LedgerRetryTests(ChatDatabase database)
             Interlocked.Increment(ref lost) == 1 ? TestLedger.LoseAnswer(context) : Task.CompletedTask;
         using var host = CreateHost(ledger.Address);
         var charge = new ChatCharge(Guid.NewGuid(), UserId: 9, "hello", Cost: 100);
-        var reply = new PaidReply(
-            new ChatStore(database.Source),
-            host.Services.GetRequiredService<LedgerClient>(),
-            ScriptedModel.Answers("hi"),
-            Options.Create(new ChatSettings()),
-            new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
-            NullLogger<PaidReply>.Instance);
+        using var replica = new TestReplica(database, host.Services.GetRequiredService<LedgerClient>());
 
-        var result = await reply.AnswerAsync(charge, TestContext.Current.CancellationToken).Soon();
+        var result = await replica.AnswerAsync(charge, ScriptedModel.Answers("hi"));
 
         await using var db = database.CreateContext();
         var row = await db.Chats.SingleOrDefaultAsync(

@@ -1,8 +1,11 @@
 using Microsoft.Extensions.Hosting.Internal;
 using Chat.Service;
+using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Ledger;
+using Chat.Service.Models;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -20,6 +23,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
 
     private readonly ChatCharge _charge = new(Guid.NewGuid(), User, "hello", Cost);
     private readonly HttpClient _http = new();
+    private readonly InFlight _inFlight = NewInFlight();
     private TestLedger _ledger = null!;
 
     public async ValueTask InitializeAsync()
@@ -234,7 +238,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     public async Task Undo_WhenTheChatTurnsOutToBeStored_AnswersWithIt()
     {
         var stored = (await AnswerAsync(ScriptedModel.Answers("hi"))).Chat;
-        var result = await NewReply(ScriptedModel.Fails())
+        var result = await NewReply()
             .UndoAsync(_charge, ReplyStatus.StoreUnavailable, TestContext.Current.CancellationToken).Soon();
         Assert.Equal((ReplyStatus.Stored, stored!.Id), (result.Status, result.Chat!.Id));
         Assert.Equal(Opening - Cost, _ledger.Balance);
@@ -248,7 +252,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
         Assert.Equal(Opening - Cost, _ledger.Balance);
 
         _ledger.BeforeRefund = _ => Task.CompletedTask;
-        var result = await NewReply(ScriptedModel.Fails())
+        var result = await NewReply()
             .UndoAsync(_charge, ReplyStatus.Refunded, TestContext.Current.CancellationToken).Soon();
         Assert.True(result.IsSettled);
         Assert.Equal(Opening, _ledger.Balance);
@@ -259,7 +263,8 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     {
         var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
         var model = ScriptedModel.NeverAnswers();
-        var answer = NewReply(model, lifetime: lifetime).AnswerAsync(_charge, TestContext.Current.CancellationToken);
+        var answer = NewReply(lifetime: lifetime)
+            .AnswerAsync(_charge, NewPrompt(model), sink: null, TestContext.Current.CancellationToken);
         await model.Asked.Soon();
         lifetime.StopApplication();
         Assert.True((await answer.Soon()).IsSettled);
@@ -280,21 +285,30 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
         ChatCharge? charge = null,
         NpgsqlDataSource? source = null,
         TimeSpan? modelTimeout = null,
-        CancellationTokenSource? caller = null)
+        CancellationTokenSource? caller = null,
+        IReplySink? sink = null)
     {
         var gone = caller?.Token ?? TestContext.Current.CancellationToken;
-        return await NewReply(model, source, modelTimeout).AnswerAsync(charge ?? _charge, gone).Soon();
+        return await NewReply(source)
+            .AnswerAsync(charge ?? _charge, NewPrompt(model, modelTimeout), sink, gone).Soon();
     }
 
-    private PaidReply NewReply(
-        ScriptedModel model,
-        NpgsqlDataSource? source = null,
-        TimeSpan? modelTimeout = null,
-        ApplicationLifetime? lifetime = null) => new(
+    private static Prompt NewPrompt(ScriptedModel model, TimeSpan? timeout = null) =>
+        new(new ChatModel("scripted", model, Cost, timeout ?? Forever), [new(ChatRole.User, "hello")]);
+
+    private static InFlight NewInFlight()
+    {
+        var inFlight = new InFlight(Options.Create(new ChatSettings()), TimeProvider.System);
+        inFlight.Noted(TimeProvider.System.GetTimestamp());
+        return inFlight;
+    }
+
+    private PaidReply NewReply(NpgsqlDataSource? source = null, ApplicationLifetime? lifetime = null) => new(
             new ChatStore(source ?? database.Source),
             new LedgerClient(_http),
-            model,
-            Options.Create(new ChatSettings { ModelTimeout = modelTimeout ?? Forever }),
+            _inFlight,
+            TestMetrics.New(),
+            Options.Create(new ChatSettings { MaxReplyLength = 100 }),
             lifetime ?? new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
             NullLogger<PaidReply>.Instance);
 

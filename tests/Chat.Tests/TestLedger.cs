@@ -13,9 +13,12 @@ namespace Chat.Tests;
 /// </summary>
 internal sealed class TestLedger : IAsyncDisposable
 {
+    private const int MaxPage = 3;
+
     private readonly WebApplication _app;
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, ChargeBody> _charges = [];
+    private readonly Dictionary<Guid, DateTimeOffset> _written = [];
     private readonly HashSet<Guid> _refunds = [];
     private readonly ConcurrentQueue<string> _asked = [];
 
@@ -25,6 +28,7 @@ internal sealed class TestLedger : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         _app = builder.Build();
+        _app.MapGet("/charges", List);
         _app.MapPut("/charges/{id:guid}", ChargeAsync);
         _app.MapPut("/charges/{id:guid}/refund", RefundAsync);
         _app.MapPost("/connect/token", () => TypedResults.Ok(new { access_token = "token", expires_in = 3600 }));
@@ -44,6 +48,9 @@ internal sealed class TestLedger : IAsyncDisposable
 
     /// <summary>Runs before a refund is written.</summary>
     public Func<HttpContext, Task> BeforeRefund { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>When the charges of now are written: some time ago, where a test needs them to be old.</summary>
+    public TimeSpan Age { get; set; }
 
     /// <summary>Where it listens.</summary>
     public Uri Address => new(_app.Urls.Single());
@@ -81,7 +88,32 @@ internal sealed class TestLedger : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether a charge is written and not given back.</summary>
+    public bool IsCharged(Guid id)
+    {
+        lock (_lock)
+        {
+            return _charges.ContainsKey(id) && !_refunds.Contains(id);
+        }
+    }
+
     public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private Ok<List<OpenCharge>> List(DateTimeOffset from, DateTimeOffset to, Guid after)
+    {
+        lock (_lock)
+        {
+            return TypedResults.Ok(_charges
+                .Where(charge => !_refunds.Contains(charge.Key)
+                    && _written[charge.Key] <= to
+                    && (_written[charge.Key] > from || (_written[charge.Key] == from && charge.Key > after)))
+                .OrderBy(charge => _written[charge.Key]).ThenBy(charge => charge.Key)
+                .Take(MaxPage)
+                .Select(charge => new OpenCharge(
+                    charge.Key, charge.Value.User, charge.Value.Amount, _written[charge.Key]))
+                .ToList());
+        }
+    }
 
     private async Task<IResult> ChargeAsync(Guid id, ChargeBody body, HttpContext context)
     {
@@ -115,6 +147,7 @@ internal sealed class TestLedger : IAsyncDisposable
 
             Balance -= body.Amount;
             _charges.Add(id, body);
+            _written.Add(id, DateTimeOffset.UtcNow - Age);
             return TypedResults.Created($"/charges/{id}", new { balance = Balance });
         }
     }
@@ -140,6 +173,8 @@ internal sealed class TestLedger : IAsyncDisposable
         $"The ledger says {code}.",
         statusCode: status,
         extensions: new Dictionary<string, object?> { ["code"] = code });
+
+    private sealed record OpenCharge(Guid Id, long User, long Amount, DateTimeOffset Created);
 
     private sealed record ChargeBody(long User, long Amount, string Fingerprint);
 }

@@ -161,6 +161,15 @@ public sealed class ForwardingTests(GatewayFixture system)
         Assert.Equal("\ndata: two\n\n", await reader.ReadToEndAsync(CancellationToken).Soon());
     }
 
+    /// <summary>A model may be given ten minutes, in which an answer that is no stream has nothing to say.</summary>
+    [Fact]
+    public void Chat_ThatThinksForLong_IsWaitedForLongerThanAnyModel()
+    {
+        var proxy = system.Gateway.Services.GetRequiredService<IProxyConfigProvider>().GetConfig();
+        var chat = proxy.Clusters.Single(cluster => cluster.ClusterId == "chat");
+        Assert.True(chat.HttpRequest?.ActivityTimeout > TimeSpan.FromMinutes(10));
+    }
+
     [Fact]
     public async Task Caller_WhoGoes_IsGoneForTheDestinationToo()
     {

@@ -1,0 +1,31 @@
+using System.Diagnostics.Metrics;
+
+namespace Chat.Service;
+
+/// <summary>What becomes of chats, in numbers. Names are lower case with dots, units as in UCUM.</summary>
+internal sealed class ChatMetrics
+{
+    private readonly Counter<long> _replies;
+    private readonly Counter<long> _reconciled;
+
+    /// <summary>Makes the instruments.</summary>
+    /// <param name="meters">Makes the meter.</param>
+    /// <param name="environment">Names it: ServiceDefaults exports the meter of the application's name.</param>
+    public ChatMetrics(IMeterFactory meters, IHostEnvironment environment)
+    {
+        var meter = meters.Create(environment.ApplicationName);
+        _replies = meter.CreateCounter<long>(
+            "chat.replies", "{chat}", "Messages, by what became of them (chat.status) and by model.");
+        _reconciled = meter.CreateCounter<long>(
+            "chat.charges.reconciled", "{charge}", "Charges that a crash had left without a reply, given back.");
+    }
+
+    /// <summary>Counts a message.</summary>
+    /// <param name="status">What became of it.</param>
+    /// <param name="model">Who was to answer.</param>
+    public void Answered(string status, string model) => _replies.Add(
+        1, new KeyValuePair<string, object?>("chat.status", status), new("chat.model", model));
+
+    /// <summary>Counts a charge that was given back after a crash.</summary>
+    public void Reconciled() => _reconciled.Add(1);
+}

@@ -1,0 +1,119 @@
+using System.ComponentModel.DataAnnotations;
+using System.Security.Claims;
+using System.Text.Json;
+using Chat.Service.Streaming;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Chat.Service.Chats;
+
+/// <summary>A user's chats of before.</summary>
+internal static class HistoryApi
+{
+    private const int MaxPage = 100;
+    private const int ExportPage = 500;
+
+    /// <summary>What has a reply to show.</summary>
+    private static readonly ChatStatus[] Shown = [ChatStatus.Completed, ChatStatus.Imported];
+
+    /// <summary>Maps what is under <c>/api/chat</c> besides sending.</summary>
+    public static void MapHistory(this IEndpointRouteBuilder app)
+    {
+        var chats = app.MapGroup("/api/chat").WithTags("Chat").RequireAuthorization(Tokens.UserPolicy);
+        chats.MapGet("/", List);
+        chats.MapGet("/export", Export);
+        chats.MapGet("/{id:long}", Get);
+        chats.MapDelete("/", DeleteAll);
+        chats.MapDelete("/{id:long}", Delete);
+    }
+
+    /// <summary>The caller's chats, newest first; <c>before</c> is the id of the last one of the page before.</summary>
+    private static async Task<Ok<List<ChatResponse>>> List(
+        ClaimsPrincipal user,
+        ChatDb db,
+        HttpResponse response,
+        [Range(1, MaxPage, ErrorMessage = "limit must be 1 to 100.")] int limit = 20,
+        [Range(1, long.MaxValue, ErrorMessage = "before must be a chat's id.")] long before = long.MaxValue,
+        Guid? conversation = null,
+        CancellationToken cancellationToken = default)
+    {
+        var page = await db.ChatsOf(user)
+            .Where(chat => chat.Id < before && (conversation == null || chat.ConversationId == conversation))
+            .OrderByDescending(chat => chat.Id)
+            .Take(limit + 1)
+            .ToListAsync(cancellationToken);
+        if (page.Count > limit)
+        {
+            page.RemoveAt(limit);
+            var of = conversation is null ? "" : $"&conversation={conversation}";
+            response.Headers.Link = $"</api/chat?limit={limit}&before={page[^1].Id}{of}>; rel=\"next\"";
+        }
+
+        return TypedResults.Ok(page.ConvertAll(chat => chat.ToResponse()));
+    }
+
+    /// <summary>One of the caller's chats. Another user's is not there.</summary>
+    private static async Task<Results<Ok<ChatResponse>, NotFound>> Get(
+        long id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
+    {
+        var chat = await db.ChatsOf(user).FirstOrDefaultAsync(chat => chat.Id == id, cancellationToken);
+        return chat is null ? TypedResults.NotFound() : TypedResults.Ok(chat.ToResponse());
+    }
+
+    /// <summary>All of the caller's chats, oldest first, a line of JSON each (JSON Lines).</summary>
+    private static async Task Export(
+        ClaimsPrincipal user, ChatDb db, HttpResponse response, CancellationToken cancellationToken)
+    {
+        response.ContentType = "application/jsonl";
+        response.Headers.ContentDisposition = "attachment; filename=\"chats.jsonl\"";
+        var last = 0L;
+        while (true)
+        {
+            // Page by page: a client that reads slowly holds no connection to the database meanwhile.
+            var page = await db.ChatsOf(user).Where(chat => chat.Id > last).OrderBy(chat => chat.Id)
+                .Take(ExportPage).ToListAsync(cancellationToken);
+            foreach (var chat in page)
+            {
+                await JsonSerializer.SerializeAsync(
+                    response.BodyWriter.AsStream(leaveOpen: true), chat.ToResponse(),
+                    StreamingJson.Default.ChatResponse, cancellationToken);
+                await response.WriteAsync("\n", cancellationToken);
+            }
+
+            if (page.Count < ExportPage)
+            {
+                return;
+            }
+
+            last = page[^1].Id;
+        }
+    }
+
+    /// <summary>
+    /// Takes the words out of all of the caller's chats, and deletes the conversations. It stays paid for.
+    /// </summary>
+    private static async Task<NoContent> DeleteAll(
+        ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
+    {
+        var userId = user.GetUserId();
+        await db.EraseAsync(chat => chat.UserId == userId, cancellationToken);
+        await db.Conversations.Where(conversation => conversation.UserId == userId)
+            .ExecuteDeleteAsync(cancellationToken);
+        return TypedResults.NoContent();
+    }
+
+    private static async Task<Results<NoContent, NotFound>> Delete(
+        long id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
+    {
+        var userId = user.GetUserId();
+        var erased = await db.EraseAsync(
+            chat => chat.UserId == userId && chat.Id == id && Shown.Contains(chat.Status), cancellationToken);
+        return erased == 0 ? TypedResults.NotFound() : TypedResults.NoContent();
+    }
+
+    private static IQueryable<StoredChat> ChatsOf(this ChatDb db, ClaimsPrincipal user)
+    {
+        var userId = user.GetUserId();
+        return db.Chats.AsNoTracking().Where(chat => chat.UserId == userId && Shown.Contains(chat.Status));
+    }
+}

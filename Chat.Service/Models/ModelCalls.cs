@@ -1,0 +1,116 @@
+using System.Text;
+using Microsoft.Extensions.AI;
+
+namespace Chat.Service.Models;
+
+/// <summary>Where a reply goes while the model makes it.</summary>
+internal interface IReplySink
+{
+    /// <summary>The message is paid for and the model is asked.</summary>
+    void Began();
+
+    /// <summary>Takes the next piece. The model waits for it.</summary>
+    /// <param name="text">The piece.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="Streaming.ClientGoneException">Nobody takes it.</exception>
+    Task WriteAsync(string text, CancellationToken cancellationToken);
+}
+
+/// <summary>Asks models, whole or piece by piece.</summary>
+internal static class ModelCalls
+{
+    /// <summary>Asks a model for a whole answer.</summary>
+    /// <param name="prompt">The question.</param>
+    /// <param name="maxLength">The longest answer, in characters.</param>
+    /// <param name="cancellationToken">Ends the wait; a client that does not honour it is left behind.</param>
+    /// <exception cref="InvalidDataException">The answer is too long.</exception>
+    public static async Task<Reply> AskAsync(this Prompt prompt, int maxLength, CancellationToken cancellationToken)
+    {
+        var response = await prompt.Model.Client.GetResponseAsync(prompt.Messages, prompt.Options, cancellationToken)
+            .WaitAsync(cancellationToken);
+        var text = response.Text;
+        Check(text.Length, maxLength);
+        return new(text, response.FinishReason, response.Usage);
+    }
+
+    /// <summary>Asks a model for an answer in pieces.</summary>
+    /// <param name="prompt">The question.</param>
+    /// <param name="sink">Takes the pieces.</param>
+    /// <param name="maxLength">The longest answer, in characters.</param>
+    /// <param name="cancellationToken">Ends the wait; a client that does not honour it is left behind.</param>
+    /// <returns>The whole answer.</returns>
+    /// <exception cref="InvalidDataException">
+    /// The answer is too long, or it was cut: no word came that it ended.
+    /// </exception>
+    public static async Task<Reply> StreamAsync(
+        this Prompt prompt, IReplySink sink, int maxLength, CancellationToken cancellationToken)
+    {
+        var text = new StringBuilder();
+        ChatFinishReason? finishReason = null;
+        UsageDetails? usage = null;
+        var updates = prompt.Model.Client
+            .GetStreamingResponseAsync(prompt.Messages, prompt.Options, cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
+        var next = Task.FromResult(false);
+        try
+        {
+            while (true)
+            {
+                next = updates.MoveNextAsync().AsTask();
+                if (!await next.WaitAsync(cancellationToken))
+                {
+                    break;
+                }
+
+                var update = updates.Current;
+                finishReason = update.FinishReason ?? finishReason;
+                foreach (var told in update.Contents.OfType<UsageContent>())
+                {
+                    usage ??= new();
+                    usage.Add(told.Details);
+                }
+
+                if (update.Text is { Length: > 0 } piece)
+                {
+                    text.Append(piece);
+                    Check(text.Length, maxLength);
+                    await sink.WriteAsync(piece, cancellationToken);
+                }
+            }
+        }
+        finally
+        {
+            await LeaveAsync(updates, next);
+        }
+
+        return finishReason is null
+            ? throw new InvalidDataException("The model's answer was cut: it did not say that it ended.")
+            : new(text.ToString(), finishReason, usage);
+    }
+
+    /// <summary>Ends the enumeration, at once or when a client that does not honour its token comes back.</summary>
+    private static async Task LeaveAsync(IAsyncDisposable updates, Task next)
+    {
+        if (next.IsCompleted)
+        {
+            await updates.DisposeAsync();
+            return;
+        }
+
+        _ = next.ContinueWith(
+            async late =>
+            {
+                _ = late.Exception; // Nobody waits for it.
+                await updates.DisposeAsync();
+            },
+            TaskScheduler.Default);
+    }
+
+    private static void Check(int length, int maxLength)
+    {
+        if (length > maxLength)
+        {
+            throw new InvalidDataException($"The model's answer has more than {maxLength} characters.");
+        }
+    }
+}

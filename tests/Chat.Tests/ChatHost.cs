@@ -1,0 +1,207 @@
+using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Chat.Service;
+using Chat.Service.Charges;
+using Chat.Service.Chats;
+using Chat.Service.Conversations;
+using Chat.Service.Ledger;
+using Chat.Service.Models;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Chat.Tests;
+
+/// <summary>
+/// The service's own calls over real HTTP, with a ledger of a test's own. Who calls is said by <c>X-User</c>, and
+/// <c>POST /scripted</c> is <c>POST /api/chat</c> with <see cref="Model"/>.
+/// </summary>
+internal sealed class ChatHost : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly TaskCompletionSource _abandoned = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private ChatHost(ChatDatabase database, TestLedger ledger, ChatSettings settings)
+    {
+        Ledger = ledger;
+        var builder = WebApplication.CreateBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.AddChats();
+        var services = builder.Services;
+        services.RemoveAll<IHostedService>(); // The reconciler has tests of its own.
+        services.AddProblems();
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(Options.Create(settings));
+        services.AddSingleton(database.Source);
+        services.AddDbContext<ChatDb>(
+            options => options.UseNpgsql(database.Source).UseSnakeCaseNamingConvention());
+        services.AddHttpClient<LedgerClient>(client => client.BaseAddress = ledger.Address);
+        services.AddAuthentication("test").AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null);
+        services.AddAuthorizationBuilder().AddPolicy(Tokens.UserPolicy, policy => policy.RequireAuthenticatedUser());
+        _app = builder.Build();
+        _app.UseProblems();
+        _app.UseAuthentication();
+        _app.UseAuthorization();
+        _app.MapChats();
+        _app.MapHistory();
+        _app.MapConversations();
+        _app.MapPost("/scripted", SendScripted).RequireAuthorization(Tokens.UserPolicy);
+        InFlight = _app.Services.GetRequiredService<InFlight>();
+        InFlight.Noted(TimeProvider.System.GetTimestamp());
+    }
+
+    /// <summary>Answers what is sent to <c>/scripted</c>.</summary>
+    public ScriptedModel Model { get; set; } = ScriptedModel.Answers("hi");
+
+    public TestLedger Ledger { get; }
+
+    public InFlight InFlight { get; }
+
+    /// <summary>Ends when the service knows that a client of <c>/scripted</c> has gone.</summary>
+    public Task Abandoned => _abandoned.Task;
+
+    public Uri Address => new(_app.Urls.Single());
+
+    private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    public static async Task<ChatHost> StartAsync(ChatDatabase database, ChatSettings? settings = null)
+    {
+        var host = new ChatHost(database, await TestLedger.StartAsync(), settings ?? new ChatSettings());
+        await host._app.StartAsync(CancellationToken).Soon();
+        return host;
+    }
+
+    /// <summary>A client of a user of its own.</summary>
+    public HttpClient NewClient(long? user = null)
+    {
+        var client = new HttpClient { BaseAddress = Address, Timeout = Timeout.InfiniteTimeSpan };
+        client.DefaultRequestHeaders.Add("X-User", $"{user ?? Random.Shared.NextInt64(1_000_000, long.MaxValue)}");
+        return client;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        await Ledger.DisposeAsync();
+    }
+
+    private async Task<IResult> SendScripted(
+        ChatRequest request,
+        [FromHeader(Name = IdempotencyKey.Header)] string? key,
+        ClaimsPrincipal user,
+        Memory memory,
+        ChatAnswers answers,
+        IOptions<ChatSettings> options,
+        TimeProvider clock,
+        HttpContext http,
+        CancellationToken cancellationToken)
+    {
+        await using var gone = cancellationToken.Register(() => _abandoned.TrySetResult());
+        var id = IdempotencyKey.ToTransferId(user.GetUserId(), "chat", key);
+        var charge = new ChatCharge(id, user.GetUserId(), request.Message, options.Value.Cost)
+        {
+            Conversation = request.Conversation,
+        };
+        var model = new ChatModel("scripted", Model, options.Value.Cost, options.Value.ModelTimeout);
+        var messages = await memory.RecallAsync(
+            charge.UserId, request.Conversation, request.Message, cancellationToken);
+        return (await ChatApi.DeliverAsync(
+            charge, new Prompt(model, messages), key is not null, answers, options, clock, http, cancellationToken))
+            .Result;
+    }
+
+    private sealed class ByHeader(
+        IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
+        : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+    {
+        protected override Task<AuthenticateResult> HandleAuthenticateAsync() =>
+            Task.FromResult(Request.Headers["X-User"] is [{ } user]
+                ? AuthenticateResult.Success(
+                    new(new(new ClaimsIdentity([new Claim("sub", user)], Scheme.Name)), Scheme.Name))
+                : AuthenticateResult.NoResult());
+    }
+}
+
+/// <summary>The calls, as a client makes them.</summary>
+internal static class ChatCalls
+{
+    private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    /// <summary>Asks for events; the answer is there when its head is.</summary>
+    public static Task<HttpResponseMessage> StreamAsync(
+        this HttpClient client, string path, object body, string? key = null, CancellationToken? cancellation = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body) };
+        request.Headers.Accept.Add(new("text/event-stream"));
+        if (key is not null)
+        {
+            request.Headers.Add(IdempotencyKey.Header, key);
+        }
+
+        return client.SendAsync(
+            request, HttpCompletionOption.ResponseHeadersRead, cancellation ?? CancellationToken).Soon();
+    }
+
+    public static Task<HttpResponseMessage> CallAsync(
+        this HttpClient client, HttpMethod method, string path, object? body = null, string? key = null)
+    {
+        var request = new HttpRequestMessage(method, path)
+        {
+            Content = body is null ? null : JsonContent.Create(body),
+        };
+        if (key is not null)
+        {
+            request.Headers.Add(IdempotencyKey.Header, key);
+        }
+
+        return client.SendAsync(request, CancellationToken).Soon();
+    }
+
+    /// <summary>All events of a stream, to its end.</summary>
+    public static async Task<List<(string Name, JsonElement Data)>> EventsAsync(this HttpResponseMessage response)
+    {
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
+        await using var body = await response.Content.ReadAsStreamAsync(CancellationToken).Soon();
+        var events = new List<(string, JsonElement)>();
+        await foreach (var item in SseParser.Create(body).EnumerateAsync(CancellationToken))
+        {
+            events.Add((item.EventType, JsonElement.Parse(item.Data)));
+        }
+
+        return events;
+    }
+
+    public static async Task<JsonElement> JsonAsync(
+        this Task<HttpResponseMessage> call, System.Net.HttpStatusCode expected)
+    {
+        using var response = await call;
+        var text = await response.Content.ReadAsStringAsync(CancellationToken).Soon();
+        Assert.True(response.StatusCode == expected, $"Expected {expected}, got {response.StatusCode}: {text}");
+        return text.Length == 0 ? default : JsonElement.Parse(text);
+    }
+
+    /// <summary>An error, of which all say the same things.</summary>
+    public static async Task<string> ProblemAsync(
+        this Task<HttpResponseMessage> call, System.Net.HttpStatusCode expected)
+    {
+        var problem = await call.JsonAsync(expected);
+        Assert.Equal("application/problem+json", (await call).Content.Headers.ContentType?.MediaType);
+        Assert.False(string.IsNullOrEmpty(problem.GetProperty("traceId").GetString()));
+        Assert.False(string.IsNullOrEmpty(problem.GetProperty("detail").GetString()));
+        return problem.TryGetProperty("code", out var code) ? code.GetString()! : "";
+    }
+}

@@ -1,0 +1,92 @@
+using System.Net;
+using Chat.Service;
+
+namespace Chat.Tests;
+
+/// <summary>How much one user may ask for at once.</summary>
+public sealed class LimitTests(ChatDatabase database)
+{
+    private static readonly object Hello = new { message = "hello" };
+
+    /// <summary>A burst is judged by its balance: 40 chats are what a new user can pay, and 64 the limit.</summary>
+    [Fact]
+    public async Task Burst_Of200OnAFreshAccount_IsJudgedByItsBalance()
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        using var client = host.NewClient();
+        var reply = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        host.Model = new ScriptedModel(_ => reply.Task);
+        var calls = Enumerable.Range(0, 200)
+            .Select(_ => client.CallAsync(HttpMethod.Post, "/scripted", Hello)).ToList();
+        for (var refused = 0; refused < 160; refused++)
+        {
+            var call = await Task.WhenAny(calls).Soon();
+            calls.Remove(call);
+            Assert.Equal("insufficient_tokens", await call.ProblemAsync(HttpStatusCode.PaymentRequired));
+        }
+
+        reply.SetResult("hi");
+        var answers = await Task.WhenAll(calls);
+        Assert.All(answers, answer => Assert.Equal(HttpStatusCode.Created, answer.StatusCode));
+        Assert.Equal(0, host.Ledger.Balance);
+    }
+
+    [Fact]
+    public async Task Chats_BeyondThoseInFlight_Are429AndCostNothing()
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        host.Ledger.Balance = 100_000;
+        using var client = host.NewClient();
+        using var other = host.NewClient();
+        var reply = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var limit = new ChatSettings().MaxConcurrentChats;
+        var calls = new List<Task<HttpResponseMessage>>();
+        for (var n = 0; n < limit; n++)
+        {
+            var model = host.Model = new ScriptedModel(_ => reply.Task);
+            calls.Add(client.CallAsync(HttpMethod.Post, "/scripted", Hello));
+            await model.Asked.Soon();
+        }
+
+        var balance = host.Ledger.Balance;
+        using var refused = await client.CallAsync(HttpMethod.Post, "/scripted", Hello);
+        Assert.Equal("too_many_chats", await Task.FromResult(refused).ProblemAsync(HttpStatusCode.TooManyRequests));
+        Assert.Equal(TimeSpan.FromSeconds(1), refused.Headers.RetryAfter?.Delta);
+        Assert.Equal(
+            "too_many_chats",
+            await client.StreamAsync("/scripted", Hello).ProblemAsync(HttpStatusCode.TooManyRequests));
+        Assert.Equal(balance, host.Ledger.Balance);
+        Assert.Equal(100_000 - (limit * 100), balance);
+        await other.CallAsync(HttpMethod.Post, "/api/chat", Hello).JsonAsync(HttpStatusCode.Created);
+
+        reply.SetResult("hi");
+        Assert.All(await Task.WhenAll(calls), answer => Assert.Equal(HttpStatusCode.Created, answer.StatusCode));
+        await client.CallAsync(HttpMethod.Post, "/scripted", Hello).JsonAsync(HttpStatusCode.Created);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData((32 * 1024) + 1)]
+    public async Task Message_OfNoFitSize_Is400AndCostsNothing(int length)
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        using var client = host.NewClient();
+        await client.CallAsync(HttpMethod.Post, "/api/chat", new { message = new string('x', length) })
+            .ProblemAsync(HttpStatusCode.BadRequest);
+        await client.StreamAsync("/api/chat", new { message = new string('x', length) })
+            .ProblemAsync(HttpStatusCode.BadRequest);
+        Assert.Empty(host.Ledger.Asked);
+    }
+
+    [Fact]
+    public async Task Model_ThatIsNotThere_Is400AndCostsNothing()
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        using var client = host.NewClient();
+        Assert.Equal(
+            "unknown_model",
+            await client.CallAsync(HttpMethod.Post, "/api/chat", new { message = "hello", model = "none" })
+                .ProblemAsync(HttpStatusCode.BadRequest));
+        Assert.Empty(host.Ledger.Asked);
+    }
+}
