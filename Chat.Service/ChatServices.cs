@@ -1,7 +1,6 @@
 using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Conversations;
-using Chat.Service.Models;
 
 namespace Chat.Service;
 
@@ -20,7 +19,6 @@ internal static class ChatServices
         services.AddSingleton<ChatMetrics>();
         services.AddSingleton<ChatStore>();
         services.AddSingleton<InFlight>();
-        services.AddSingleton<ModelCatalog>();
         services.AddSingleton<ReplicaNotes>();
         services.AddScoped<ChatAnswers>();
         services.AddScoped<Memory>();

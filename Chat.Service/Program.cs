@@ -2,6 +2,8 @@ using Chat.Service;
 using Chat.Service.Chats;
 using Chat.Service.Conversations;
 using Chat.Service.Ledger;
+using Chat.Service.Models;
+using Chat.Service.OpenAi;
 
 var builder = WebApplication.CreateBuilder(args);
 
@@ -9,6 +11,7 @@ builder.AddServiceDefaults();
 builder.AddTokenAuthentication();
 builder.AddServiceDatabase<ChatDb>("chatdb");
 builder.AddLedgerClient();
+builder.AddModels();
 builder.AddChats();
 
 var app = builder.Build();
@@ -22,5 +25,6 @@ app.MapHistory();
 app.MapConversations();
 app.MapErasure();
 app.MapImport();
+app.MapOpenAi();
 
 return await app.RunServiceAsync();

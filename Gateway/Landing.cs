@@ -13,7 +13,8 @@ internal static class Landing
             "POST /api/password", "GET /api/me", "DELETE /api/me",
             "POST /api/chat", "GET /api/chat", "GET /api/chat/{id}", "GET /api/chat/export", "DELETE /api/chat",
             "DELETE /api/chat/{id}", "GET /api/conversations", "PATCH /api/conversations/{id}",
-            "DELETE /api/conversations/{id}", "GET /api/tokens", "POST /api/tokens/deduct",
+            "DELETE /api/conversations/{id}", "POST /api/v1/chat/completions", "GET /api/v1/models",
+            "GET /api/tokens", "POST /api/tokens/deduct",
         ])));
 }
 

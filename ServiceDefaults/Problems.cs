@@ -22,6 +22,7 @@ public static class Problems
     /// <param name="services">The service's collection.</param>
     /// <returns>The same collection.</returns>
     public static IServiceCollection AddProblems(this IServiceCollection services) => services
+        .AddSingleton<IProblemDetailsWriter, OpenAiErrors>() // Before the framework's own: the first that can, writes.
         .AddProblemDetails(options => options.CustomizeProblemDetails = context =>
         {
             var problem = context.ProblemDetails;
@@ -104,7 +105,8 @@ public static class Problems
         public bool CanWrite(ProblemDetailsContext context) => true;
 
         public ValueTask WriteAsync(ProblemDetailsContext context) => context.HttpContext.RequestServices
-            .GetServices<IProblemDetailsWriter>().First(writer => writer is not AnyAcceptWriter).WriteAsync(context);
+            .GetServices<IProblemDetailsWriter>().First(writer => writer is not (AnyAcceptWriter or OpenAiErrors))
+            .WriteAsync(context);
     }
 
     /// <summary>Answers 503 while the database cannot be reached: that passes, and is nobody's mistake.</summary>

@@ -3,49 +3,103 @@ using Microsoft.Extensions.AI;
 
 namespace Chat.Service.Models;
 
-/// <summary>A model without a model: the same answer to the same message.</summary>
-/// <param name="delay">How long it takes.</param>
-internal sealed class MockChatClient(TimeSpan delay = default) : IChatClient
+/// <summary>A model without a model: the same answer to the same message, at once unless told otherwise.</summary>
+/// <param name="script">What it does besides answering; nothing when null.</param>
+/// <param name="takesDirectives">Whether messages may ask for more of that: <see cref="MockDirectives"/>.</param>
+/// <param name="clock">The time; the system's when null.</param>
+internal sealed class MockChatClient(
+    MockScript? script = null, bool takesDirectives = false, TimeProvider? clock = null) : IChatClient
 {
     /// <summary>The model's name.</summary>
     public const string ModelId = "mock";
 
+    private const string Begin = "AI Response to: ";
+
+    private static readonly MockScript Nothing = new();
+    private static readonly ChatClientMetadata Metadata = new(providerName: ModelId, defaultModelId: ModelId);
+
+    private readonly MockScript _script = script ?? Nothing;
+
+    /// <inheritdoc/>
     public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        await Task.Delay(delay, cancellationToken);
-        return new ChatResponse(new ChatMessage(ChatRole.Assistant, Reply(messages)))
+        var message = MessageOf(messages);
+        if (ScriptOf(message) == Nothing)
         {
-            ModelId = ModelId,
-            FinishReason = ChatFinishReason.Stop,
-        };
+            return new(new ChatMessage(ChatRole.Assistant, Begin + message))
+            {
+                ModelId = ModelId,
+                FinishReason = ChatFinishReason.Stop,
+            };
+        }
+
+        var updates = GetStreamingResponseAsync(messages, options, cancellationToken);
+        var response = await updates.ToChatResponseAsync(cancellationToken);
+        return response.FinishReason is null ? throw new ModelException("The mock's answer was cut.") : response;
     }
 
+    /// <inheritdoc/>
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages,
         ChatOptions? options = null,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        await Task.Delay(delay, cancellationToken);
-        foreach (var word in Reply(messages).Split(' ').Select((word, n) => n == 0 ? word : ' ' + word))
+        var message = MessageOf(messages);
+        var does = ScriptOf(message);
+        if (does.Delay > TimeSpan.Zero)
+        {
+            await Task.Delay(does.Delay, clock ?? TimeProvider.System, cancellationToken);
+        }
+
+        var words = (Begin + message).Split(' ');
+        for (var n = 0; ; n++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            yield return new ChatResponseUpdate(ChatRole.Assistant, word) { ModelId = ModelId };
+            if (does.Error == n)
+            {
+                throw new ModelException("The mock failed as it was told to.");
+            }
+
+            if (does.Stall == n)
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+            }
+
+            if (does.Cut == n)
+            {
+                yield break;
+            }
+
+            if (n == words.Length)
+            {
+                break;
+            }
+
+            yield return new ChatResponseUpdate(ChatRole.Assistant, n == 0 ? words[n] : ' ' + words[n])
+            {
+                ModelId = ModelId,
+            };
         }
 
         yield return new ChatResponseUpdate { ModelId = ModelId, FinishReason = ChatFinishReason.Stop };
     }
 
+    /// <inheritdoc/>
     public object? GetService(Type serviceType, object? serviceKey = null) =>
-        serviceKey is null && serviceType.IsInstanceOfType(this) ? this : null;
+        serviceKey is not null ? null
+        : serviceType == typeof(ChatClientMetadata) ? Metadata
+        : serviceType.IsInstanceOfType(this) ? this : null;
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         // It holds nothing.
     }
 
-    private static string Reply(IEnumerable<ChatMessage> messages) =>
-        $"AI Response to: {messages.LastOrDefault(message => message.Role == ChatRole.User)?.Text}";
+    private static string MessageOf(IEnumerable<ChatMessage> messages) =>
+        messages.LastOrDefault(message => message.Role == ChatRole.User)?.Text ?? "";
+
+    private MockScript ScriptOf(string message) => takesDirectives ? _script.With(message) : _script;
 }

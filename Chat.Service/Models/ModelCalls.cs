@@ -88,8 +88,10 @@ internal static class ModelCalls
             : new(text.ToString(), finishReason, usage);
     }
 
-    /// <summary>Ends the enumeration, at once or when a client that does not honour its token comes back.</summary>
-    private static async Task LeaveAsync(IAsyncDisposable updates, Task next)
+    /// <summary>Ends an enumeration, at once or when a client that does not honour its token comes back.</summary>
+    /// <param name="updates">The enumeration.</param>
+    /// <param name="next">Its last step.</param>
+    public static async Task LeaveAsync(IAsyncDisposable updates, Task next)
     {
         if (next.IsCompleted)
         {

@@ -194,7 +194,7 @@ public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<Crash
         internal AppHostFixture System { get; } = new(builder => builder
             .CreateResourceBuilder((ProjectResource)builder.Resources.Single(resource => resource.Name == "chat"))
             .WithEnvironment("Chat__DeadAfter", "00:00:06")
-            .WithEnvironment("Chat__Models__mock__Delay", $"{Thinking}"));
+            .WithEnvironment("Chat__Models__mock__Script__Delay", $"{Thinking}"));
 
         public ValueTask InitializeAsync() => System.InitializeAsync();
 

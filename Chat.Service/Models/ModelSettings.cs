@@ -1,0 +1,107 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Chat.Service.Models;
+
+/// <summary>Which models there are. Read from <c>Chat:DefaultModel</c> and <c>Chat:Models</c>.</summary>
+internal sealed class ModelSettings
+{
+    /// <summary>The section that has a section for each model.</summary>
+    public const string Section = "Chat:Models";
+
+    /// <summary>The model for those who name none. Needed where there are several.</summary>
+    public string? DefaultModel { get; private set; }
+
+    /// <summary>The models by the names that users call them. Without any there is the mock.</summary>
+    public Dictionary<string, ModelOptions> Models { get; } = [];
+
+    /// <summary>
+    /// Reads them one by one. As a dictionary, those with a value that does not convert would be left out in silence.
+    /// </summary>
+    /// <param name="settings">The settings.</param>
+    /// <param name="configuration">The configuration.</param>
+    public static void Bind(ModelSettings settings, IConfiguration configuration)
+    {
+        settings.DefaultModel = configuration["Chat:DefaultModel"];
+        foreach (var model in configuration.GetSection(Section).GetChildren())
+        {
+            settings.Models[model.Key] = model.Get<ModelOptions>() ?? new();
+        }
+    }
+}
+
+/// <summary>A model: the section <c>Chat:Models:NAME</c> of the configuration.</summary>
+internal sealed class ModelOptions
+{
+    /// <summary>A model without a model.</summary>
+    public const string Mock = "mock";
+
+    /// <summary>A model behind an endpoint that speaks OpenAI's language.</summary>
+    public const string OpenAi = "openai";
+
+    /// <summary><see cref="Mock"/> or <see cref="OpenAi"/>.</summary>
+    public string? Provider { get; init; }
+
+    /// <summary>What a chat costs, in tokens; <c>Chat:Cost</c> when null.</summary>
+    [Range(1, 1_000_000_000)]
+    public long? Cost { get; init; }
+
+    /// <summary>How long a reply may take, with retries and fallbacks; <c>Chat:ModelTimeout</c> when null.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>
+    /// How long a request for a stream may take to the first byte of its answer. To its first piece a stream may take
+    /// twice as long, with retries; then the next model is tried.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
+    public TimeSpan FirstByteTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Which models to try in its place, in this order. What is charged stays its own price.</summary>
+    public string[] Fallbacks { get; init; } = [];
+
+    /// <summary>What a mock does besides answering.</summary>
+    public MockScript Script { get; init; } = new();
+
+    /// <summary>The endpoint, up to and with its version: <c>https://api.example.com/v1</c>.</summary>
+    public string? Endpoint { get; init; }
+
+    /// <summary>The key, where the endpoint wants one. Never logged and never shown.</summary>
+    public string? ApiKey { get; init; }
+
+    /// <summary>What the endpoint calls the model; its name here when null.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>How often to send a request again that was refused or lost before the first byte.</summary>
+    [Range(0, 10)]
+    public int Retries { get; init; } = 2;
+
+    /// <summary>
+    /// Of how many requests within 30 s half must have failed for the endpoint to be left alone for a while.
+    /// </summary>
+    [Range(2, 10_000)]
+    public int BreakAfter { get; init; } = 10;
+
+    /// <summary>How long it is left alone.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.500", "01:00:00")]
+    public TimeSpan BreakFor { get; init; } = TimeSpan.FromSeconds(15);
+}
+
+/// <summary>What a mock does besides answering.</summary>
+internal sealed record MockScript
+{
+    /// <summary>How long it waits before the answer.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan Delay { get; init; }
+
+    /// <summary>After how many words it fails; never when null.</summary>
+    [Range(0, int.MaxValue)]
+    public int? Error { get; init; }
+
+    /// <summary>After how many words it falls silent; never when null.</summary>
+    [Range(0, int.MaxValue)]
+    public int? Stall { get; init; }
+
+    /// <summary>After how many words the answer ends without saying so; never when null.</summary>
+    [Range(0, int.MaxValue)]
+    public int? Cut { get; init; }
+}

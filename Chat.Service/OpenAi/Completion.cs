@@ -1,0 +1,89 @@
+using System.Text;
+using System.Text.Json.Serialization;
+using Chat.Service.Chats;
+using Chat.Service.Models;
+
+namespace Chat.Service.OpenAi;
+
+/// <summary>A chat completion.</summary>
+/// <param name="Id">Its name.</param>
+/// <param name="Object">What this is.</param>
+/// <param name="Created">When, in seconds since 1970.</param>
+/// <param name="Model">The model that was asked.</param>
+/// <param name="Choices">One choice.</param>
+/// <param name="Usage">The model's tokens, which are not the user's.</param>
+internal sealed record Completion(
+    [property: JsonPropertyName("id")] string Id,
+    [property: JsonPropertyName("object")] string Object,
+    [property: JsonPropertyName("created")] long Created,
+    [property: JsonPropertyName("model")] string Model,
+    [property: JsonPropertyName("choices")] IReadOnlyList<CompletionChoice> Choices,
+    [property: JsonPropertyName("usage")] CompletionUsage Usage)
+{
+    /// <summary>A chat as a completion.</summary>
+    /// <param name="chat">The chat.</param>
+    /// <param name="request">What was asked.</param>
+    /// <param name="reply">What the model said; null when the chat was stored before.</param>
+    public static Completion Of(StoredChat chat, CompletionRequest request, Reply? reply) => new(
+        IdOf(chat.ChargeId),
+        "chat.completion",
+        chat.CreatedAt.ToUnixTimeSeconds(),
+        request.Model,
+        [new(0, new("assistant", chat.Response ?? "", Refusal: null), null, FinishReasonOf(reply))],
+        CompletionUsage.Of(chat, request, reply));
+
+    /// <summary>The name of the completion that a charge pays for.</summary>
+    /// <param name="charge">The charge.</param>
+    public static string IdOf(Guid charge) => $"chatcmpl-{charge:N}";
+
+    /// <summary>Why an answer ended there. It is not kept: an answer of before has stopped.</summary>
+    /// <param name="reply">What the model said.</param>
+    public static string FinishReasonOf(Reply? reply) => reply?.FinishReason?.Value ?? "stop";
+}
+
+/// <summary>An answer.</summary>
+/// <param name="Index">Always 0.</param>
+/// <param name="Message">The message.</param>
+/// <param name="Logprobs">Never there.</param>
+/// <param name="FinishReason">Why it ended there.</param>
+internal sealed record CompletionChoice(
+    [property: JsonPropertyName("index")] int Index,
+    [property: JsonPropertyName("message")] CompletionAnswer Message,
+    [property: JsonPropertyName("logprobs")] string? Logprobs,
+    [property: JsonPropertyName("finish_reason")] string FinishReason);
+
+/// <summary>A message of the model's.</summary>
+/// <param name="Role">Always assistant.</param>
+/// <param name="Content">The text.</param>
+/// <param name="Refusal">Never there.</param>
+internal sealed record CompletionAnswer(
+    [property: JsonPropertyName("role")] string Role,
+    [property: JsonPropertyName("content")] string Content,
+    [property: JsonPropertyName("refusal")] string? Refusal);
+
+/// <summary>The model's tokens.</summary>
+/// <param name="PromptTokens">Of the request.</param>
+/// <param name="CompletionTokens">Of the answer.</param>
+/// <param name="TotalTokens">Of both.</param>
+internal sealed record CompletionUsage(
+    [property: JsonPropertyName("prompt_tokens")] long PromptTokens,
+    [property: JsonPropertyName("completion_tokens")] long CompletionTokens,
+    [property: JsonPropertyName("total_tokens")] long TotalTokens)
+{
+    private const int BytesPerToken = 4;
+
+    /// <summary>The model's own figures; where it gave none, a token for each 4 bytes of text begun.</summary>
+    /// <param name="chat">The chat.</param>
+    /// <param name="request">What was asked.</param>
+    /// <param name="reply">What the model said; null when the chat was stored before.</param>
+    public static CompletionUsage Of(StoredChat chat, CompletionRequest request, Reply? reply)
+    {
+        var prompt = reply?.Usage?.InputTokenCount
+            ?? request.Content.Messages.Sum(message => Estimate(message.Content));
+        var completion = reply?.Usage?.OutputTokenCount ?? Estimate(chat.Response ?? "");
+        return new(prompt, completion, prompt + completion);
+    }
+
+    private static long Estimate(string text) =>
+        (Encoding.UTF8.GetByteCount(text) + BytesPerToken - 1) / BytesPerToken;
+}

@@ -1,0 +1,179 @@
+using System.Security.Claims;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Chat.Service.Charges;
+using Chat.Service.Chats;
+using Chat.Service.Models;
+using Chat.Service.Streaming;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
+using Answer = Microsoft.AspNetCore.Http.HttpResults.Results<
+    Microsoft.AspNetCore.Http.HttpResults.Ok<Chat.Service.OpenAi.Completion>,
+    Microsoft.AspNetCore.Http.HttpResults.EmptyHttpResult,
+    Microsoft.AspNetCore.Http.HttpResults.ProblemHttpResult>;
+
+namespace Chat.Service.OpenAi;
+
+/// <summary>
+/// The part of OpenAI's API that any of its clients can use here, with an access token as its key. See docs/openai.md.
+/// </summary>
+internal static class OpenAiApi
+{
+    /// <summary>Maps what is under <c>/api/v1</c>.</summary>
+    public static void MapOpenAi(this IEndpointRouteBuilder app)
+    {
+        var api = app.MapGroup(OpenAiErrors.PathPrefix).WithTags("OpenAI").RequireAuthorization(Tokens.UserPolicy);
+        api.MapPost("/chat/completions", Complete);
+        api.MapGet("/models", List);
+        api.MapGet("/models/{**id}", Get);
+    }
+
+    private static Ok<ModelList> List(ModelCatalog models) =>
+        TypedResults.Ok(new ModelList("list", [.. models.All.Select(ModelObject.Of)]));
+
+    private static Results<Ok<ModelObject>, ProblemHttpResult> Get(string id, ModelCatalog models) =>
+        models.Find(id) is { } model ? TypedResults.Ok(ModelObject.Of(model)) : UnknownModel(id);
+
+    /// <summary>Answers messages and pays for the reply.</summary>
+    private static async Task<Answer> Complete(
+        JsonElement body,
+        [FromHeader(Name = IdempotencyKey.Header)] string? key,
+        ClaimsPrincipal user,
+        ModelCatalog models,
+        ChatAnswers answers,
+        IOptions<ChatSettings> options,
+        TimeProvider clock,
+        HttpContext http,
+        CancellationToken cancellationToken)
+    {
+        if (key is not null && !IdempotencyKey.IsValid(key))
+        {
+            return IdempotencyKey.Invalid();
+        }
+
+        CompletionRequest request;
+        try
+        {
+            request = CompletionReader.Read(body);
+        }
+        catch (CompletionException unfit)
+        {
+            return Refusal(StatusCodes.Status400BadRequest, unfit.Code, unfit.Message, unfit.Param);
+        }
+
+        if (models.Find(request.Model) is not { } model)
+        {
+            return UnknownModel(request.Model);
+        }
+
+        var userId = user.GetUserId();
+        var charge = new ChatCharge(
+            IdempotencyKey.ToTransferId(userId, "completion", key), userId, request.Message, model.Cost)
+        {
+            Model = request.Model,
+            Content = request.Canonical,
+        };
+        var prompt = new Prompt(model, request.ToMessages(), request.ToOptions());
+        http.Response.Headers[OpenAiErrors.RequestIdHeader] = OpenAiErrors.RequestId(http);
+        if (!request.IsStreamed)
+        {
+            var (whole, isReplay) = await answers.GetAsync(
+                charge, prompt, isRepeatable: key is not null, sink: null, cancellationToken);
+            return Whole(whole, isReplay, request, http.Response);
+        }
+
+        await using var events = new EventStream(http, options, clock);
+        var sink = new CompletionEvents(
+            events, Completion.IdOf(charge.Id), request, clock.GetUtcNow().ToUnixTimeSeconds());
+        var (result, wasBefore) = await answers.GetAsync(
+            charge, prompt, isRepeatable: key is not null, sink, cancellationToken);
+        return await EndAsync(events, sink, result, wasBefore, request, http.Response, cancellationToken);
+    }
+
+    private static Answer Whole(
+        PaidReplyResult result, bool isReplay, CompletionRequest request, HttpResponse response)
+    {
+        if (result.Chat is not { } chat)
+        {
+            return ChatProblems.Of(result, response);
+        }
+
+        Mark(isReplay, response);
+        return TypedResults.Ok(Completion.Of(chat, request, result.Reply));
+    }
+
+    private static async Task<Answer> EndAsync(
+        EventStream events,
+        CompletionEvents sink,
+        PaidReplyResult result,
+        bool isReplay,
+        CompletionRequest request,
+        HttpResponse response,
+        CancellationToken cancellationToken)
+    {
+        if (result.Chat is { } chat)
+        {
+            if (result.Reply is null) // It was stored before: no piece of it has been sent.
+            {
+                Mark(isReplay, response);
+                await sink.WriteAsync(chat.Response ?? "", cancellationToken);
+            }
+
+            await sink.DoneAsync(Completion.Of(chat, request, result.Reply), cancellationToken);
+            return TypedResults.Empty;
+        }
+
+        if (!events.HasBegun)
+        {
+            return ChatProblems.Of(result, response);
+        }
+
+        await sink.ErrorAsync(ChatProblems.Of(result).ProblemDetails, cancellationToken);
+        return TypedResults.Empty;
+    }
+
+    private static void Mark(bool isReplay, HttpResponse response)
+    {
+        if (isReplay && !response.HasStarted)
+        {
+            response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+        }
+    }
+
+    private static ProblemHttpResult UnknownModel(string name) => Refusal(
+        StatusCodes.Status404NotFound, "model_not_found",
+        $"The model '{name.Cut()}' does not exist. GET /api/v1/models lists those that do.", "model");
+
+    private static ProblemHttpResult Refusal(int status, string code, string detail, string? param)
+    {
+        var refusal = Problems.Refusal(status, code, detail);
+        refusal.ProblemDetails.Extensions["param"] = param;
+        return refusal;
+    }
+}
+
+/// <summary>The models.</summary>
+/// <param name="Object">What this is.</param>
+/// <param name="Data">The default one first.</param>
+internal sealed record ModelList(
+    [property: JsonPropertyName("object")] string Object,
+    [property: JsonPropertyName("data")] IReadOnlyList<ModelObject> Data);
+
+/// <summary>A model.</summary>
+/// <param name="Id">Its name.</param>
+/// <param name="Object">What this is.</param>
+/// <param name="Created">Not known: 0.</param>
+/// <param name="OwnedBy">Who has it.</param>
+/// <param name="Cost">What a chat costs, in tokens. OpenAI has nothing like it.</param>
+internal sealed record ModelObject(
+    [property: JsonPropertyName("id")] string Id,
+    [property: JsonPropertyName("object")] string Object,
+    [property: JsonPropertyName("created")] long Created,
+    [property: JsonPropertyName("owned_by")] string OwnedBy,
+    [property: JsonPropertyName("cost")] long Cost)
+{
+    /// <summary>As users see it.</summary>
+    /// <param name="model">The model.</param>
+    public static ModelObject Of(ChatModel model) => new(model.Name, "model", 0, "aspirechat", model.Cost);
+}

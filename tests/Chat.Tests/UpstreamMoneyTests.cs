@@ -1,0 +1,116 @@
+using Chat.Service;
+using Chat.Service.Charges;
+using Chat.Service.Chats;
+using Chat.Service.Ledger;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Hosting.Internal;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Chat.Tests;
+
+/// <summary>Whatever an endpoint does, a user pays for a stored reply and for nothing else.</summary>
+public sealed class UpstreamMoneyTests(ChatDatabase database)
+{
+    private const long Opening = 4000;
+    private const long Cost = 70;
+
+    private readonly Pieces _pieces = new();
+
+    private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string, bool> Failures() => new()
+    {
+        { "500", true }, { "500", false }, { "429", true }, { "429", false }, { "hang up", true }, { "hang up", false },
+        { "stall", true }, { "stall", false }, { "stall in the stream", true }, { "stall after two words", true },
+        { "cut", true }, { "end without a reason", true },
+    };
+
+    [Theory]
+    [MemberData(nameof(Failures))]
+    public async Task Failure_OfAnEndpoint_IsRefunded(string failure, bool isStreamed)
+    {
+        await using var upstream = await FakeUpstream.StartAsync([.. Enumerable.Repeat(Failing(failure), 10)]);
+        var isStalled = failure.StartsWith("stall", StringComparison.Ordinal);
+        var (result, balance, row) = await AnswerAsync(isStreamed, ModelHost.At(
+            "one", upstream, $"Cost={Cost}", "Retries=1", isStalled ? "Timeout=00:00:02" : "Timeout=00:00:50"));
+
+        var expected = isStalled ? ReplyStatus.ModelTimedOut : ReplyStatus.ModelFailed;
+        Assert.Equal((expected, true), (result.Status, result.IsSettled));
+        Assert.Equal(Opening, balance);
+        Assert.Equal(ChatStatus.Refunded, row!.Status);
+        Assert.NotEmpty(upstream.Asked);
+    }
+
+    [Fact]
+    public async Task Failure_ThatPasses_IsPaidForOnce()
+    {
+        await using var upstream = await FakeUpstream.StartAsync(FakeUpstream.Fail(), FakeUpstream.HangUp);
+        var (result, balance, row) = await AnswerAsync(
+            isStreamed: true, ModelHost.At("one", upstream, $"Cost={Cost}", "Retries=2"));
+        Assert.Equal(ReplyStatus.Stored, result.Status);
+        Assert.Equal(Opening - Cost, balance);
+        Assert.Equal((ChatStatus.Completed, FakeUpstream.Text), (row!.Status, row.Response));
+    }
+
+    [Fact]
+    public async Task Fallback_ThatAnswers_CostsWhatTheModelAskedForCosts()
+    {
+        await using var upstream = await FakeUpstream.StartAsync(FakeUpstream.Fail());
+        await using var other = await FakeUpstream.StartAsync();
+        var (result, balance, row) = await AnswerAsync(
+            isStreamed: true,
+            [
+                "Chat:DefaultModel=one",
+                .. ModelHost.At("one", upstream, $"Cost={Cost}", "Retries=0", "Fallbacks:0=two"),
+                .. ModelHost.At("two", other, "Cost=999"),
+            ]);
+        Assert.Equal(ReplyStatus.Stored, result.Status);
+        Assert.Equal(Opening - Cost, balance);
+        Assert.Equal((Cost, "one"), (row!.Cost, row.Model));
+    }
+
+    private Func<HttpContext, Task> Failing(string failure) => failure switch
+    {
+        "500" => FakeUpstream.Fail(),
+        "429" => FakeUpstream.Fail(System.Net.HttpStatusCode.TooManyRequests, retryAfter: "60"),
+        "hang up" => FakeUpstream.HangUp,
+        "stall" => FakeUpstream.StallBefore,
+        "stall in the stream" => FakeUpstream.StallAfterTheHeaders,
+        "stall after two words" => FakeUpstream.StallAfterTwoWords,
+        "cut" => FakeUpstream.Cut(_pieces.TwoWords),
+        _ => FakeUpstream.EndWithoutAReason,
+    };
+
+    private async Task<(PaidReplyResult Result, long Balance, StoredChat? Row)> AnswerAsync(
+        bool isStreamed, string[] settings)
+    {
+        await using var ledger = await TestLedger.StartAsync();
+        using var http = new HttpClient { BaseAddress = ledger.Address };
+        using var host = ModelHost.Create(settings);
+        var model = host.Models.Find("one")!;
+        var charge = new ChatCharge(Guid.NewGuid(), UserId: 11, "hello", model.Cost) { Model = model.Name };
+        var options = Options.Create(new ChatSettings());
+        var inFlight = new InFlight(options, TimeProvider.System);
+        inFlight.Noted(TimeProvider.System.GetTimestamp());
+        var reply = new PaidReply(
+            new ChatStore(database.Source),
+            new LedgerClient(http),
+            inFlight,
+            TestMetrics.New(),
+            options,
+            new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
+            NullLogger<PaidReply>.Instance);
+        var result = await reply.AnswerAsync(
+            charge,
+            new(model, [new(ChatRole.User, "hello")]),
+            isStreamed ? _pieces : null,
+            CancellationToken).Soon();
+        await using var db = database.CreateContext();
+        var row = await db.Chats.AsNoTracking()
+            .SingleOrDefaultAsync(chat => chat.ChargeId == charge.Id, CancellationToken).Soon();
+        return (result, ledger.Balance, row);
+    }
+}
