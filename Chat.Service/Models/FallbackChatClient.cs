@@ -78,7 +78,7 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
         }
     }
 
-    /// <summary>Asks one model and reads up to its first piece of text, or to the end of an answer without any.</summary>
+    /// <summary>Asks one model and reads up to its first piece of text, or to the end if there is none.</summary>
     private async Task<Begun> BeginAsync(
         Candidate candidate,
         IReadOnlyList<ChatMessage> messages,

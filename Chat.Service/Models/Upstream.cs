@@ -8,7 +8,7 @@ using Polly.Timeout;
 
 namespace Chat.Service.Models;
 
-/// <summary>The way to the endpoint of a model: an HTTP client of its own, with retries and a circuit breaker.</summary>
+/// <summary>The way to a model's endpoint: an HTTP client of its own, with retries and a circuit breaker.</summary>
 internal static class Upstream
 {
     /// <summary>When a stream's first byte is due, counted from the request; null for an answer in one piece.</summary>

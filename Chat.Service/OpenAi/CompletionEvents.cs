@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.Mvc;
 namespace Chat.Service.OpenAi;
 
 /// <summary>
-/// A completion as a stream of OpenAI's: a chunk with the role, one for each piece, one with the reason for the end, one
-/// with the usage where it is wanted, and <c>[DONE]</c>. One that fails ends with an error, and without [DONE].
+/// A completion as a stream of OpenAI's: a chunk with the role, one for each piece, one with the reason for the end,
+/// one with the usage where it is wanted, and <c>[DONE]</c>. One that fails ends with an error, and without [DONE].
 /// </summary>
 /// <param name="events">The stream.</param>
 /// <param name="id">The completion's name.</param>

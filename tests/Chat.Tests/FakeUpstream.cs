@@ -112,7 +112,7 @@ internal sealed class FakeUpstream : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Says two words and hangs up when they are heard: earlier they would be lost, and nothing begun.</summary>
+    /// <summary>Says two words and hangs up when they are heard: earlier they would be lost.</summary>
     public static Func<HttpContext, Task> Cut(Task heard) => async context =>
     {
         await SayAsync(context, ["two", "words"]);

@@ -6,8 +6,8 @@ using Microsoft.Extensions.AI;
 namespace Chat.Tests;
 
 /// <summary>
-/// Models are watched by OpenTelemetry's conventions for generative AI, under the name that ServiceDefaults exports, and
-/// nothing of what is said is in it.
+/// Models are watched by OpenTelemetry's conventions for generative AI, under the name that ServiceDefaults exports,
+/// and nothing of what is said is in it.
 /// </summary>
 public sealed class ModelTelemetryTests
 {

@@ -119,7 +119,7 @@ public sealed class OpenAiErrorTests(GatewayFixture system)
         Assert.Equal(["error"], body.Select(member => member.Key));
         var error = body["error"]!.AsObject();
         Assert.Equal(["message", "type", "param", "code"], error.Select(member => member.Key));
-        Assert.False(string.IsNullOrWhiteSpace((string?)error["message"]), "An error says in a sentence what is wrong.");
+        Assert.False(string.IsNullOrWhiteSpace((string?)error["message"]), "An error says what is wrong.");
         return ((string?)error["type"], (string?)error["code"]);
     }
 }

@@ -175,7 +175,7 @@ public sealed class CompletionTests(AppHostFixture system)
         Assert.Equal("application/json", response.Content.Headers.ContentType?.MediaType);
         var error = body["error"]!.AsObject();
         Assert.Equal(["message", "type", "param", "code"], error.Select(member => member.Key));
-        Assert.False(string.IsNullOrWhiteSpace((string?)error["message"]), "An error says in a sentence what is wrong.");
+        Assert.False(string.IsNullOrWhiteSpace((string?)error["message"]), "An error says what is wrong.");
         return error;
     }
 }

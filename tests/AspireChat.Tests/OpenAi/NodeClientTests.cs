@@ -95,7 +95,7 @@ public sealed class NodeClientTests(AppHostFixture system)
         Assert.NotNull(error);
         Assert.Equal(
             (name, status, code), ((string?)error["name"], (int?)error["status"], (string?)error["code"]));
-        Assert.False(string.IsNullOrWhiteSpace((string?)error["message"]), "An error says in a sentence what is wrong.");
+        Assert.False(string.IsNullOrWhiteSpace((string?)error["message"]), "An error says what is wrong.");
     }
 
     private static Task<JsonNode> CallAsync(string call, SignedInUser user) =>
