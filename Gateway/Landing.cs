@@ -11,10 +11,11 @@ internal static class Landing
         [
             "POST /api/register", "POST /api/login", "POST /api/token/refresh", "POST /api/logout",
             "POST /api/password", "GET /api/me", "DELETE /api/me",
+            "POST /api/keys", "GET /api/keys", "PATCH /api/keys/{id}", "DELETE /api/keys/{id}",
             "POST /api/chat", "GET /api/chat", "GET /api/chat/{id}", "GET /api/chat/export", "DELETE /api/chat",
             "DELETE /api/chat/{id}", "GET /api/conversations", "PATCH /api/conversations/{id}",
             "DELETE /api/conversations/{id}", "POST /api/v1/chat/completions", "GET /api/v1/models",
-            "GET /api/tokens", "POST /api/tokens/deduct",
+            "GET /api/tokens", "POST /api/tokens/deduct", "GET /api/tokens/keys",
         ])));
 }
 

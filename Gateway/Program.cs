@@ -1,10 +1,12 @@
 using Gateway;
+using Gateway.Keys;
 using Gateway.Routing;
 
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
 builder.AddTokenAuthentication();
+builder.AddApiKeys();
 builder.Services.AddReverseProxy()
     .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
     .AddServiceDiscoveryDestinations()
@@ -14,6 +16,7 @@ var app = builder.Build();
 
 app.UseProblems();
 app.UseBodyLimit();
+app.UseApiKeys();
 app.UseAuthentication();
 app.UseAuthorization();
 app.MapDefaultEndpoints();

@@ -24,6 +24,9 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
     /// <summary>Users of another system who were brought here. Written by <see cref="ImportStore"/> alone.</summary>
     public DbSet<ImportedUser> ImportedUsers => Set<ImportedUser>();
 
+    /// <summary>Users' API keys, those that were revoked not long ago too.</summary>
+    public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
+
     /// <inheritdoc/>
     /// <remarks>
     /// Without the base's own mapping: of ASP.NET Core Identity only names, passwords and roles are used here, and what
@@ -69,6 +72,15 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
             imported.HasKey(each => each.Key);
             imported.Property(each => each.Key).ValueGeneratedNever();
             imported.HasIndex(each => each.UserId).IsUnique();
+        });
+        builder.Entity<ApiKey>(key =>
+        {
+            key.ToTable("api_keys");
+            key.Property(each => each.Name).HasMaxLength(ApiKey.MaxNameLength);
+            key.Property(each => each.Start).HasMaxLength(ApiKey.StartLength);
+            key.Property(each => each.CreatedAt).HasDefaultValueSql("now()");
+            key.HasOne<User>().WithMany().HasForeignKey(each => each.UserId).OnDelete(DeleteBehavior.Cascade);
+            key.HasIndex(each => each.Hash).IsUnique();
         });
         builder.Ignore<IdentityRoleClaim<long>>();
         builder.Ignore<IdentityUserClaim<long>>();

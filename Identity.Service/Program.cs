@@ -29,6 +29,7 @@ app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapUsers();
 app.MapAccount();
+app.MapApiKeys();
 app.MapTokens();
 
 return ImportCommand.IsAskedFor(args) ? await app.ImportAsync(args) : await app.RunServiceAsync();

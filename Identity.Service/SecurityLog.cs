@@ -89,4 +89,13 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     [LoggerMessage(
         1027, LogLevel.Error, "User {UserId} has left and cannot be deleted whole yet", EventName = "UserNotDeleted")]
     public partial void UserNotDeleted(Exception exception, long userId);
+
+    [LoggerMessage(1031, LogLevel.Warning, "User {UserId} created API key {KeyId}", EventName = "ApiKeyCreated")]
+    public partial void ApiKeyCreated(long userId, long keyId);
+
+    [LoggerMessage(1032, LogLevel.Warning, "User {UserId} changed API key {KeyId}", EventName = "ApiKeyChanged")]
+    public partial void ApiKeyChanged(long userId, long keyId);
+
+    [LoggerMessage(1033, LogLevel.Warning, "User {UserId} revoked API key {KeyId}", EventName = "ApiKeyRevoked")]
+    public partial void ApiKeyRevoked(long userId, long keyId);
 }

@@ -1,4 +1,5 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Microsoft.EntityFrameworkCore;
 
@@ -10,6 +11,8 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
     public DbSet<Account> Accounts => Set<Account>();
 
     public DbSet<Transfer> Transfers => Set<Transfer>();
+
+    public DbSet<KeySpending> KeySpending => Set<KeySpending>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -40,7 +43,18 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
             {
                 table.HasCheckConstraint("ck_transfers_kind", $"CASE kind {string.Join(' ', Rules())} ELSE false END");
                 table.HasCheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
+                table.HasCheckConstraint(
+                    "ck_transfers_key",
+                    "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3, 4) END");
             });
+        });
+        modelBuilder.Entity<KeySpending>(key =>
+        {
+            // By account, like the books: keys of different users never meet, whatever their numbers.
+            key.HasKey(k => new { k.Account, k.KeyId });
+            key.HasStorageParameter("fillfactor", 70);
+            key.ToTable("key_spending", table => table.HasCheckConstraint(
+                "ck_key_spending_today", "today >= 0 AND total >= today"));
         });
     }
 

@@ -2,6 +2,7 @@ using Ledger.Service;
 using Ledger.Service.Accounts;
 using Ledger.Service.Charges;
 using Ledger.Service.History;
+using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 
@@ -27,6 +28,7 @@ app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapTokens();
 app.MapHistory();
+app.MapKeys();
 app.MapAdmin();
 app.MapCharges();
 app.MapAccounts();

@@ -29,10 +29,18 @@ public static class Tokens
     /// <summary>The policy, by name, for calls of users. Needs <see cref="UserScope"/>.</summary>
     public const string UserPolicy = "user";
 
+    /// <summary>
+    /// The policy, by name, for what users do with their account itself. Needs <see cref="UserScope"/> from a login of
+    /// the user's own: an API key does not do.
+    /// </summary>
+    public const string LoginPolicy = "login";
+
     /// <summary>The role of those who look after other users' accounts.</summary>
     public const string AdminRole = "admin";
 
-    /// <summary>The policy, by name, for calls of admins: a user's token with <see cref="AdminRole"/>.</summary>
+    /// <summary>
+    /// The policy, by name, for calls of admins: <see cref="LoginPolicy"/>, and <see cref="AdminRole"/>.
+    /// </summary>
     public const string AdminPolicy = "admin";
 
     /// <summary>The policy, by name, for calls between services. Needs <see cref="LedgerScope"/>.</summary>
@@ -64,8 +72,7 @@ public static class Authentication
 
     /// <summary>
     /// Accepts access tokens (RFC 9068: <c>at+jwt</c>, RS256) of Identity.Service, whose keys are read from its
-    /// discovery document, and adds the policies <see cref="Tokens.UserPolicy"/>, <see cref="Tokens.AdminPolicy"/>,
-    /// <see cref="Tokens.LedgerPolicy"/> and <see cref="Tokens.AccountsPolicy"/>.
+    /// discovery document, and adds the policies of <see cref="Tokens"/>.
     /// </summary>
     /// <param name="builder">
     /// The service's builder; <c>Auth:Issuer</c>, <c>Auth:Authority</c> and <c>Auth:KeyRefreshInterval</c> are read
@@ -115,12 +122,9 @@ public static class Authentication
         builder.Services.AddHealthChecks().AddCheck<SigningKeysCheck>("signing keys");
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(Tokens.UserPolicy, policy => policy.RequireScope(Tokens.UserScope))
-            .AddPolicy(Tokens.AdminPolicy, policy =>
-            {
-                policy.RequireScope(Tokens.UserScope);
-                policy.RequireRole(Tokens.AdminRole);
-            })
             .AddPolicy(Tokens.AccountsPolicy, policy => policy.RequireScope(Tokens.AccountsScope))
+            .AddPolicy(Tokens.LoginPolicy, policy => policy.RequireLogin())
+            .AddPolicy(Tokens.AdminPolicy, policy => policy.RequireLogin().RequireRole(Tokens.AdminRole))
             .AddPolicy(Tokens.LedgerPolicy, policy => policy.RequireScope(Tokens.LedgerScope));
         return builder;
     }
@@ -175,7 +179,12 @@ public static class Authentication
         && service.ImplementationType?.Namespace?
             .StartsWith("Microsoft.AspNetCore.DataProtection", StringComparison.Ordinal) == true;
 
-    private static void RequireScope(this AuthorizationPolicyBuilder policy, string scope) => policy
+    private static AuthorizationPolicyBuilder RequireLogin(this AuthorizationPolicyBuilder policy) => policy
+        .RequireScope(Tokens.UserScope)
+        .RequireAssertion(context => !context.User.HasClaim(claim => claim.Type == ApiKeys.IdClaim));
+
+    private static AuthorizationPolicyBuilder RequireScope(
+        this AuthorizationPolicyBuilder policy, string scope) => policy
         .RequireAuthenticatedUser()
         .RequireAssertion(context =>
             context.User.FindAll("scope").Any(claim => claim.Value.Split(' ').Contains(scope, StringComparer.Ordinal)));

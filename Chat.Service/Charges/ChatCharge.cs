@@ -16,6 +16,9 @@ internal sealed record ChatCharge(Guid Id, long UserId, string Message, long Cos
     /// <summary>The conversation it belongs to, if any.</summary>
     public Guid? Conversation { get; init; }
 
+    /// <summary>The API key with which the user asks, if any.</summary>
+    public UsedApiKey? Key { get; init; }
+
     /// <summary>Everything that was asked, where the message is not all of it.</summary>
     public string? Content { get; init; }
 

@@ -50,6 +50,7 @@ internal static class ChatApi
         {
             Model = request.Model,
             Conversation = request.Conversation,
+            Key = user.GetApiKey(),
         };
         var prompt = new Prompt(
             model, await memory.RecallAsync(userId, request.Conversation, request.Message, cancellationToken));
@@ -119,7 +120,7 @@ internal static class ChatApi
             return TypedResults.Empty;
         }
 
-        if (!events.HasBegun)
+        if (!await events.HasBegunAsync())
         {
             return ChatProblems.Of(result, response);
         }

@@ -38,6 +38,9 @@ internal static class ChatProblems
         {
             ReplyStatus.InsufficientTokens => Problems.Refusal(
                 StatusCodes.Status402PaymentRequired, "insufficient_tokens", result.Problem ?? "Not enough tokens."),
+            ReplyStatus.KeyLimitReached => Problems.Refusal(
+                StatusCodes.Status402PaymentRequired, "key_limit_reached",
+                "This API key may not spend that much more, in total or today (UTC). You were not charged."),
             ReplyStatus.AccountClosed => Problems.Refusal(
                 StatusCodes.Status409Conflict, "account_closed", "This account is closed. You were not charged."),
             ReplyStatus.TooManyChats => Problems.Refusal(

@@ -75,6 +75,7 @@ internal sealed class PaidReply(
             {
                 ChargeStatus.Exists => ReplyStatus.InProgress,
                 ChargeStatus.InsufficientTokens => ReplyStatus.InsufficientTokens,
+                ChargeStatus.KeyLimitReached => ReplyStatus.KeyLimitReached,
                 ChargeStatus.AlreadyRefunded => ReplyStatus.Refunded,
                 ChargeStatus.AccountClosed => ReplyStatus.AccountClosed,
                 _ => ReplyStatus.KeyReused,
@@ -186,6 +187,9 @@ internal enum ReplyStatus
 
     /// <summary>Too few tokens.</summary>
     InsufficientTokens,
+
+    /// <summary>The API key may not spend that much more.</summary>
+    KeyLimitReached,
 
     /// <summary>The account is closed.</summary>
     AccountClosed,

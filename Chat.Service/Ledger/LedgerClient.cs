@@ -22,7 +22,7 @@ internal sealed class LedgerClient(HttpClient http)
     {
         using var response = await http.PutAsJsonAsync(
             $"charges/{charge.Id}",
-            new ChargeBody(charge.UserId, charge.Cost, charge.Fingerprint),
+            new ChargeBody(charge.UserId, charge.Cost, charge.Fingerprint, charge.Key),
             cancellationToken);
         if (response.StatusCode is not HttpStatusCode.Created && WasRepeated(response))
         {
@@ -46,6 +46,7 @@ internal sealed class LedgerClient(HttpClient http)
         return new ChargeResult(refusal?.Code switch
         {
             "insufficient_tokens" => ChargeStatus.InsufficientTokens,
+            "key_limit_reached" => ChargeStatus.KeyLimitReached,
             "already_refunded" => ChargeStatus.AlreadyRefunded,
             "account_closed" => ChargeStatus.AccountClosed,
             _ => ChargeStatus.ExistsWithDifferentContent,
@@ -95,7 +96,7 @@ internal sealed class LedgerClient(HttpClient http)
     private static bool WasRepeated(HttpResponseMessage response) =>
         response.RequestMessage!.Options.TryGetValue(Attempts, out var attempts) && attempts > 1;
 
-    private sealed record ChargeBody(long User, long Amount, string Fingerprint);
+    private sealed record ChargeBody(long User, long Amount, string Fingerprint, UsedApiKey? Key);
 
     private sealed record ChargeAnswer(long Balance);
 
@@ -124,6 +125,9 @@ internal enum ChargeStatus
 
     /// <summary>Too few tokens.</summary>
     InsufficientTokens,
+
+    /// <summary>The API key may not spend that much more.</summary>
+    KeyLimitReached,
 }
 
 /// <summary>What became of a charge.</summary>

@@ -73,6 +73,7 @@ internal static class OpenAiApi
         {
             Model = request.Model,
             Content = request.Canonical,
+            Key = user.GetApiKey(),
         };
         var prompt = new Prompt(model, request.ToMessages(), request.ToOptions());
         http.Response.Headers[OpenAiErrors.RequestIdHeader] = OpenAiErrors.RequestId(http);
@@ -124,7 +125,7 @@ internal static class OpenAiApi
             return TypedResults.Empty;
         }
 
-        if (!events.HasBegun)
+        if (!await events.HasBegunAsync())
         {
             return ChatProblems.Of(result, response);
         }

@@ -30,9 +30,6 @@ internal sealed class EventStream : IAsyncDisposable
     public EventStream(HttpContext http, IOptions<ChatSettings> options, TimeProvider clock) =>
         (_http, _settings, _clock) = (http, options.Value, clock);
 
-    /// <summary>Gets whether it has begun: the status is 200 from then on.</summary>
-    public bool HasBegun => _http.Response.HasStarted;
-
     /// <summary>Gets the trace that this answer belongs to.</summary>
     public string TraceId => Activity.Current?.Id ?? _http.TraceIdentifier;
 
@@ -64,11 +61,19 @@ internal sealed class EventStream : IAsyncDisposable
     public Task SendAsync(string word, CancellationToken cancellationToken) =>
         WriteAsync(name: null, Encoding.UTF8.GetBytes(word), cancellationToken);
 
-    /// <summary>Ends the signs of life. The stream itself ends with the request.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends the signs of life, the next of which might begin the stream.</summary>
+    /// <returns>Whether it has begun: the status is 200 then, and stays it.</returns>
+    public async Task<bool> HasBegunAsync()
     {
         await _ended.CancelAsync();
         await _heartbeat;
+        return _http.Response.HasStarted;
+    }
+
+    /// <summary>Ends the signs of life. The stream itself ends with the request.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await HasBegunAsync();
         _ended.Dispose();
         _turn.Dispose();
     }

@@ -1,10 +1,11 @@
+using Microsoft.EntityFrameworkCore;
 using OpenIddict.Abstractions;
 
 namespace Identity.Service;
 
 /// <summary>
-/// Removes refresh tokens, families and counts of failed logins that are of no more use, so that the tables stay as
-/// large as the logins of a few days. Every replica does it; deleting what is gone already does no harm.
+/// Removes refresh tokens, families, counts of failed logins and API keys that are of no more use, so that the tables
+/// stay as large as the logins of a few days. Every replica does it; deleting what is gone already does no harm.
 /// </summary>
 /// <param name="services">Where the stores come from.</param>
 /// <param name="auth">How long tokens live.</param>
@@ -14,6 +15,9 @@ internal sealed partial class PruneTokens(
     IServiceProvider services, AuthOptions auth, TimeProvider clock, ILogger<PruneTokens> logger) : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromHours(1);
+
+    /// <summary>How long a revoked API key stays to be looked into.</summary>
+    private static readonly TimeSpan KeepRevokedKeys = TimeSpan.FromDays(30);
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -31,6 +35,9 @@ internal sealed partial class PruneTokens(
                 await scope.ServiceProvider.GetRequiredService<IOpenIddictAuthorizationManager>()
                     .PruneAsync(threshold, stoppingToken);
                 await scope.ServiceProvider.GetRequiredService<LoginThrottle>().PruneAsync(stoppingToken);
+                var revokedBefore = clock.GetUtcNow() - KeepRevokedKeys;
+                await scope.ServiceProvider.GetRequiredService<IdentityDb>().ApiKeys
+                    .Where(key => key.RevokedAt < revokedBefore).ExecuteDeleteAsync(stoppingToken);
             }
             catch (Exception failed) when (failed is not OperationCanceledException)
             {

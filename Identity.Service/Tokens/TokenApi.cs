@@ -42,12 +42,14 @@ internal static class TokenApi
         HttpContext context,
         UserManager<User> users,
         PasswordGuard guard,
+        ApiKeyGrant keys,
         IOpenIddictApplicationManager applications,
         SecurityLog log,
         IdentityMetrics metrics) => context.GetOpenIddictServerRequest()!.GrantType switch
         {
             GrantTypes.Password => LogIn(context, users, guard, log, metrics),
             GrantTypes.RefreshToken => Refresh(context, users),
+            ApiKeys.GrantType => Use(context, keys),
             _ => Delegate(context, applications, log),
         };
 
@@ -92,6 +94,14 @@ internal static class TokenApi
 
         // The claims of the refresh token keep the family together; those about the user are read anew.
         return SignIn(await DescribeAsync(user, users, new ClaimsIdentity(ticket.Principal!.Claims, Scheme)));
+    }
+
+    private static async Task<Answer> Use(HttpContext context, ApiKeyGrant keys)
+    {
+        var key = (string?)context.GetOpenIddictServerRequest()![ApiKeys.Parameter];
+        return await keys.DescribeAsync(key, Scheme, context.RequestAborted) is { } identity
+            ? SignIn(identity)
+            : Refuse("This API key is unknown or revoked.");
     }
 
     private static async Task<Answer> Delegate(

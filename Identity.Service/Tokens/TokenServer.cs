@@ -28,6 +28,7 @@ internal static class TokenServer
     public static void AddTokenServer(this IHostApplicationBuilder builder)
     {
         builder.Services.AddExceptionHandler<MalformedForm>();
+        builder.Services.AddScoped<ApiKeyGrant>();
         builder.Services.AddHostedService<PruneTokens>();
         builder.Services.AddScoped<Families>();
         builder.Services.AddSingleton<RotateKeys>();
@@ -40,6 +41,7 @@ internal static class TokenServer
                 server.SetRevocationEndpointUris("connect/revocation");
                 server.SetIntrospectionEndpointUris(IntrospectionPath[1..]);
                 server.AllowPasswordFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow();
+                server.AllowCustomFlow(ApiKeys.GrantType);
                 server.AcceptAnonymousClients();
                 server.DisableAccessTokenEncryption().UseReferenceRefreshTokens();
                 server.RegisterScopes(Tokens.UserScope, Tokens.LedgerScope);
@@ -89,7 +91,9 @@ internal static class TokenServer
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>A user always gets a refresh token, a client never; offline_access need not be asked for.</summary>
+    /// <summary>
+    /// A user who logs in always gets a refresh token, a client or key never; offline_access need not be asked for.
+    /// </summary>
     private static ValueTask AddRefreshToken(ProcessSignInContext context)
     {
         var isUser = context.Request.GrantType is GrantTypes.Password or GrantTypes.RefreshToken;

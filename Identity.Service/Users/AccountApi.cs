@@ -17,9 +17,9 @@ internal static class AccountApi
     public static void MapAccount(this IEndpointRouteBuilder routes)
     {
         var account = routes.MapGroup("/api").RequireAuthorization(Tokens.UserPolicy);
-        account.MapPost("/password", ChangePassword);
+        account.MapPost("/password", ChangePassword).RequireAuthorization(Tokens.LoginPolicy);
         account.MapGet("/me", Me);
-        account.MapDelete("/me", Delete);
+        account.MapDelete("/me", Delete).RequireAuthorization(Tokens.LoginPolicy);
     }
 
     private static async Task<Results<Ok<MeResponse>, ProblemHttpResult>> Me(
@@ -112,7 +112,8 @@ internal static class AccountApi
     private static ProblemHttpResult WrongPassword() => Problems.Refusal(
         StatusCodes.Status400BadRequest, "wrong_password", "The password is not the one in use. Nothing was changed.");
 
-    private static ProblemHttpResult Gone() => TypedResults.Problem(
+    /// <summary>The answer to a caller whose access token has outlived the user.</summary>
+    internal static ProblemHttpResult Gone() => TypedResults.Problem(
         "The user of this access token has been deleted.", statusCode: StatusCodes.Status401Unauthorized);
 }
 

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Security.Claims;
+using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
@@ -28,6 +29,7 @@ internal static class TokensApi
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
         TokenLedger ledger,
+        TimeProvider clock,
         HttpResponse response,
         CancellationToken cancellationToken)
     {
@@ -42,7 +44,8 @@ internal static class TokensApi
             userId,
             request.Amount,
             TransferKind.Deduction,
-            request.Reason);
+            request.Reason,
+            Key: KeyUse.Now(user.GetApiKey(), clock));
         return TransferResponse.Of(await ledger.DebitAsync(transfer, cancellationToken), response);
     }
 }

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -30,10 +31,15 @@ internal static class ChargesApi
 
     /// <summary>201 when charged now, 200 when it was charged before.</summary>
     private static async Task<Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult>> Charge(
-        Guid id, ChargeRequest request, TokenLedger ledger, CancellationToken cancellationToken)
+        Guid id, ChargeRequest request, TokenLedger ledger, TimeProvider clock, CancellationToken cancellationToken)
     {
         var transfer = new TransferRequest(
-            id, request.User, request.Amount, TransferKind.Charge, Fingerprint: request.Fingerprint);
+            id,
+            request.User,
+            request.Amount,
+            TransferKind.Charge,
+            Fingerprint: request.Fingerprint,
+            Key: KeyUse.Now(request.Key, clock));
         return Answer(await ledger.DebitAsync(transfer, cancellationToken), $"/charges/{id}");
     }
 
@@ -71,10 +77,12 @@ internal static class ChargesApi
 /// <param name="User">The account.</param>
 /// <param name="Amount">Tokens.</param>
 /// <param name="Fingerprint">What it is for; the same charge with another fingerprint is refused.</param>
+/// <param name="Key">The API key with which the user asked for it, if any.</param>
 public sealed record ChargeRequest(
     [Range(1, long.MaxValue)] long User,
     [Range(1, long.MaxValue)] long Amount,
-    [Required, StringLength(200)] string Fingerprint);
+    [Required, StringLength(200)] string Fingerprint,
+    UsedApiKey? Key = null);
 
 /// <summary>A part of a charge to give back. Public, because validation passes over internal types.</summary>
 /// <param name="Amount">Tokens.</param>

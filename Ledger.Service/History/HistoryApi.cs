@@ -110,6 +110,7 @@ internal static class HistoryApi
 /// <param name="Charge">The charge that was given back, when it is a refund.</param>
 /// <param name="Reason">What for, as far as somebody said.</param>
 /// <param name="Timestamp">When, in UTC.</param>
+/// <param name="Key">The number of the API key with which it was made, or with which its charge was.</param>
 internal sealed record HistoryEntry(
     long Number,
     Guid Transaction,
@@ -118,7 +119,8 @@ internal sealed record HistoryEntry(
     long Balance,
     Guid? Charge,
     string? Reason,
-    DateTime Timestamp)
+    DateTime Timestamp,
+    long? Key)
 {
     /// <summary>What a user sees of a transfer.</summary>
     public static HistoryEntry Of(Transfer transfer) => new(
@@ -129,5 +131,6 @@ internal sealed record HistoryEntry(
         transfer.BalanceAfter,
         transfer.ChargeId,
         transfer.Kind is TransferKind.Charge ? null : transfer.Reason, // Once it held a charge's fingerprint.
-        transfer.CreatedAt.UtcDateTime);
+        transfer.CreatedAt.UtcDateTime,
+        transfer.KeyId);
 }

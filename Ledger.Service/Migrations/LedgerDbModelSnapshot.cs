@@ -59,6 +59,39 @@ namespace Ledger.Service.Migrations
                     b.HasAnnotation("Npgsql:StorageParameter:fillfactor", 70);
                 });
 
+            modelBuilder.Entity("Ledger.Service.Keys.KeySpending", b =>
+                {
+                    b.Property<long>("Account")
+                        .HasColumnType("bigint")
+                        .HasColumnName("account");
+
+                    b.Property<long>("KeyId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("key_id");
+
+                    b.Property<DateOnly>("Day")
+                        .HasColumnType("date")
+                        .HasColumnName("day");
+
+                    b.Property<long>("Today")
+                        .HasColumnType("bigint")
+                        .HasColumnName("today");
+
+                    b.Property<long>("Total")
+                        .HasColumnType("bigint")
+                        .HasColumnName("total");
+
+                    b.HasKey("Account", "KeyId")
+                        .HasName("pk_key_spending");
+
+                    b.ToTable("key_spending", null, t =>
+                        {
+                            t.HasCheckConstraint("ck_key_spending_today", "today >= 0 AND total >= today");
+                        });
+
+                    b.HasAnnotation("Npgsql:StorageParameter:fillfactor", 70);
+                });
+
             modelBuilder.Entity("Ledger.Service.Transfers.Transfer", b =>
                 {
                     b.Property<Guid>("Id")
@@ -96,6 +129,14 @@ namespace Ledger.Service.Migrations
                     b.Property<long>("DebitAccount")
                         .HasColumnType("bigint")
                         .HasColumnName("debit_account");
+
+                    b.Property<DateOnly?>("KeyDay")
+                        .HasColumnType("date")
+                        .HasColumnName("key_day");
+
+                    b.Property<long?>("KeyId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("key_id");
 
                     b.Property<short>("Kind")
                         .HasColumnType("smallint")
@@ -139,6 +180,8 @@ namespace Ledger.Service.Migrations
                     b.ToTable("transfers", null, t =>
                         {
                             t.HasCheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
+
+                            t.HasCheckConstraint("ck_transfers_key", "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3, 4) END");
 
                             t.HasCheckConstraint("ck_transfers_kind", "CASE kind WHEN 1 THEN amount > 0 AND version IS NOT NULL AND debit_account = -1 AND credit_account > 0 WHEN 6 THEN amount > 0 AND version IS NOT NULL AND debit_account = -1 AND credit_account > 0 WHEN 2 THEN amount > 0 AND version IS NOT NULL AND debit_account > 0 AND credit_account = -2 WHEN 4 THEN amount > 0 AND version IS NOT NULL AND debit_account > 0 AND credit_account = -2 WHEN 3 THEN amount > 0 AND version IS NOT NULL AND debit_account = -2 AND credit_account > 0 AND charge_id IS NOT NULL AND refundable >= amount WHEN 5 THEN amount = 0 AND version IS NULL AND account < 0 ELSE false END");
                         });

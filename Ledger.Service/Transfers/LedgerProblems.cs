@@ -30,6 +30,9 @@ internal static class LedgerProblems
                 StatusCodes.Status409Conflict, "This account is closed. Nothing was written."),
             TransferStatus.RefundExceedsCharge => (
                 StatusCodes.Status409Conflict, "More was asked back than is left of the charge. Nothing was written."),
+            TransferStatus.KeyLimitReached => (
+                StatusCodes.Status402PaymentRequired,
+                "This API key may not spend that much more, in total or today (UTC). Nothing was written."),
             TransferStatus.InsufficientTokens => (
                 StatusCodes.Status402PaymentRequired,
                 $"Not enough tokens: the balance is {outcome.Balance.Tokens}."),

@@ -1,4 +1,5 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Keys;
 using Npgsql;
 
 namespace Ledger.Service.Transfers;
@@ -27,6 +28,8 @@ internal sealed class LedgerReader(NpgsqlDataSource database)
     private const int MaxOpenCharges = 1000;
 
     private const string AccountSql = "SELECT balance, version, closed_at IS NOT NULL FROM accounts WHERE id = $1";
+
+    private const string KeySql = "SELECT total, day, today FROM key_spending WHERE account = $1 AND key_id = $2";
 
     /// <summary>What is written under a name; null when nothing is.</summary>
     public async Task<WrittenTransfer?> FindAsync(Guid id, CancellationToken cancellationToken)
@@ -77,6 +80,21 @@ internal sealed class LedgerReader(NpgsqlDataSource database)
         return await reader.ReadAsync(cancellationToken)
             ? (new Balance(reader.GetInt64(0), reader.GetInt64(1)), reader.GetBoolean(2))
             : null;
+    }
+
+    /// <summary>What an API key has spent; null when it has never spent anything.</summary>
+    public async Task<KeySpending?> KeyAsync(long account, long key, CancellationToken cancellationToken)
+    {
+        await using var command = database.Command(KeySql, account, key);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return !await reader.ReadAsync(cancellationToken) ? null : new KeySpending
+        {
+            Account = account,
+            KeyId = key,
+            Total = reader.GetInt64(0),
+            Day = reader.GetFieldValue<DateOnly>(1),
+            Today = reader.GetInt64(2),
+        };
     }
 }
 

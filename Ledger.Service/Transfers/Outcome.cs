@@ -29,6 +29,9 @@ internal enum TransferStatus
     /// <summary>More was asked back than is left of the charge.</summary>
     RefundExceedsCharge,
 
+    /// <summary>The API key may not spend that much more, in total or today.</summary>
+    KeyLimitReached,
+
     /// <summary>The account has too few tokens.</summary>
     InsufficientTokens,
 

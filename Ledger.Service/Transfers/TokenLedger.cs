@@ -190,17 +190,22 @@ internal sealed class TokenLedger(
     /// <summary>Null when nothing is in the way any more: the books have changed since.</summary>
     private async Task<Outcome?> WhyNotAsync(TransferRequest request, CancellationToken cancellationToken)
     {
+        // The name last: what stands in the way may be the same request, written in this moment.
+        var account = await reader.AccountAsync(request.Account, cancellationToken);
+        var allowed = request.Key is not { } key
+            || key.Allows(request.Amount, await reader.KeyAsync(request.Account, key.Id, cancellationToken));
         if (await reader.FindAsync(request.Id, cancellationToken) is { } written)
         {
             return await CompareAsync(request.Id, request.Hash(), written, cancellationToken);
         }
 
-        if (await reader.AccountAsync(request.Account, cancellationToken) is not var (balance, isClosed))
+        if (account is not var (balance, isClosed))
         {
             return new Outcome(TransferStatus.UnknownAccount, request.Id);
         }
 
         TransferStatus? status = isClosed ? TransferStatus.AccountClosed
+            : !allowed ? TransferStatus.KeyLimitReached
             : request.Kind is TransferKind.Credit
                 ? balance.Tokens > Balance.Max - request.Amount ? TransferStatus.BalanceTooLarge : null
             : balance.Tokens < request.Amount ? TransferStatus.InsufficientTokens

@@ -41,6 +41,14 @@ internal sealed class Transfer
     /// </summary>
     public long? Refundable { get; init; }
 
+    /// <summary>The API key with which it was made; that of its charge, when it is a refund.</summary>
+    public long? KeyId { get; init; }
+
+    /// <summary>
+    /// The day of UTC for which it counts in the key's daily limit; that of its charge, when it is a refund.
+    /// </summary>
+    public DateOnly? KeyDay { get; init; }
+
     /// <summary>When it was written.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Ledger.Service.Keys;
 
 namespace Ledger.Service.Transfers;
 
@@ -10,10 +11,20 @@ namespace Ledger.Service.Transfers;
 /// <param name="Kind">Charge, deduction or credit.</param>
 /// <param name="Reason">What for, in words for the user.</param>
 /// <param name="Fingerprint">What for, in a form that tells one request from another and nobody reads.</param>
+/// <param name="Key">The API key with which they are taken, if any.</param>
 internal sealed record TransferRequest(
-    Guid Id, long Account, long Amount, TransferKind Kind, string? Reason = null, string? Fingerprint = null)
+    Guid Id,
+    long Account,
+    long Amount,
+    TransferKind Kind,
+    string? Reason = null,
+    string? Fingerprint = null,
+    KeyUse? Key = null)
 {
-    /// <summary>SHA-256 of all but the name.</summary>
+    /// <summary>
+    /// SHA-256 of all but the name and the key: a request may be sent again with another key, or with another limit of
+    /// the same, and is the same request.
+    /// </summary>
     public byte[] Hash() => SHA256.HashData(
         Encoding.UTF8.GetBytes($"{Account}\n{Amount}\n{(short)Kind}\n{Fingerprint ?? Reason}"));
 }

@@ -6,7 +6,8 @@ namespace Ledger.Service.Transfers;
 /// <summary>
 /// The statements that move tokens. Each is one guarded statement: it locks the user's row, checks, changes the balance
 /// and writes the transfer together, or does nothing. The order of locks is always the same, first the one account's
-/// row and then the transfer's name, so that no two statements can wait for each other.
+/// row and then the transfer's name, so that no two statements can wait for each other. What an account's API keys have
+/// spent is changed under the lock of the account's row alone, so that nobody ever waits for that.
 /// </summary>
 internal sealed class TransferStore(NpgsqlDataSource database)
 {
@@ -19,6 +20,35 @@ internal sealed class TransferStore(NpgsqlDataSource database)
             INSERT INTO transfers
                 (id, debit_account, credit_account, amount, kind, request_hash, reason, balance_after, version)
             SELECT $1, $2, $4, $3, $5, $6, $7, balance, version FROM account)
+        SELECT balance, version FROM account
+        """;
+
+    /// <summary>
+    /// The account is locked and checked before the key is, and changed after: a statement that has changed one of them
+    /// cannot go back when the other refuses. A day that is behind the key's comes from a slow clock, and counts for
+    /// that of the key.
+    /// </summary>
+    private const string KeyDebitSql = """
+        WITH locked AS (
+            SELECT id FROM accounts
+            WHERE id = $2 AND balance >= $3 AND closed_at IS NULL AND NOT EXISTS (SELECT FROM transfers WHERE id = $1)
+            FOR NO KEY UPDATE),
+        key AS (
+            INSERT INTO key_spending AS k (account, key_id, total, day, today)
+            SELECT id, $8, $3, $11, $3 FROM locked
+            WHERE ($9 IS NULL OR $3 <= $9) AND ($10 IS NULL OR $3 <= $10)
+            ON CONFLICT (account, key_id) DO UPDATE SET total = k.total + $3, day = greatest(k.day, $11),
+                today = CASE WHEN k.day >= $11 THEN k.today + $3 ELSE $3 END
+            WHERE ($9 IS NULL OR k.total + $3 <= $9)
+                AND ($10 IS NULL OR CASE WHEN k.day >= $11 THEN k.today + $3 ELSE $3 END <= $10)
+            RETURNING account, key_id, day),
+        account AS (
+            UPDATE accounts SET balance = balance - $3, version = version + 1 FROM key WHERE accounts.id = key.account
+            RETURNING balance, version, key_id, day),
+        transfer AS (
+            INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, reason, balance_after,
+                version, key_id, key_day)
+            SELECT $1, $2, $4, $3, $5, $6, $7, balance, version, key_id, day FROM account)
         SELECT balance, version FROM account
         """;
 
@@ -35,23 +65,34 @@ internal sealed class TransferStore(NpgsqlDataSource database)
         SELECT balance, version FROM account
         """;
 
+    /// <summary>
+    /// The API key of the charge gets its tokens back after the transfer is written: of two refunds that saw the same
+    /// rest, the second ends there.
+    /// </summary>
     private const string RefundSql = """
         WITH charge AS (
             SELECT c.debit_account,
-                c.amount - coalesce((SELECT sum(amount) FROM transfers WHERE charge_id = $1), 0)::bigint AS refundable
+                c.amount - coalesce((SELECT sum(amount) FROM transfers WHERE charge_id = $1), 0)::bigint AS refundable,
+                c.key_id, c.key_day
             FROM transfers c WHERE c.id = $1 AND c.kind = $4),
         account AS (
             UPDATE accounts SET balance = balance + coalesce($6, charge.refundable), version = version + 1
             FROM charge
             WHERE accounts.id = charge.debit_account AND charge.refundable > 0
                 AND coalesce($6, 0) <= charge.refundable AND NOT EXISTS (SELECT FROM transfers WHERE id = $2)
-            RETURNING accounts.id, charge.refundable, accounts.balance, accounts.version),
+            RETURNING accounts.id, charge.refundable, coalesce($6, charge.refundable) AS amount, charge.key_id,
+                charge.key_day, accounts.balance, accounts.version),
         transfer AS (
             INSERT INTO transfers
                 (id, debit_account, credit_account, amount, kind, request_hash, charge_id, refundable, balance_after,
-                version)
-            SELECT $2, $3, id, coalesce($6, refundable), $5, $7, $1, refundable, balance, version FROM account)
-        SELECT balance, version, id, coalesce($6, refundable) FROM account
+                version, key_id, key_day)
+            SELECT $2, $3, id, amount, $5, $7, $1, refundable, balance, version, key_id, key_day FROM account
+            RETURNING account, amount, key_id, key_day),
+        key AS (
+            UPDATE key_spending k SET total = total - amount,
+                today = today - CASE WHEN day = transfer.key_day THEN amount ELSE 0 END
+            FROM transfer WHERE k.account = transfer.account AND k.key_id = transfer.key_id)
+        SELECT balance, version, id, amount FROM account
         """;
 
     private const string OpenSql = """
@@ -76,10 +117,23 @@ internal sealed class TransferStore(NpgsqlDataSource database)
 
     /// <summary>Takes tokens from a user.</summary>
     /// <returns>
-    /// The new balance; null when the account is missing, closed or too small, or the name is taken.
+    /// The new balance; null when the account is missing, closed or too small, the API key may not spend that much
+    /// more, or the name is taken.
     /// </returns>
-    public Task<Balance?> DebitAsync(TransferRequest request, CancellationToken cancellationToken) =>
-        BalanceAsync(Command(DebitSql, request, SystemAccount.Revenue), cancellationToken);
+    public Task<Balance?> DebitAsync(TransferRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Key is not { } key)
+        {
+            return BalanceAsync(Command(DebitSql, request, SystemAccount.Revenue), cancellationToken);
+        }
+
+        var command = Command(KeyDebitSql, request, SystemAccount.Revenue);
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = key.Id });
+        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = key.Limit });
+        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = key.DailyLimit });
+        command.Parameters.Add(new NpgsqlParameter<DateOnly> { TypedValue = key.Day });
+        return BalanceAsync(command, cancellationToken);
+    }
 
     /// <summary>Gives tokens to a user.</summary>
     /// <returns>

@@ -34,15 +34,29 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
         WHERE version <> expected_version OR balance_after <> expected_balance
         """;
 
-    /// <summary>Each refund gives back a charge of the same user, and no more than is left of it.</summary>
+    /// <summary>Each refund gives back a charge of the same user and key, and no more than is left of it.</summary>
     private const string RefundsSql = """
         SELECT * FROM (
-            SELECT r.id, r.charge_id, c.account = r.account AS same, r.refundable, r.amount,
+            SELECT r.id, r.charge_id,
+                c.account = r.account AND (c.key_id, c.key_day) IS NOT DISTINCT FROM (r.key_id, r.key_day) AS same,
+                r.refundable, r.amount,
                 c.amount - coalesce(sum(r.amount) OVER (PARTITION BY r.charge_id
                     ORDER BY r.refundable DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint AS rest
             FROM transfers r LEFT JOIN transfers c ON c.id = r.charge_id AND c.kind = 2
             WHERE r.kind = 3) refunds
         WHERE same IS NOT TRUE OR refundable <> rest OR amount > rest
+        """;
+
+    /// <summary>Sums, API key by API key; also transfers of keys that are not there.</summary>
+    private const string KeysSql = """
+        SELECT * FROM (
+            SELECT account, key_id, k.total, k.today, coalesce(sum(t.amount), 0)::bigint AS expected_total,
+                coalesce(sum(t.amount) FILTER (WHERE t.key_day = k.day), 0)::bigint AS expected_today
+            FROM key_spending k FULL JOIN (
+                SELECT account, key_id, key_day, CASE kind WHEN 3 THEN -amount ELSE amount END AS amount
+                FROM transfers WHERE key_id IS NOT NULL) t USING (account, key_id)
+            GROUP BY account, key_id, k.total, k.today) keys
+        WHERE total IS DISTINCT FROM expected_total OR today IS DISTINCT FROM expected_today
         """;
 
     /// <summary>How many rows there are, for the report.</summary>
@@ -101,9 +115,25 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
             yield return new Drift(
                 $"transfer {row.GetGuid(0)}",
                 row.IsDBNull(2) ? $"it gives back charge {row.GetGuid(1)}, which is not there"
-                : !row.GetBoolean(2) ? $"it gives back charge {row.GetGuid(1)} to another account"
+                : !row.GetBoolean(2) ? $"it gives back charge {row.GetGuid(1)} to another account or key"
                 : $"it gives back {row.GetInt64(4)} of {row.GetInt64(3)} tokens, {row.GetInt64(5)} are left");
         }
+
+        report?.Report("API keys …");
+        await foreach (var row in ReadAsync(connection, KeysSql, cancellationToken))
+        {
+            yield return KeyDrift(row);
+        }
+    }
+
+    private static Drift KeyDrift(NpgsqlDataReader row)
+    {
+        var name = $"key {row.GetInt64(1)} of account {row.GetInt64(0)}";
+        return row.IsDBNull(2)
+            ? new Drift(name, $"it has spent {row.GetInt64(4)} tokens and has no row")
+            : row.GetInt64(2) != row.GetInt64(4)
+                ? new Drift(name, $"it has spent {row.GetInt64(2)}, its transfers add up to {row.GetInt64(4)}")
+                : new Drift(name, $"it spent {row.GetInt64(3)} on its day, the transfers say {row.GetInt64(5)}");
     }
 
     /// <summary>

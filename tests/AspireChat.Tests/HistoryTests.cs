@@ -55,7 +55,7 @@ public sealed class HistoryTests(AppHostFixture system)
         Assert.Equal("text/csv", response.Content.Headers.ContentType?.MediaType);
         var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         Assert.StartsWith(
-            "number,transaction,kind,amount,balance,charge,reason,timestamp\r\n", text, StringComparison.Ordinal);
+            "number,transaction,kind,amount,balance,charge,reason,timestamp,key\r\n", text, StringComparison.Ordinal);
         using var csv = new CsvReader(new StringReader(text), CultureInfo.InvariantCulture);
         var rows = csv.GetRecords<dynamic>().Select(row => (IDictionary<string, object>)row).ToList();
         Assert.Equal(2, rows.Count);

@@ -40,6 +40,7 @@ internal sealed class ChatHost : IAsyncDisposable
         var builder = WebApplication.CreateBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.AddModels();
         builder.AddChats();
         var services = builder.Services;
         services.RemoveAll<IHostedService>(); // The reconciler has tests of its own.

@@ -2,6 +2,8 @@ using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.AspNetCore.TestHost;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Tests;
@@ -10,11 +12,19 @@ namespace Gateway.Tests;
 public sealed class GatewayServer : WebApplicationFactory<Program>
 {
     private readonly (string Service, string Address)[] _replicas;
+    private readonly Action<IServiceCollection>? _change;
 
     /// <param name="replicas">The replicas of each service, as an AppHost would announce them.</param>
     public GatewayServer(params (string Service, string Address)[] replicas)
+        : this(change: null, replicas)
     {
-        _replicas = replicas;
+    }
+
+    /// <param name="change">Puts a test's own in place of a service.</param>
+    /// <param name="replicas">The replicas of each service, as an AppHost would announce them.</param>
+    public GatewayServer(Action<IServiceCollection>? change, params (string Service, string Address)[] replicas)
+    {
+        (_change, _replicas) = (change, replicas);
         UseKestrel(0);
     }
 
@@ -31,6 +41,7 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
         }
 
         builder.ConfigureLogging(logging => logging.ClearProviders());
+        builder.ConfigureTestServices(services => _change?.Invoke(services));
     }
 }
 

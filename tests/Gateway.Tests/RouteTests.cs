@@ -19,6 +19,11 @@ public sealed class RouteTests(GatewayFixture system)
     [InlineData("GET", "/api/me", "identity")]
     [InlineData("GET", "/api/me/", "identity")]
     [InlineData("DELETE", "/api/me", "identity")]
+    [InlineData("POST", "/api/keys", "identity")]
+    [InlineData("GET", "/api/keys", "identity")]
+    [InlineData("GET", "/api/keys/", "identity")]
+    [InlineData("PATCH", "/api/keys/1", "identity")]
+    [InlineData("DELETE", "/api/keys/1", "identity")]
     [InlineData("POST", "/api/chat", "chat")]
     [InlineData("GET", "/api/chat", "chat")]
     [InlineData("GET", "/api/chat/", "chat")]
@@ -36,6 +41,7 @@ public sealed class RouteTests(GatewayFixture system)
     [InlineData("GET", "/api/tokens/", "ledger")]
     [InlineData("POST", "/api/tokens/deduct", "ledger")]
     [InlineData("GET", "/api/tokens/history", "ledger")]
+    [InlineData("GET", "/api/tokens/keys", "ledger")]
     [InlineData("POST", "/api/tokens/credit", "ledger")]
     public async Task Call_OfTheApi_ReachesItsServiceOnceUnchanged(string method, string path, string service)
     {
@@ -70,6 +76,7 @@ public sealed class RouteTests(GatewayFixture system)
     [InlineData("POST", "/api/login/x")]
     [InlineData("GET", "/api/me/x")]
     [InlineData("GET", "/api/men")]
+    [InlineData("GET", "/api/keysx")]
     [InlineData("PUT", "/accounts/1/closed")]
     [InlineData("POST", "/connect/token")]
     [InlineData("POST", "/connect/revocation")]
@@ -91,6 +98,7 @@ public sealed class RouteTests(GatewayFixture system)
     [InlineData("DELETE", "/api/logout")]
     [InlineData("GET", "/api/password")]
     [InlineData("POST", "/api/me")]
+    [InlineData("PUT", "/api/keys/1")]
     [InlineData("POST", "/")]
     public async Task Method_ThatACallDoesNotHave_Is405AndReachesNobody(string method, string path)
     {

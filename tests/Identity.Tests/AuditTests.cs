@@ -44,6 +44,10 @@ public sealed class AuditTests(IdentityFixture identity)
             using var wrong = await client.TryLogInAsync(name, "hunter2 typed");
         }
 
+        var key = await client.NewKeyAsync(tokens.Access, "a key's name");
+        using var limited = await client.CallAsync(
+            HttpMethod.Patch, $"/api/keys/{key.Id}", tokens.Access, new { limit = 7 });
+        using var revoked = await client.CallAsync(HttpMethod.Delete, $"/api/keys/{key.Id}", tokens.Access);
         using var unknown = await client.TryLogInAsync("a-password-as-name");
         Assert.Equal(
             [
@@ -51,9 +55,11 @@ public sealed class AuditTests(IdentityFixture identity)
                 ("TokenReused", 1), ("TokenReplayed", 1), ("TokenRefreshRefused", 1), ("PasswordChanged", 1),
                 ("LoginFailed", 5),
                 ("LockedOut", 1), ("LoginLocked", 1), ("LoginFailedUnknownUser", 1),
+                ("ApiKeyCreated", 1), ("ApiKeyChanged", 1), ("ApiKeyRevoked", 1),
             ],
             seen.Events.GroupBy(each => each.Name).Select(each => (each.Key, each.Count())), new Unordered());
         Assert.DoesNotContain(seen.Events, each => each.Text.Contains("hunter2", StringComparison.Ordinal));
+        Assert.DoesNotContain(seen.Events, each => each.Text.Contains(key.Key[..9], StringComparison.Ordinal));
         Assert.DoesNotContain(seen.Events, each => each.Text.Contains("as-name", StringComparison.Ordinal));
 
         Assert.Equal(1, seen.Sum("identity.logins", ""));

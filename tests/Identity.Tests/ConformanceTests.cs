@@ -44,7 +44,10 @@ public sealed class ConformanceTests : IDisposable
         Assert.Equal($"{Authority}/connect/introspect", discovery.IntrospectionEndpoint);
         Assert.Equal($"{Authority}/connect/revocation", discovery.RevocationEndpoint);
         Assert.Equal(
-            [OidcConstants.GrantTypes.ClientCredentials, OidcConstants.GrantTypes.Password, "refresh_token"],
+            [
+                OidcConstants.GrantTypes.ClientCredentials, OidcConstants.GrantTypes.Password, "refresh_token",
+                "urn:aspirechat:api-key",
+            ],
             discovery.GrantTypesSupported.Order());
         var key = Assert.Single(discovery.KeySet!.Keys);
         Assert.Equal(("RSA", "sig", "RS256"), (key.Kty, key.Use, key.Alg));

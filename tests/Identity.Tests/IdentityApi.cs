@@ -91,6 +91,19 @@ internal static class IdentityApi
         return await client.LogInAsync(name);
     }
 
+    /// <summary>Makes an API key.</summary>
+    public static async Task<NewKey> NewKeyAsync(
+        this HttpClient client, string access, string name = "a key", long? limit = null, long? dailyLimit = null)
+    {
+        using var made = await client.CallAsync(
+            HttpMethod.Post, "/api/keys", access, new { name, limit, daily_limit = dailyLimit });
+        return await made.ReadAsync<NewKey>(HttpStatusCode.Created);
+    }
+
+    /// <summary>Asks for an access token for an API key, as the gateway does.</summary>
+    public static Task<HttpResponseMessage> ExchangeAsync(this HttpClient client, string key) =>
+        client.OAuthAsync(("grant_type", "urn:aspirechat:api-key"), ("key", key));
+
     public static async Task<T> ReadAsync<T>(this HttpResponseMessage response, HttpStatusCode expected)
     {
         var text = await response.Content.ReadAsStringAsync(CancellationToken).Soon();
@@ -132,6 +145,11 @@ internal sealed record OAuthAnswer(
     [property: JsonPropertyName("access_token")] string Access,
     [property: JsonPropertyName("refresh_token")] string? Refresh,
     [property: JsonPropertyName("expires_in")] long ExpiresIn);
+
+internal sealed record NewKey(long Id, string Key);
+
+internal sealed record ListedKey(
+    long Id, string Name, string Start, long? Limit, [property: JsonPropertyName("daily_limit")] long? DailyLimit);
 
 /// <summary>The two readable parts of a token (RFC 7519).</summary>
 internal sealed record Jwt(JsonElement Header, JsonElement Claims)

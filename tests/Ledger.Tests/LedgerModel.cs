@@ -14,6 +14,9 @@ internal sealed class LedgerModel
     /// <summary>The accounts that are open, and their tokens.</summary>
     public Dictionary<long, long> Balances { get; } = [];
 
+    /// <summary>What the API keys have spent. In the model it is always the same day.</summary>
+    public Dictionary<(long Account, long Key), long> Spent { get; } = [];
+
     /// <summary>A charge, deduction or credit.</summary>
     public TransferStatus Move(TransferRequest request)
     {
@@ -40,13 +43,25 @@ internal sealed class LedgerModel
             return TransferStatus.AccountClosed;
         }
 
+        var spent = request.Key is { } used ? Spent.GetValueOrDefault((request.Account, used.Id)) : 0;
+        if (spent + request.Amount > request.Key?.Limit || spent + request.Amount > request.Key?.DailyLimit)
+        {
+            return TransferStatus.KeyLimitReached;
+        }
+
         if (isCredit ? balance > Balance.Max - request.Amount : balance < request.Amount)
         {
             return isCredit ? TransferStatus.BalanceTooLarge : TransferStatus.InsufficientTokens;
         }
 
         Balances[request.Account] += isCredit ? request.Amount : -request.Amount;
-        _written[request.Id] = new Written(content, request.Kind is TransferKind.Charge ? request.Amount : 0);
+        if (request.Key is { } key)
+        {
+            Spent[(request.Account, key.Id)] = spent + request.Amount;
+        }
+
+        var refundable = request.Kind is TransferKind.Charge ? request.Amount : 0;
+        _written[request.Id] = new Written(content, refundable, request.Key?.Id);
         return TransferStatus.Created;
     }
 
@@ -132,8 +147,14 @@ internal sealed class LedgerModel
     private void GiveBack(Guid name, Written charge, long amount)
     {
         Balances[charge.Content.Account] += amount;
+        if (charge.Key is { } key)
+        {
+            Spent[(charge.Content.Account, key)] -= amount;
+        }
+
         _written[name] = charge with { Refundable = charge.Refundable - amount };
     }
 
-    private sealed record Written((TransferKind Kind, long Account, long Amount, Guid Charge) Content, long Refundable);
+    private sealed record Written(
+        (TransferKind Kind, long Account, long Amount, Guid Charge) Content, long Refundable, long? Key = null);
 }

@@ -1,4 +1,5 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 
 namespace Ledger.Tests;
@@ -23,6 +24,10 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(TransferStatus.Exists), "exists, closed, spent" },
         { nameof(TransferStatus.AccountClosed), "closed, amount too high" },
         { nameof(TransferStatus.AccountClosed), "closed" },
+        { nameof(TransferStatus.AccountClosed), "closed, key limit, amount too high" },
+        { nameof(TransferStatus.Exists), "exists, key limit" },
+        { nameof(TransferStatus.KeyLimitReached), "key limit, amount too high" },
+        { nameof(TransferStatus.KeyLimitReached), "key limit" },
         { nameof(TransferStatus.InsufficientTokens), "amount too high" },
         { nameof(TransferStatus.Created), "" },
     };
@@ -76,6 +81,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
         }
 
         request = request with { Amount = Has("amount 0") ? 0 : Has("amount too high") ? TooMuch : 100 };
+        request = request with { Key = Has("key limit") ? new KeyUse(1, 99, null, new DateOnly(2026, 1, 5)) : null };
         await CloseIfAsync(Has("closed"), account);
         await AssertAsync(expected, account, () => servers.Ledger.DebitAsync(request, Cancellation));
 

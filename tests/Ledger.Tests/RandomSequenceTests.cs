@@ -1,5 +1,6 @@
 using CsCheck;
 using Ledger.Service.Accounts;
+using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Npgsql;
 
@@ -10,6 +11,13 @@ public sealed class RandomSequenceTests(ServersFixture servers)
 {
     private const int Accounts = 3;
     private const int Names = 8;
+
+    /// <summary>None, for half of the steps, or a key with one of the limits, or with both.</summary>
+    private static readonly KeyUse?[] Keys =
+    [
+        null, null, null, new(1, 3000, null, default), new(2, null, 1500, default), new(3, 2000, 2500, default),
+    ];
+
     private enum Operation
     {
         Charge,
@@ -21,7 +29,7 @@ public sealed class RandomSequenceTests(ServersFixture servers)
         Read,
     }
 
-    private sealed record Step(Operation Operation, int Account, long Amount, int Name, int Charge);
+    private sealed record Step(Operation Operation, int Account, long Amount, int Name, int Charge, KeyUse? Key);
 
     private static readonly Gen<Step[]> Sequences = Gen.Select(
         Gen.Frequency(
@@ -37,7 +45,8 @@ public sealed class RandomSequenceTests(ServersFixture servers)
             (12, Gen.Long[1, 1500]), (1, Gen.Const(4000L)), (1, Gen.Const(Balance.Max)), (1, Gen.Long[-1, 0])),
         Gen.Int[0, Names - 1],
         Gen.Int[0, Names - 1],
-        (operation, account, amount, name, charge) => new Step(operation, account, amount, name, charge))
+        Gen.Int[0, Keys.Length - 1].Select(key => Keys[key]),
+        (operation, account, amount, name, charge, key) => new Step(operation, account, amount, name, charge, key))
         .Array[1, 64];
 
     [Fact]
@@ -65,11 +74,12 @@ public sealed class RandomSequenceTests(ServersFixture servers)
         switch (step.Operation)
         {
             case Operation.Charge:
-                var charging = new TransferRequest(name, account, amount, TransferKind.Charge);
+                var charging = new TransferRequest(name, account, amount, TransferKind.Charge, Key: step.Key);
                 Assert.Equal(model.Move(charging), (await ledger.DebitAsync(charging, never)).Status);
                 break;
             case Operation.Deduct:
-                var deducting = new TransferRequest(name, account, amount, TransferKind.Deduction);
+                var deducting = new TransferRequest(
+                    name, account, amount, TransferKind.Deduction, Key: step.Key);
                 Assert.Equal(model.Move(deducting), (await ledger.DebitAsync(deducting, never)).Status);
                 break;
             case Operation.Credit:
@@ -122,5 +132,18 @@ public sealed class RandomSequenceTests(ServersFixture servers)
         }
 
         Assert.Equal(model.Balances.Count, opened);
+        await row.CloseAsync();
+        await using var keys = servers.Database.CreateCommand(
+            "SELECT account, key_id, total, today FROM key_spending WHERE account = ANY ($1)");
+        keys.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = accounts });
+        await using var spending = await keys.ExecuteReaderAsync();
+        var spent = new Dictionary<(long, long), long>();
+        while (await spending.ReadAsync())
+        {
+            spent.Add((spending.GetInt64(0), spending.GetInt64(1)), spending.GetInt64(2));
+            Assert.Equal(spending.GetInt64(2), spending.GetInt64(3));
+        }
+
+        Assert.Equal(model.Spent.OrderBy(each => each.Key), spent.OrderBy(each => each.Key));
     }
 }

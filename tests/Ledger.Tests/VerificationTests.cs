@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 using Npgsql;
@@ -34,6 +35,10 @@ public sealed class VerificationTests(ServersFixture servers)
     [InlineData("UPDATE transfers SET charge_id = id WHERE kind = 3", "transfer", "which is not there")]
     [InlineData("UPDATE transfers SET amount = 5, balance_after = 3995 WHERE version = 2", "transfer", "5 are left")]
     [InlineData("UPDATE transfers SET refundable = 77 WHERE version = 3", "transfer", "40 of 77 tokens, 100 are left")]
+    [InlineData("UPDATE key_spending SET total = 70", "key 5 of account 7", "spent 70, its transfers add up to 60")]
+    [InlineData("UPDATE key_spending SET today = 1", "key 5 of account 7", "1 on its day, the transfers say 60")]
+    [InlineData("DELETE FROM key_spending", "key 5 of account 7", "it has spent 60 tokens and has no row")]
+    [InlineData("UPDATE transfers SET key_id = 6 WHERE kind = 3 AND key_id = 5", "transfer", "another account or key")]
     public async Task Verify_AfterAnAlteration_NamesTheRow(string alteration, string row, string problem)
     {
         await using var books = await NewBooksAsync();
@@ -104,7 +109,9 @@ public sealed class VerificationTests(ServersFixture servers)
         return drifts;
     }
 
-    /// <summary>An opening, a charge, a part of it refunded, and the rest.</summary>
+    /// <summary>
+    /// An opening, a charge, a part of it refunded, and the rest; a charge with an API key, and a part of it refunded.
+    /// </summary>
     private async Task<OwnDatabase> NewBooksAsync()
     {
         var books = await OwnDatabase.CreateAsync(servers.ConnectionString);
@@ -113,6 +120,9 @@ public sealed class VerificationTests(ServersFixture servers)
         await ledger.DebitAsync(charge, Cancellation);
         await ledger.RefundAsync(new RefundRequest(charge.Id, Guid.NewGuid(), 40), Cancellation);
         await ledger.RefundAsync(charge.Id, Cancellation);
+        var withKey = charge with { Id = Guid.NewGuid(), Key = new KeyUse(5, 100, null, new DateOnly(2026, 1, 5)) };
+        await ledger.DebitAsync(withKey, Cancellation);
+        await ledger.RefundAsync(new RefundRequest(withKey.Id, Guid.NewGuid(), 40), Cancellation);
         return books;
     }
 

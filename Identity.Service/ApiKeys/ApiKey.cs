@@ -1,0 +1,145 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
+
+namespace Identity.Service;
+
+/// <summary>A credential that a user has made for a client. It is known by its hash alone.</summary>
+public sealed class ApiKey
+{
+    /// <summary>The longest name, in characters.</summary>
+    internal const int MaxNameLength = 100;
+
+    /// <summary>The largest limit, in tokens: what JSON numbers hold exactly (RFC 8259, 6).</summary>
+    internal const long MaxLimit = (1L << 53) - 1;
+
+    /// <summary>How many living keys a user may have.</summary>
+    internal const int MaxPerUser = 50;
+
+    /// <summary>How many characters of a key are kept, "ac_" among them. They leave 220 of its 256 bits.</summary>
+    internal const int StartLength = 9;
+
+    /// <summary>The rule of names in words.</summary>
+    internal const string NameRule = "A key's name has 1 to 100 characters that can be seen.";
+
+    /// <summary>The rule of limits in words.</summary>
+    internal const string LimitRule = "A limit is a number of tokens, 0 or more and less than 2^53, or null for none.";
+
+    /// <summary>The key's number, <c>key</c> in its tokens.</summary>
+    public long Id { get; init; }
+
+    /// <summary>Whose it is.</summary>
+    public long UserId { get; init; }
+
+    /// <summary>What the user calls it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its first characters, by which the user recognises it.</summary>
+    public required string Start { get; init; }
+
+    /// <summary>SHA-256 of the key.</summary>
+    public required byte[] Hash { get; init; }
+
+    /// <summary>The most tokens it may ever spend; null for no limit. The ledger counts.</summary>
+    public long? Limit { get; init; }
+
+    /// <summary>The most tokens it may spend in a day of UTC; null for no limit. The ledger counts.</summary>
+    public long? DailyLimit { get; init; }
+
+    /// <summary>When it was made.</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When it was revoked; null while it lives.</summary>
+    public DateTimeOffset? RevokedAt { get; init; }
+}
+
+/// <summary>What a user may call a key: something to read. A missing name is left to [Required].</summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Parameter)]
+public sealed class KeyNameAttribute : ValidationAttribute
+{
+    /// <summary>Makes the attribute with its sentence.</summary>
+    public KeyNameAttribute()
+        : base(ApiKey.NameRule)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null
+        || (value is string name && name.Length <= ApiKey.MaxNameLength
+            && !string.IsNullOrWhiteSpace(name) && !name.Any(char.IsControl));
+}
+
+/// <summary>A key to be made. Public, because validation passes over internal types.</summary>
+/// <param name="Name">What the user calls it.</param>
+/// <param name="Limit">The most tokens it may ever spend; null for no limit.</param>
+/// <param name="DailyLimit">The most tokens it may spend in a day of UTC; null for no limit.</param>
+public sealed record CreateKeyRequest(
+    [Required(ErrorMessage = ApiKey.NameRule), KeyName] string? Name,
+    [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)] long? Limit,
+    [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)]
+    [property: JsonPropertyName("daily_limit")]
+    long? DailyLimit);
+
+/// <summary>
+/// What to change of a key: what is there. A limit of null is one that is taken away, unlike one that is not there.
+/// Public, because validation passes over internal types.
+/// </summary>
+public sealed class ChangeKeyRequest
+{
+    /// <summary>What the user calls it from now on.</summary>
+    [KeyName]
+    public string? Name { get; set => (field, HasName) = (value, true); }
+
+    /// <summary>The most tokens it may ever spend; null for no limit any more.</summary>
+    [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)]
+    public long? Limit { get; set => (field, HasLimit) = (value, true); }
+
+    /// <summary>The most tokens it may spend in a day of UTC; null for no limit any more.</summary>
+    [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule), JsonPropertyName("daily_limit")]
+    public long? DailyLimit { get; set => (field, HasDailyLimit) = (value, true); }
+
+    /// <summary>Whether the request has a name.</summary>
+    internal bool HasName { get; private set; }
+
+    /// <summary>Whether the request has a limit, or null for one.</summary>
+    internal bool HasLimit { get; private set; }
+
+    /// <summary>Whether the request has a daily limit, or null for one.</summary>
+    internal bool HasDailyLimit { get; private set; }
+}
+
+/// <summary>A key, as lists show it.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Name">What the user calls it.</param>
+/// <param name="Start">Its first characters.</param>
+/// <param name="Limit">The most tokens it may ever spend.</param>
+/// <param name="DailyLimit">The most tokens it may spend in a day of UTC.</param>
+/// <param name="Created">When it was made, in UTC.</param>
+internal sealed record KeyResponse(
+    long Id,
+    string Name,
+    string Start,
+    long? Limit,
+    [property: JsonPropertyName("daily_limit")] long? DailyLimit,
+    DateTime Created)
+{
+    /// <summary>What a user sees of a key.</summary>
+    public static KeyResponse Of(ApiKey key) =>
+        new(key.Id, key.Name, key.Start, key.Limit, key.DailyLimit, key.CreatedAt.UtcDateTime);
+}
+
+/// <summary>A key that was just made, the one time that it is shown.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Name">What the user calls it.</param>
+/// <param name="Key">The key itself.</param>
+/// <param name="Start">Its first characters.</param>
+/// <param name="Limit">The most tokens it may ever spend.</param>
+/// <param name="DailyLimit">The most tokens it may spend in a day of UTC.</param>
+/// <param name="Created">When it was made, in UTC.</param>
+internal sealed record NewKeyResponse(
+    long Id,
+    string Name,
+    string Key,
+    string Start,
+    long? Limit,
+    [property: JsonPropertyName("daily_limit")] long? DailyLimit,
+    DateTime Created);

@@ -1,0 +1,138 @@
+using System.Security.Claims;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Net.Http.Headers;
+
+namespace Identity.Service;
+
+/// <summary>What users do with their API keys. Not with a key: one that leaked could make others.</summary>
+internal static class ApiKeyApi
+{
+    /// <summary>Maps <c>/api/keys</c>.</summary>
+    /// <param name="routes">The service.</param>
+    public static void MapApiKeys(this IEndpointRouteBuilder routes)
+    {
+        var keys = routes.MapGroup("/api/keys").RequireAuthorization(Tokens.LoginPolicy);
+        keys.MapPost("/", Create);
+        keys.MapGet("/", List);
+        keys.MapPatch("/{id:long}", Change);
+        keys.MapDelete("/{id:long}", Revoke);
+    }
+
+    private static async Task<Results<Created<NewKeyResponse>, ProblemHttpResult>> Create(
+        CreateKeyRequest request, ClaimsPrincipal caller, IdentityDb db, SecurityLog log, HttpResponse response)
+    {
+        var key = ApiKeys.Create();
+        var stored = new ApiKey
+        {
+            UserId = caller.GetUserId(),
+            Name = request.Name!,
+            Start = key[..ApiKey.StartLength],
+            Hash = ApiKeys.Hash(key),
+            Limit = request.Limit,
+            DailyLimit = request.DailyLimit,
+        };
+        if (await db.Database.CreateExecutionStrategy().ExecuteAsync(() => AddAsync(db, stored)) is { } refusal)
+        {
+            return refusal;
+        }
+
+        log.ApiKeyCreated(stored.UserId, stored.Id);
+        response.Headers.CacheControl = CacheControlHeaderValue.NoStoreString;
+        return TypedResults.Created((string?)null, new NewKeyResponse(
+            stored.Id, stored.Name, key, stored.Start, stored.Limit, stored.DailyLimit, stored.CreatedAt.UtcDateTime));
+    }
+
+    /// <summary>Those that live, newest first. There are few enough for one page.</summary>
+    private static async Task<Ok<List<KeyResponse>>> List(
+        ClaimsPrincipal caller, IdentityDb db, CancellationToken cancellationToken)
+    {
+        var keys = await Living(db, caller.GetUserId()).OrderByDescending(key => key.Id).ToListAsync(cancellationToken);
+        return TypedResults.Ok(keys.ConvertAll(KeyResponse.Of));
+    }
+
+    private static async Task<Results<Ok<KeyResponse>, NotFound, ProblemHttpResult>> Change(
+        long id,
+        ChangeKeyRequest request,
+        ClaimsPrincipal caller,
+        IdentityDb db,
+        SecurityLog log,
+        CancellationToken cancellationToken)
+    {
+        if (request is { HasName: true, Name: null })
+        {
+            return TypedResults.Problem(ApiKey.NameRule, statusCode: StatusCodes.Status400BadRequest);
+        }
+
+        var userId = caller.GetUserId();
+        var one = Living(db, userId).Where(key => key.Id == id);
+        if ((request.HasName || request.HasLimit || request.HasDailyLimit)
+            && await one.ExecuteUpdateAsync(
+                set =>
+                {
+                    _ = request.HasName ? set.SetProperty(key => key.Name, request.Name) : set;
+                    _ = request.HasLimit ? set.SetProperty(key => key.Limit, request.Limit) : set;
+                    _ = request.HasDailyLimit ? set.SetProperty(key => key.DailyLimit, request.DailyLimit) : set;
+                },
+                cancellationToken) > 0)
+        {
+            log.ApiKeyChanged(userId, id);
+        }
+
+        return await one.SingleOrDefaultAsync(cancellationToken) is { } changed
+            ? TypedResults.Ok(KeyResponse.Of(changed))
+            : TypedResults.NotFound();
+    }
+
+    /// <summary>Ends a key. The gateway may know it for 5 seconds more.</summary>
+    private static async Task<Results<NoContent, NotFound>> Revoke(
+        long id,
+        ClaimsPrincipal caller,
+        IdentityDb db,
+        SecurityLog log,
+        TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var userId = caller.GetUserId();
+        var revoked = await Living(db, userId).Where(key => key.Id == id).ExecuteUpdateAsync(
+            set => set.SetProperty(key => key.RevokedAt, clock.GetUtcNow()), cancellationToken);
+        if (revoked == 0)
+        {
+            return TypedResults.NotFound();
+        }
+
+        log.ApiKeyRevoked(userId, id);
+        return TypedResults.NoContent();
+    }
+
+    private static IQueryable<ApiKey> Living(IdentityDb db, long userId) =>
+        db.ApiKeys.AsNoTracking().Where(key => key.UserId == userId && key.RevokedAt == null);
+
+    /// <summary>
+    /// Adds a key to those of its user, whose row is locked first: of two requests at once the second counts what the
+    /// first has added.
+    /// </summary>
+    /// <returns>The refusal; null when it is added.</returns>
+    private static async Task<ProblemHttpResult?> AddAsync(IdentityDb db, ApiKey key)
+    {
+        await using var together = await db.Database.BeginTransactionAsync();
+        var users = await db.Database
+            .SqlQuery<long>($"SELECT id FROM users WHERE id = {key.UserId} FOR NO KEY UPDATE").ToListAsync();
+        if (users.Count == 0)
+        {
+            return AccountApi.Gone();
+        }
+
+        if (await Living(db, key.UserId).CountAsync() >= ApiKey.MaxPerUser)
+        {
+            return Problems.Refusal(
+                StatusCodes.Status409Conflict, "too_many_keys",
+                $"There are {ApiKey.MaxPerUser} keys, which is the most. Revoke one that is not used any more.");
+        }
+
+        db.ApiKeys.Add(key);
+        await db.SaveChangesAsync();
+        await together.CommitAsync();
+        return null;
+    }
+}

@@ -1,0 +1,34 @@
+using System.Security.Claims;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Ledger.Service.Keys;
+
+/// <summary>What the caller's API keys have spent.</summary>
+internal static class KeysApi
+{
+    private const int MaxKeys = 1_000;
+
+    /// <summary>Maps <c>/api/tokens/keys</c>.</summary>
+    public static void MapKeys(this IEndpointRouteBuilder app) =>
+        app.MapGet("/api/tokens/keys", List).WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
+
+    /// <summary>Every key that has spent something, the latest key first; a key sees itself alone.</summary>
+    private static async Task<Ok<List<KeySpendingResponse>>> List(
+        ClaimsPrincipal user, LedgerDb db, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var (account, key, day) = (user.GetUserId(), user.GetApiKey()?.Id, KeyUse.Today(clock));
+        return TypedResults.Ok(await db.KeySpending.AsNoTracking()
+            .Where(spent => spent.Account == account && (key == null || spent.KeyId == key))
+            .OrderByDescending(spent => spent.KeyId)
+            .Take(MaxKeys)
+            .Select(spent => new KeySpendingResponse(spent.KeyId, spent.Total, spent.Day >= day ? spent.Today : 0))
+            .ToListAsync(cancellationToken));
+    }
+}
+
+/// <summary>What a key has spent.</summary>
+/// <param name="Key">The key's number.</param>
+/// <param name="Total">Tokens it has ever spent, without those given back.</param>
+/// <param name="Today">Those of this day of UTC.</param>
+internal sealed record KeySpendingResponse(long Key, long Total, long Today);

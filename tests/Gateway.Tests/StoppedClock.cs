@@ -1,0 +1,11 @@
+namespace Gateway.Tests;
+
+/// <summary>A clock that moves only when a test says so.</summary>
+internal sealed class StoppedClock : TimeProvider
+{
+    private DateTimeOffset _now = System.GetUtcNow();
+
+    public void Advance(TimeSpan by) => _now += by;
+
+    public override DateTimeOffset GetUtcNow() => _now;
+}
