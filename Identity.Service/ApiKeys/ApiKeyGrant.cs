@@ -30,10 +30,11 @@ internal sealed class ApiKeyGrant(IdentityDb db)
 
         var hash = ApiKeys.Hash(key!);
         var found = await db.ApiKeys.Where(each => each.Hash == hash && each.RevokedAt == null)
-            .Join(db.Users.Where(user => user.LeavingAt == null), each => each.UserId, user => user.Id, (each, user) => new
-            {
-                each.Id, each.UserId, each.Limit, each.DailyLimit, user.UserName,
-            })
+            .Join(
+                db.Users.Where(user => user.LeavingAt == null),
+                each => each.UserId,
+                user => user.Id,
+                (each, user) => new { each.Id, each.UserId, each.Limit, each.DailyLimit, user.UserName })
             .SingleOrDefaultAsync(cancellationToken);
         return found is null ? null : new ClaimsIdentity(scheme)
             .SetClaim(Claims.Subject, found.UserId.ToString(CultureInfo.InvariantCulture))

@@ -56,6 +56,33 @@ public sealed class ApiKeyTests(AppHostFixture system)
         Assert.Equal([("deduction", key.Id), ("opening", null)], entries.Select(entry => (entry.Kind, entry.Key)));
     }
 
+    [Theory]
+    [InlineData("/api/chat", "application/json", HttpStatusCode.Created, """{"message":"hello"}""")]
+    [InlineData("/api/chat", "text/event-stream", HttpStatusCode.OK, """{"message":"hello"}""")]
+    [InlineData(
+        "/api/v1/chat/completions", "application/json", HttpStatusCode.OK,
+        """{"model":"mock","messages":[{"role":"user","content":"hello"}]}""")]
+    [InlineData(
+        "/api/v1/chat/completions", "text/event-stream", HttpStatusCode.OK,
+        """{"model":"mock","stream":true,"messages":[{"role":"user","content":"hello"}]}""")]
+    public async Task Limit_OfAKey_HoldsForEveryWayToChat(
+        string path, string accept, HttpStatusCode answered, string body)
+    {
+        using var user = await system.NewUserAsync();
+        using var client = ClientOf(await NewKeyAsync(user, limit: 150));
+        client.DefaultRequestHeaders.Accept.ParseAdd(accept);
+        foreach (var expected in new[] { answered, HttpStatusCode.PaymentRequired })
+        {
+            using var content = new StringContent(body, System.Text.Encoding.UTF8, "application/json");
+            using var response = await client.PostAsync(path, content, CancellationToken)
+                .WaitAsync(Patience, CancellationToken);
+            Assert.Equal(expected, response.StatusCode);
+            await response.Content.ReadAsStringAsync(CancellationToken).WaitAsync(Patience, CancellationToken);
+        }
+
+        Assert.Equal(3900, await user.Client.BalanceAsync());
+    }
+
     [Fact]
     public async Task Limit_RaisedByTheUser_HoldsSoonForTheKey()
     {
