@@ -21,8 +21,10 @@ public static class ApiKeys
     /// <summary>The grant (RFC 6749, 4.5) that exchanges a key for an access token.</summary>
     public const string GrantType = "urn:aspirechat:api-key";
 
-    /// <summary>The parameter of the grant that holds the key.</summary>
-    public const string Parameter = "key";
+    /// <summary>
+    /// The parameter of the grant that holds the key: one of the names whose values OpenIddict keeps out of its log.
+    /// </summary>
+    public const string Parameter = "assertion";
 
     /// <summary>The claim that holds the key's number. Tokens of a login have none.</summary>
     public const string IdClaim = "key";

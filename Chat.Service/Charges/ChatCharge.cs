@@ -19,6 +19,9 @@ internal sealed record ChatCharge(Guid Id, long UserId, string Message, long Cos
     /// <summary>The API key with which the user asks, if any.</summary>
     public UsedApiKey? Key { get; init; }
 
+    /// <summary>Whether the row that is written belongs to the conversation: that of a tombstone does not.</summary>
+    public bool IsTold { get; init; } = true;
+
     /// <summary>Everything that was asked, where the message is not all of it.</summary>
     public string? Content { get; init; }
 

@@ -108,25 +108,32 @@ internal static class ChatApi
         HttpResponse response,
         CancellationToken cancellationToken)
     {
-        if (result.Chat is { } chat)
+        try
         {
-            Mark(isReplay, response);
-            if (!sink.HasWritten && chat.Response is { Length: > 0 } text) // It was stored before.
+            if (result.Chat is { } chat)
             {
-                await sink.WriteAsync(text, cancellationToken);
+                Mark(isReplay, response);
+                if (!sink.HasWritten && chat.Response is { Length: > 0 } text) // It was stored before.
+                {
+                    await sink.WriteAsync(text, cancellationToken);
+                }
+
+                await sink.DoneAsync(chat, cancellationToken);
+                return TypedResults.Empty;
             }
 
-            await sink.DoneAsync(chat, cancellationToken);
+            if (!await events.HasBegunAsync())
+            {
+                return ChatProblems.Of(result, response);
+            }
+
+            await sink.ErrorAsync(ChatProblems.Of(result).ProblemDetails, cancellationToken);
             return TypedResults.Empty;
         }
-
-        if (!await events.HasBegunAsync())
+        catch (ClientGoneException)
         {
-            return ChatProblems.Of(result, response);
+            return TypedResults.Empty; // Nobody hears the end. What is stored is in the history.
         }
-
-        await sink.ErrorAsync(ChatProblems.Of(result).ProblemDetails, cancellationToken);
-        return TypedResults.Empty;
     }
 
     private static void Mark(bool isReplay, HttpResponse response)

@@ -41,7 +41,7 @@ internal sealed class ChatStore(NpgsqlDataSource database)
     /// <returns>Whether this call set it; false when the charge has a chat or a tombstone already.</returns>
     public async Task<bool> AddTombstoneAsync(ChatCharge charge, CancellationToken cancellationToken) =>
         await InsertAsync(
-            charge with { Conversation = null }, ChatStatus.Refunded, response: null, tokens: null, cancellationToken)
+            charge with { IsTold = false }, ChatStatus.Refunded, response: null, tokens: null, cancellationToken)
             is not null;
 
     /// <summary>What became of a charge.</summary>
@@ -73,7 +73,8 @@ internal sealed class ChatStore(NpgsqlDataSource database)
     {
         // What a dead replica has left charged comes without the words it was for.
         var fingerprint = charge.Message.Length == 0 ? null : charge.Fingerprint;
-        await using var command = database.CreateCommand(charge.Conversation is null ? AddSql : AddToConversationSql);
+        var conversationId = charge.IsTold ? charge.Conversation : null;
+        await using var command = database.CreateCommand(conversationId is null ? AddSql : AddToConversationSql);
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = charge.UserId });
         command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)status });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = charge.Message });
@@ -83,7 +84,7 @@ internal sealed class ChatStore(NpgsqlDataSource database)
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = charge.Id });
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = fingerprint });
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = charge.Model });
-        if (charge.Conversation is { } conversation)
+        if (conversationId is { } conversation)
         {
             command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = conversation });
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Conversation.TitleOf(charge.Message) });
@@ -103,7 +104,7 @@ internal sealed class ChatStore(NpgsqlDataSource database)
             ChargeId = charge.Id,
             Fingerprint = fingerprint,
             Model = charge.Model,
-            ConversationId = charge.Conversation,
+            ConversationId = conversationId,
         };
     }
 }

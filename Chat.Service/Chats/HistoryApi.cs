@@ -23,8 +23,9 @@ internal static class HistoryApi
         chats.MapGet("/", List);
         chats.MapGet("/export", Export);
         chats.MapGet("/{id:long}", Get);
-        chats.MapDelete("/", DeleteAll);
-        chats.MapDelete("/{id:long}", Delete);
+        // An API key may read and spend. What it cannot give back, it may not take.
+        chats.MapDelete("/", DeleteAll).RequireAuthorization(Tokens.LoginPolicy);
+        chats.MapDelete("/{id:long}", Delete).RequireAuthorization(Tokens.LoginPolicy);
     }
 
     /// <summary>The caller's chats, newest first; <c>before</c> is the id of the last one of the page before.</summary>

@@ -18,8 +18,8 @@ internal static class ConversationApi
         var conversations = app.MapGroup("/api/conversations")
             .WithTags("Conversations").RequireAuthorization(Tokens.UserPolicy);
         conversations.MapGet("/", List);
-        conversations.MapPatch("/{id:guid}", Rename);
-        conversations.MapDelete("/{id:guid}", Delete);
+        conversations.MapPatch("/{id:guid}", Rename).RequireAuthorization(Tokens.LoginPolicy);
+        conversations.MapDelete("/{id:guid}", Delete).RequireAuthorization(Tokens.LoginPolicy);
     }
 
     /// <summary>

@@ -23,13 +23,14 @@ internal static class ModelCalls
     /// <param name="prompt">The question.</param>
     /// <param name="maxLength">The longest answer, in characters.</param>
     /// <param name="cancellationToken">Ends the wait; a client that does not honour it is left behind.</param>
-    /// <exception cref="InvalidDataException">The answer is too long.</exception>
+    /// <exception cref="InvalidDataException">The answer is too long, or empty.</exception>
     public static async Task<Reply> AskAsync(this Prompt prompt, int maxLength, CancellationToken cancellationToken)
     {
         var response = await prompt.Model.Client.GetResponseAsync(prompt.Messages, prompt.Options, cancellationToken)
             .WaitAsync(cancellationToken);
         var text = response.Text;
         Check(text.Length, maxLength);
+        CheckAnswered(text);
         return new(text, response.FinishReason, response.Usage);
     }
 
@@ -40,7 +41,7 @@ internal static class ModelCalls
     /// <param name="cancellationToken">Ends the wait; a client that does not honour it is left behind.</param>
     /// <returns>The whole answer.</returns>
     /// <exception cref="InvalidDataException">
-    /// The answer is too long, or it was cut: no word came that it ended.
+    /// The answer is too long, or empty, or it was cut: no word came that it ended.
     /// </exception>
     public static async Task<Reply> StreamAsync(
         this Prompt prompt, IReplySink sink, int maxLength, CancellationToken cancellationToken)
@@ -83,9 +84,14 @@ internal static class ModelCalls
             await LeaveAsync(updates, next);
         }
 
-        return finishReason is null
-            ? throw new InvalidDataException("The model's answer was cut: it did not say that it ended.")
-            : new(text.ToString(), finishReason, usage);
+        if (finishReason is null)
+        {
+            throw new InvalidDataException("The model's answer was cut: it did not say that it ended.");
+        }
+
+        var answer = text.ToString();
+        CheckAnswered(answer);
+        return new(answer, finishReason, usage);
     }
 
     /// <summary>Ends an enumeration, at once or when a client that does not honour its token comes back.</summary>
@@ -106,6 +112,15 @@ internal static class ModelCalls
                 await updates.DisposeAsync();
             },
             TaskScheduler.Default);
+    }
+
+    /// <summary>Nobody pays for nothing: a filter took it, say, or the model used all of its tokens to think.</summary>
+    private static void CheckAnswered(string text)
+    {
+        if (text.Length == 0)
+        {
+            throw new InvalidDataException("The model's answer is empty.");
+        }
     }
 
     private static void Check(int length, int maxLength)

@@ -61,6 +61,13 @@ internal static class OpenAiApi
         {
             return Refusal(StatusCodes.Status400BadRequest, unfit.Code, unfit.Message, unfit.Param);
         }
+        catch (InvalidOperationException)
+        {
+            // A name with half a character in it, which is JSON and no text.
+            return Refusal(
+                StatusCodes.Status400BadRequest, "invalid_value", "A name in this request is not valid text.",
+                param: null);
+        }
 
         if (models.Find(request.Model) is not { } model)
         {
@@ -113,25 +120,32 @@ internal static class OpenAiApi
         HttpResponse response,
         CancellationToken cancellationToken)
     {
-        if (result.Chat is { } chat)
+        try
         {
-            if (result.Reply is null) // It was stored before: no piece of it has been sent.
+            if (result.Chat is { } chat)
             {
-                Mark(isReplay, response);
-                await sink.WriteAsync(chat.Response ?? "", cancellationToken);
+                if (result.Reply is null) // It was stored before: no piece of it has been sent.
+                {
+                    Mark(isReplay, response);
+                    await sink.WriteAsync(chat.Response ?? "", cancellationToken);
+                }
+
+                await sink.DoneAsync(Completion.Of(chat, request, result.Reply), cancellationToken);
+                return TypedResults.Empty;
             }
 
-            await sink.DoneAsync(Completion.Of(chat, request, result.Reply), cancellationToken);
+            if (!await events.HasBegunAsync())
+            {
+                return ChatProblems.Of(result, response);
+            }
+
+            await sink.ErrorAsync(ChatProblems.Of(result).ProblemDetails, cancellationToken);
             return TypedResults.Empty;
         }
-
-        if (!await events.HasBegunAsync())
+        catch (ClientGoneException)
         {
-            return ChatProblems.Of(result, response);
+            return TypedResults.Empty; // Nobody hears the end. What is stored is in the history.
         }
-
-        await sink.ErrorAsync(ChatProblems.Of(result).ProblemDetails, cancellationToken);
-        return TypedResults.Empty;
     }
 
     private static void Mark(bool isReplay, HttpResponse response)

@@ -153,7 +153,7 @@ internal sealed class EventStream : IAsyncDisposable
 
                     Begin();
                     _http.Response.BodyWriter.Write(": keep-alive\n\n"u8);
-                    await FlushAsync(_ended.Token);
+                    await FlushAsync(CancellationToken.None); // Never left half-way: an answer may follow.
                 }
                 finally
                 {

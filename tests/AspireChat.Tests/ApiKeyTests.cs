@@ -84,6 +84,23 @@ public sealed class ApiKeyTests(AppHostFixture system)
     }
 
     [Fact]
+    public async Task Words_OfTheUser_CannotBeDeletedWithAKey()
+    {
+        using var user = await system.NewUserAsync();
+        using var client = ClientOf(await NewKeyAsync(user));
+        using var chat = await client.PostAsync("/api/chat", new { message = "hello" });
+        var id = (await chat.ReadAsync<ChatAnswer>(HttpStatusCode.Created)).Id;
+        foreach (var path in new[] { "/api/chat", $"/api/chat/{id}", $"/api/conversations/{Guid.NewGuid()}" })
+        {
+            using var refused = await SendAsync(client, HttpMethod.Delete, path, body: null);
+            await refused.ProblemAsync(HttpStatusCode.Forbidden);
+        }
+
+        using var own = await SendAsync(user.Client, HttpMethod.Delete, $"/api/chat/{id}", body: null);
+        Assert.Equal(HttpStatusCode.NoContent, own.StatusCode);
+    }
+
+    [Fact]
     public async Task Limit_RaisedByTheUser_HoldsSoonForTheKey()
     {
         using var user = await system.NewUserAsync();

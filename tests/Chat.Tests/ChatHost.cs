@@ -52,8 +52,15 @@ internal sealed class ChatHost : IAsyncDisposable
             options => options.UseNpgsql(database.Source).UseSnakeCaseNamingConvention());
         services.AddHttpClient<LedgerClient>(client => client.BaseAddress = ledger.Address);
         services.AddAuthentication("test").AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null);
-        services.AddAuthorizationBuilder().AddPolicy(Tokens.UserPolicy, policy => policy.RequireAuthenticatedUser());
+        services.AddAuthorizationBuilder()
+            .AddPolicy(Tokens.UserPolicy, policy => policy.RequireAuthenticatedUser())
+            .AddPolicy(Tokens.LoginPolicy, policy => policy.RequireAuthenticatedUser());
         _app = builder.Build();
+        _app.Use(next => context =>
+        {
+            InFlight!.Noted(TimeProvider.System.GetTimestamp()); // As the reconciler does all the time.
+            return next(context);
+        });
         _app.UseProblems();
         _app.UseAuthentication();
         _app.UseAuthorization();
@@ -62,7 +69,6 @@ internal sealed class ChatHost : IAsyncDisposable
         _app.MapConversations();
         _app.MapPost("/scripted", SendScripted).RequireAuthorization(Tokens.UserPolicy);
         InFlight = _app.Services.GetRequiredService<InFlight>();
-        InFlight.Noted(TimeProvider.System.GetTimestamp());
     }
 
     /// <summary>Answers what is sent to <c>/scripted</c>.</summary>

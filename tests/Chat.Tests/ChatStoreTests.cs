@@ -22,6 +22,17 @@ public sealed class ChatStoreTests(ChatDatabase database)
     }
 
     [Fact]
+    public async Task Tombstone_OfAConversationsCharge_IsKnownAsThatRequest()
+    {
+        var charge = _charge with { Conversation = Guid.NewGuid() };
+        Assert.True(await _store.AddTombstoneAsync(charge, CancellationToken).Soon());
+        var found = await _store.FindAsync(charge.Id, CancellationToken).Soon();
+        Assert.False(found!.DiffersFrom(charge));
+        Assert.True(found.DiffersFrom(charge with { Conversation = null }));
+        Assert.Null(found.ConversationId);
+    }
+
+    [Fact]
     public async Task Tombstone_AfterTheChat_IsNotSet()
     {
         Assert.NotNull(await _store.AddAsync(_charge, "hi", 3900, CancellationToken).Soon());

@@ -62,6 +62,14 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Answer_WhenTheModelSaysNothing_IsRefunded()
+    {
+        var result = await AnswerAsync(ScriptedModel.Answers(""));
+        Assert.Equal(ReplyStatus.ModelFailed, result.Status);
+        await AssertUndoneAsync();
+    }
+
+    [Fact]
     public async Task Answer_WhenTheModelNeverAnswers_TimesOutAndIsRefunded()
     {
         var result = await AnswerAsync(ScriptedModel.NeverAnswers(), modelTimeout: TimeSpan.FromMilliseconds(1));
@@ -298,8 +306,9 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
 
     private static InFlight NewInFlight()
     {
-        var inFlight = new InFlight(Options.Create(new ChatSettings()), TimeProvider.System);
-        inFlight.Noted(TimeProvider.System.GetTimestamp());
+        var clock = new ManualClock();
+        var inFlight = new InFlight(Options.Create(new ChatSettings()), clock);
+        inFlight.Noted(clock.GetTimestamp());
         return inFlight;
     }
 

@@ -23,7 +23,7 @@ internal sealed class TestReplica : IDisposable
         NpgsqlDataSource database, LedgerClient ledger, ChatSettings? settings = null, TimeProvider? clock = null)
     {
         var options = Options.Create(settings ?? new ChatSettings());
-        clock ??= TimeProvider.System;
+        clock ??= new ManualClock();
         var metrics = TestMetrics.New();
         InFlight = new InFlight(options, clock);
         InFlight.Noted(clock.GetTimestamp());

@@ -167,7 +167,7 @@ public sealed class ApiKeyTests : IAsyncLifetime
 
         var form = await context.Request.ReadFormAsync(context.RequestAborted);
         Assert.Equal("urn:aspirechat:api-key", form["grant_type"]);
-        var known = _tokens.TryGetValue(form["key"].ToString(), out var token);
+        var known = _tokens.TryGetValue(form[ApiKeys.Parameter].ToString(), out var token);
         context.Response.StatusCode = _failure != 0 ? _failure
             : known ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest;
         await context.Response.WriteAsJsonAsync(

@@ -101,7 +101,7 @@ public sealed class ApiKeyGrantTests(IdentityFixture identity)
             TestContext.Current.CancellationToken).Soon();
         await smuggled.ProblemAsync(HttpStatusCode.BadRequest);
         using var client = await _client.OAuthAsync(
-            ("grant_type", "urn:aspirechat:api-key"), ("key", key.Key), ("client_id", "chat"),
+            ("grant_type", "urn:aspirechat:api-key"), ("assertion", key.Key), ("client_id", "chat"),
             ("client_secret", IdentityServer.ChatSecret));
         Assert.Equal("unauthorized_client", await client.OAuthErrorAsync());
         using var missing = await _client.OAuthAsync(("grant_type", "urn:aspirechat:api-key"));

@@ -102,7 +102,7 @@ internal static class IdentityApi
 
     /// <summary>Asks for an access token for an API key, as the gateway does.</summary>
     public static Task<HttpResponseMessage> ExchangeAsync(this HttpClient client, string key) =>
-        client.OAuthAsync(("grant_type", "urn:aspirechat:api-key"), ("key", key));
+        client.OAuthAsync(("grant_type", "urn:aspirechat:api-key"), ("assertion", key));
 
     public static async Task<T> ReadAsync<T>(this HttpResponseMessage response, HttpStatusCode expected)
     {
