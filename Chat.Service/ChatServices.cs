@@ -21,6 +21,7 @@ internal static class ChatServices
         services.AddSingleton<InFlight>();
         services.AddSingleton<ReplicaNotes>();
         services.AddScoped<ChatAnswers>();
+        services.AddScoped<Delivery>();
         services.AddScoped<Memory>();
         services.AddScoped<PaidReply>();
         services.AddHostedService<Reconciler>();

@@ -32,6 +32,11 @@ public static class IdempotencyKey
         StatusCodes.Status400BadRequest, "invalid_idempotency_key",
         $"An {Header} has 1 to {MaxLength} visible ASCII characters.");
 
+    /// <summary>The name under which a request is tried again whose first attempt was given back.</summary>
+    /// <param name="transfer">The name of the attempt before.</param>
+    /// <returns>A UUID, always the same one.</returns>
+    public static Guid Next(Guid transfer) => OfHash($"{transfer}\nagain");
+
     /// <summary>
     /// The transfer's name: made of the key when there is one, so that the same caller's same key names the same
     /// transfer on every replica, and new otherwise.
@@ -40,14 +45,12 @@ public static class IdempotencyKey
     /// <param name="operation">What is asked for; keys of different operations never meet.</param>
     /// <param name="key">The header's value, or null.</param>
     /// <returns>A UUID: version 8 (RFC 9562, of a hash) or 7.</returns>
-    public static Guid ToTransferId(long userId, string operation, string? key)
-    {
-        if (key is null)
-        {
-            return Guid.CreateVersion7();
-        }
+    public static Guid ToTransferId(long userId, string operation, string? key) =>
+        key is null ? Guid.CreateVersion7() : OfHash($"{userId}\n{operation}\n{key}");
 
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{userId}\n{operation}\n{key}")).AsSpan(0, 16);
+    private static Guid OfHash(string name)
+    {
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(name)).AsSpan(0, 16);
         hash[6] = (byte)((hash[6] & 0x0F) | 0x80);
         hash[8] = (byte)((hash[8] & 0x3F) | 0x80);
         return new Guid(hash, bigEndian: true);

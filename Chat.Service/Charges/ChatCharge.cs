@@ -10,6 +10,15 @@ namespace Chat.Service.Charges;
 /// <param name="Cost">Tokens.</param>
 internal sealed record ChatCharge(Guid Id, long UserId, string Message, long Cost)
 {
+    /// <summary>
+    /// Which of several requests with this name it is; null when no other one can have the name, or when the charge is
+    /// known to be of this one.
+    /// </summary>
+    public Guid? Origin { get; init; }
+
+    /// <summary>Whether the caller has named it, so that the same request may be sent twice.</summary>
+    public bool IsRepeatable { get; private init; }
+
     /// <summary>The model that was asked for by name; null for the default one.</summary>
     public string? Model { get; init; }
 
@@ -18,9 +27,6 @@ internal sealed record ChatCharge(Guid Id, long UserId, string Message, long Cos
 
     /// <summary>The API key with which the user asks, if any.</summary>
     public UsedApiKey? Key { get; init; }
-
-    /// <summary>Whether the row that is written belongs to the conversation: that of a tombstone does not.</summary>
-    public bool IsTold { get; init; } = true;
 
     /// <summary>Everything that was asked, where the message is not all of it.</summary>
     public string? Content { get; init; }
@@ -31,6 +37,22 @@ internal sealed record ChatCharge(Guid Id, long UserId, string Message, long Cos
     /// </summary>
     public string Fingerprint => Hash(
         Model is null && Conversation is null ? Content ?? Message : $"{Model}\n{Conversation}\n{Content ?? Message}");
+
+    /// <summary>A charge under the name that the caller gives, or a new one.</summary>
+    /// <param name="userId">Who pays.</param>
+    /// <param name="operation">What is asked for.</param>
+    /// <param name="key">The caller's <c>Idempotency-Key</c>, if any.</param>
+    /// <param name="message">What the user said.</param>
+    /// <param name="cost">Tokens.</param>
+    public static ChatCharge New(long userId, string operation, string? key, string message, long cost) =>
+        new(IdempotencyKey.ToTransferId(userId, operation, key), userId, message, cost)
+        {
+            IsRepeatable = key is not null,
+            Origin = key is null ? null : Guid.CreateVersion7(),
+        };
+
+    /// <summary>The same request's next attempt, when this one was given back.</summary>
+    public ChatCharge Again() => this with { Id = IdempotencyKey.Next(Id) };
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

@@ -16,7 +16,7 @@ internal sealed class InFlight(IOptions<ChatSettings> options, TimeProvider cloc
     private const int MaxUnsettled = 10_000;
 
     private readonly ConcurrentDictionary<Place, ChatCharge> _answered = new();
-    private readonly ConcurrentDictionary<Guid, ChatCharge> _unsettled = new();
+    private readonly ConcurrentDictionary<(Guid Id, Guid? Origin), ChatCharge> _unsettled = new();
     private readonly Dictionary<long, int> _paid = [];
     private readonly Lock _paidLock = new();
     private long _notedAt;
@@ -32,8 +32,8 @@ internal sealed class InFlight(IOptions<ChatSettings> options, TimeProvider cloc
     /// <remarks>Those being answered come first: what cannot be undone is unsettled before it leaves them.</remarks>
     public IReadOnlyList<NotedCharge> Charges =>
     [
-        .. _answered.Select(place => new NotedCharge(place.Value, place.Key.IsCharged)),
-        .. _unsettled.Values.Select(charge => new NotedCharge(charge, IsOurs: true)),
+        .. _answered.Select(place => new NotedCharge(place.Value, place.Key.IsCharged || place.Value.Origin is null)),
+        .. _unsettled.Values.Select(charge => new NotedCharge(charge, IsOurs: charge.Origin is null)),
     ];
 
     /// <summary>Gets the charges that are still to be undone.</summary>
@@ -65,11 +65,11 @@ internal sealed class InFlight(IOptions<ChatSettings> options, TimeProvider cloc
 
     /// <summary>Keeps a charge that could not be undone.</summary>
     /// <param name="charge">The charge.</param>
-    public void Remember(ChatCharge charge) => _unsettled[charge.Id] = charge;
+    public void Remember(ChatCharge charge) => _unsettled[(charge.Id, charge.Origin)] = charge;
 
     /// <summary>Lets go of a charge that is undone, or turned out to be answered.</summary>
     /// <param name="charge">The charge.</param>
-    public void Settled(ChatCharge charge) => _unsettled.TryRemove(charge.Id, out _);
+    public void Settled(ChatCharge charge) => _unsettled.TryRemove((charge.Id, charge.Origin), out _);
 
     /// <summary>A charge in flight.</summary>
     /// <param name="all">Where it is.</param>

@@ -3,44 +3,77 @@ using Chat.Service.Models;
 
 namespace Chat.Service.Chats;
 
-/// <summary>Answers requests, and repeats the answer to one that was answered before under the same name.</summary>
+/// <summary>
+/// Answers requests, and repeats the answer to one that was answered before under the same name. A name that was used
+/// by requests that all failed and were given back is as good as new: it pays for one reply, and never for two.
+/// </summary>
 /// <param name="store">What was answered before.</param>
 /// <param name="paidReply">Answers what was not.</param>
 internal sealed class ChatAnswers(ChatStore store, PaidReply paidReply)
 {
+    /// <summary>How often one name may be tried.</summary>
+    private const int MaxAttempts = 10;
+
     /// <summary>Answers a request.</summary>
     /// <param name="charge">Who pays, what for.</param>
     /// <param name="prompt">Who answers what.</param>
-    /// <param name="isRepeatable">Whether the caller named it, so that it may have been sent before.</param>
     /// <param name="sink">Takes the reply in pieces while it is made; null when only the whole is of use.</param>
     /// <param name="cancellationToken">The caller has gone.</param>
     /// <returns>What became of it, and whether that is an earlier outcome.</returns>
     public async Task<(PaidReplyResult Result, bool IsReplay)> GetAsync(
-        ChatCharge charge, Prompt prompt, bool isRepeatable, IReplySink? sink, CancellationToken cancellationToken)
+        ChatCharge charge, Prompt prompt, IReplySink? sink, CancellationToken cancellationToken)
     {
-        if (isRepeatable && await store.FindAsync(charge.Id, cancellationToken) is { } before)
+        if (!charge.IsRepeatable)
         {
-            return (await RepeatAsync(before, charge, cancellationToken), true);
+            return (await paidReply.AnswerAsync(charge, prompt, sink, cancellationToken), false);
         }
 
-        var result = await paidReply.AnswerAsync(charge, prompt, sink, cancellationToken);
-        return result.Status is ReplyStatus.InProgress
-            && await store.FindAsync(charge.Id, cancellationToken) is { } meanwhile
-            ? (await RepeatAsync(meanwhile, charge, cancellationToken), true)
-            : (result, false);
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            if (await FindAsync(charge, cancellationToken) is { } before)
+            {
+                if (before.Status is not ReplyStatus.Refunded)
+                {
+                    return (before, true);
+                }
+            }
+            else
+            {
+                var result = await paidReply.AnswerAsync(charge, prompt, sink, cancellationToken);
+                if (result.Status is ReplyStatus.InProgress)
+                {
+                    // It may have ended in this moment.
+                    return await FindAsync(charge, cancellationToken) is { } meanwhile
+                        ? (meanwhile, true)
+                        : (result, false);
+                }
+
+                if (result.Status is not ReplyStatus.Refunded)
+                {
+                    return (result, false);
+                }
+            }
+
+            charge = charge.Again();
+        }
+
+        return (new(ReplyStatus.Refunded), false);
     }
 
-    private async Task<PaidReplyResult> RepeatAsync(
-        StoredChat before, ChatCharge charge, CancellationToken cancellationToken)
-    {
-        if (before.DiffersFrom(charge))
+    /// <summary>What became of a charge; null when nothing has yet.</summary>
+    private async Task<PaidReplyResult?> FindAsync(ChatCharge charge, CancellationToken cancellationToken) =>
+        await store.FindAsync(charge.Id, cancellationToken) switch
         {
-            return new(ReplyStatus.KeyReused);
-        }
+            null => null,
+            { } other when other.DiffersFrom(charge) => new(ReplyStatus.KeyReused),
+            { Status: ChatStatus.Refunded } => await FinishUndoAsync(charge, cancellationToken),
+            { } chat => new(ReplyStatus.Stored, chat),
+        };
 
-        // The refund may have been cut off behind the tombstone; asking again does no harm.
-        return before.Status is ChatStatus.Refunded
-            ? await paidReply.UndoAsync(charge, ReplyStatus.Refunded, cancellationToken)
-            : new(ReplyStatus.Stored, before);
+    /// <summary>The refund may have been cut off behind the tombstone. Asking for it again does no harm.</summary>
+    private async Task<PaidReplyResult> FinishUndoAsync(ChatCharge charge, CancellationToken cancellationToken)
+    {
+        var undone = await paidReply.UndoAsync(charge with { Origin = null }, ReplyStatus.Refunded, cancellationToken);
+        return undone.IsSettled ? undone : undone with { Status = ReplyStatus.LedgerUnavailable };
     }
 }

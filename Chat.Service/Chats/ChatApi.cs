@@ -6,7 +6,7 @@ using Chat.Service.Conversations;
 using Chat.Service.Models;
 using Chat.Service.Streaming;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.Extensions.Options;
+using Microsoft.Extensions.AI;
 using Answer = Microsoft.AspNetCore.Http.HttpResults.Results<
     Microsoft.AspNetCore.Http.HttpResults.Created<Chat.Service.Chats.ChatResponse>,
     Microsoft.AspNetCore.Http.HttpResults.EmptyHttpResult,
@@ -28,11 +28,8 @@ internal static class ChatApi
         ClaimsPrincipal user,
         ModelCatalog models,
         Memory memory,
-        ChatAnswers answers,
-        IOptions<ChatSettings> options,
-        TimeProvider clock,
-        HttpContext http,
-        CancellationToken cancellationToken)
+        Delivery delivery,
+        HttpContext http)
     {
         if (key is not null && !IdempotencyKey.IsValid(key))
         {
@@ -45,103 +42,36 @@ internal static class ChatApi
         }
 
         var userId = user.GetUserId();
-        var charge = new ChatCharge(
-            IdempotencyKey.ToTransferId(userId, "chat", key), userId, request.Message, model.Cost)
+        var charge = ChatCharge.New(userId, "chat", key, request.Message, model.Cost) with
         {
             Model = request.Model,
             Conversation = request.Conversation,
             Key = user.GetApiKey(),
         };
-        var prompt = new Prompt(
-            model, await memory.RecallAsync(userId, request.Conversation, request.Message, cancellationToken));
-        return await DeliverAsync(
-            charge, prompt, isRepeatable: key is not null, answers, options, clock, http, cancellationToken);
+        var prompt = new Prompt(model, [new(ChatRole.User, request.Message)])
+        {
+            Memory = memory.Of(userId, request.Conversation, request.Message.Length),
+        };
+        return await AnswerAsync(charge, prompt, delivery, http);
     }
 
     /// <summary>Answers a message whole, or as a stream of events where the caller asks for that.</summary>
     /// <param name="charge">Who pays, what for.</param>
     /// <param name="prompt">Who answers what.</param>
-    /// <param name="isRepeatable">Whether the caller named it, so that it may have been sent before.</param>
-    /// <param name="answers">Answers.</param>
-    /// <param name="options">How long streams may be silent, and clients.</param>
-    /// <param name="clock">The time.</param>
+    /// <param name="delivery">Answers.</param>
     /// <param name="http">The request.</param>
-    /// <param name="cancellationToken">The caller has gone.</param>
-    internal static async Task<Answer> DeliverAsync(
-        ChatCharge charge,
-        Prompt prompt,
-        bool isRepeatable,
-        ChatAnswers answers,
-        IOptions<ChatSettings> options,
-        TimeProvider clock,
-        HttpContext http,
-        CancellationToken cancellationToken)
+    internal static async Task<Answer> AnswerAsync(
+        ChatCharge charge, Prompt prompt, Delivery delivery, HttpContext http)
     {
-        if (!EventStream.IsAskedFor(http.Request))
+        Func<EventStream, IReplyStream>? toReply = EventStream.IsAskedFor(http.Request)
+            ? events => new ReplyEvents(events)
+            : null;
+        return await delivery.DeliverAsync(charge, prompt, toReply, http) switch
         {
-            var (whole, isReplay) = await answers.GetAsync(charge, prompt, isRepeatable, sink: null, cancellationToken);
-            return Whole(whole, isReplay, http.Response);
-        }
-
-        await using var events = new EventStream(http, options, clock);
-        var sink = new ReplyEvents(events);
-        var (result, wasBefore) = await answers.GetAsync(charge, prompt, isRepeatable, sink, cancellationToken);
-        return await EndAsync(events, sink, result, wasBefore, http.Response, cancellationToken);
-    }
-
-    private static Answer Whole(PaidReplyResult result, bool isReplay, HttpResponse response)
-    {
-        if (result.Chat is not { } chat)
-        {
-            return ChatProblems.Of(result, response);
-        }
-
-        Mark(isReplay, response);
-        return TypedResults.Created($"/api/chat/{chat.Id}", chat.ToResponse());
-    }
-
-    private static async Task<Answer> EndAsync(
-        EventStream events,
-        ReplyEvents sink,
-        PaidReplyResult result,
-        bool isReplay,
-        HttpResponse response,
-        CancellationToken cancellationToken)
-    {
-        try
-        {
-            if (result.Chat is { } chat)
-            {
-                Mark(isReplay, response);
-                if (!sink.HasWritten && chat.Response is { Length: > 0 } text) // It was stored before.
-                {
-                    await sink.WriteAsync(text, cancellationToken);
-                }
-
-                await sink.DoneAsync(chat, cancellationToken);
-                return TypedResults.Empty;
-            }
-
-            if (!await events.HasBegunAsync())
-            {
-                return ChatProblems.Of(result, response);
-            }
-
-            await sink.ErrorAsync(ChatProblems.Of(result).ProblemDetails, cancellationToken);
-            return TypedResults.Empty;
-        }
-        catch (ClientGoneException)
-        {
-            return TypedResults.Empty; // Nobody hears the end. What is stored is in the history.
-        }
-    }
-
-    private static void Mark(bool isReplay, HttpResponse response)
-    {
-        if (isReplay && !response.HasStarted)
-        {
-            response.Headers[IdempotencyKey.ReplayedHeader] = "true";
-        }
+            { Problem: { } problem } => problem,
+            { Chat: { } chat } => TypedResults.Created($"/api/chat/{chat.Id}", chat.ToResponse()),
+            _ => TypedResults.Empty,
+        };
     }
 }
 

@@ -17,7 +17,7 @@ internal static class ChatProblems
     public static ProblemHttpResult Of(PaidReplyResult result, HttpResponse response)
     {
         if (result.Status is ReplyStatus.InProgress or ReplyStatus.LedgerUnavailable or ReplyStatus.StoreUnavailable
-            or ReplyStatus.TooManyChats)
+            or ReplyStatus.TooManyChats or ReplyStatus.NotReady)
         {
             response.Headers.RetryAfter = "1";
         }
@@ -32,8 +32,7 @@ internal static class ChatProblems
         // Never said unless it is so.
         var charged = result.IsSettled
             ? "You were not charged."
-            : "It is not settled yet whether you were charged; "
-                + "send it again with the same Idempotency-Key to find out.";
+            : "It is not settled yet whether you were charged; a charge without a reply is given back within a minute.";
         return result.Status switch
         {
             ReplyStatus.InsufficientTokens => Problems.Refusal(
@@ -54,7 +53,11 @@ internal static class ChatProblems
                 "The request with this Idempotency-Key is being answered. Ask again shortly."),
             ReplyStatus.Refunded => Problems.Refusal(
                 StatusCodes.Status409Conflict, "already_refunded",
-                $"The request with this Idempotency-Key failed. {charged} To try again, use a new key."),
+                $"The request with this Idempotency-Key has failed too often. {charged} To try again, use a new key."),
+            ReplyStatus.TooLate => Problems.Refusal(
+                StatusCodes.Status504GatewayTimeout, "too_late", $"The reply came too late. {charged}"),
+            ReplyStatus.NotReady => Problems.Refusal(
+                StatusCodes.Status503ServiceUnavailable, "not_ready", $"No chats can be taken on now. {charged}"),
             ReplyStatus.ModelFailed => Problems.Refusal(
                 StatusCodes.Status502BadGateway, "model_failed", $"The model failed. {charged}"),
             ReplyStatus.ModelTimedOut => Problems.Refusal(

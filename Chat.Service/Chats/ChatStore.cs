@@ -40,9 +40,7 @@ internal sealed class ChatStore(NpgsqlDataSource database)
     /// <summary>Sets a tombstone: from now on the charge has no chat.</summary>
     /// <returns>Whether this call set it; false when the charge has a chat or a tombstone already.</returns>
     public async Task<bool> AddTombstoneAsync(ChatCharge charge, CancellationToken cancellationToken) =>
-        await InsertAsync(
-            charge with { IsTold = false }, ChatStatus.Refunded, response: null, tokens: null, cancellationToken)
-            is not null;
+        await InsertAsync(charge, ChatStatus.Refunded, response: null, tokens: null, cancellationToken) is not null;
 
     /// <summary>What became of a charge.</summary>
     /// <returns>The chat or tombstone; null when there is neither yet.</returns>
@@ -73,11 +71,13 @@ internal sealed class ChatStore(NpgsqlDataSource database)
     {
         // What a dead replica has left charged comes without the words it was for.
         var fingerprint = charge.Message.Length == 0 ? null : charge.Fingerprint;
-        var conversationId = charge.IsTold ? charge.Conversation : null;
+        // The words of a chat that there is not are nobody's business: the fingerprint tells it from others.
+        var (message, conversationId) = status is ChatStatus.Refunded ? ("", null)
+            : (charge.Message, charge.Conversation);
         await using var command = database.CreateCommand(conversationId is null ? AddSql : AddToConversationSql);
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = charge.UserId });
         command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)status });
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = charge.Message });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = message });
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = response });
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = charge.Cost });
         command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = tokens });
@@ -97,7 +97,7 @@ internal sealed class ChatStore(NpgsqlDataSource database)
             CreatedAt = reader.GetFieldValue<DateTimeOffset>(1),
             UserId = charge.UserId,
             Status = status,
-            Message = charge.Message,
+            Message = message,
             Response = response,
             Cost = charge.Cost,
             Tokens = tokens,

@@ -61,7 +61,7 @@ internal static class ErasureApi
     {
         var chats = db.Chats.Where(which);
         return await chats.Where(chat => chat.Status == ChatStatus.Imported).ExecuteDeleteAsync(cancellationToken)
-            + await chats.Where(chat => chat.Message != "").ExecuteUpdateAsync(
+            + await chats.Where(chat => chat.Message != "" || chat.Fingerprint != null).ExecuteUpdateAsync(
                 set => set
                     .SetProperty(chat => chat.Message, "")
                     .SetProperty(chat => chat.Response, (string?)null)

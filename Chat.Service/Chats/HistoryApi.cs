@@ -10,8 +10,8 @@ namespace Chat.Service.Chats;
 /// <summary>A user's chats of before.</summary>
 internal static class HistoryApi
 {
-    private const int MaxPage = 100;
-    private const int ExportPage = 500;
+    /// <summary>Few, since replies may be long and a page is held in memory.</summary>
+    private const int ExportPage = 20;
 
     /// <summary>What has a reply to show.</summary>
     private static readonly ChatStatus[] Shown = [ChatStatus.Completed, ChatStatus.Imported];
@@ -33,7 +33,7 @@ internal static class HistoryApi
         ClaimsPrincipal user,
         ChatDb db,
         HttpResponse response,
-        [Range(1, MaxPage, ErrorMessage = "limit must be 1 to 100.")] int limit = 20,
+        [Range(1, Pages.Max, ErrorMessage = "limit must be 1 to 100.")] int limit = 20,
         [Range(1, long.MaxValue, ErrorMessage = "before must be a chat's id.")] long before = long.MaxValue,
         Guid? conversation = null,
         CancellationToken cancellationToken = default)
@@ -43,11 +43,10 @@ internal static class HistoryApi
             .OrderByDescending(chat => chat.Id)
             .Take(limit + 1)
             .ToListAsync(cancellationToken);
-        if (page.Count > limit)
+        if (page.CutTo(limit))
         {
-            page.RemoveAt(limit);
             var of = conversation is null ? "" : $"&conversation={conversation}";
-            response.Headers.Link = $"</api/chat?limit={limit}&before={page[^1].Id}{of}>; rel=\"next\"";
+            response.LinkNext($"/api/chat?limit={limit}&before={page[^1].Id}{of}");
         }
 
         return TypedResults.Ok(page.ConvertAll(chat => chat.ToResponse()));

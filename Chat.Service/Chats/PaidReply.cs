@@ -3,7 +3,6 @@ using Chat.Service.Ledger;
 using Chat.Service.Models;
 using Chat.Service.Streaming;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace Chat.Service.Chats;
 
@@ -38,8 +37,10 @@ internal sealed class PaidReply(
         var status = ReplyStatus.CallerLeft;
         try
         {
-            var result = !inFlight.IsOpen ? new(ReplyStatus.StoreUnavailable)
-                : inFlight.IsFull(charge.UserId) ? new(ReplyStatus.TooManyChats)
+            // Of a request that was sent before, under the same name, this says nothing.
+            var result = !inFlight.IsOpen ? new(ReplyStatus.NotReady, IsSettled: !charge.IsRepeatable)
+                : inFlight.IsFull(charge.UserId)
+                    ? new(ReplyStatus.TooManyChats, IsSettled: !charge.IsRepeatable)
                 : await ChargeAndAnswerAsync(charge, prompt, sink, place, cancellationToken);
             status = result.Status;
             return result;
@@ -83,18 +84,25 @@ internal sealed class PaidReply(
         }
 
         place.Charged();
+        charge = charge with { Origin = null };
         if (!place.TryPay())
         {
             return await UndoAsync(charge, ReplyStatus.TooManyChats, cancellationToken);
         }
 
+        var failure = ReplyStatus.StoreUnavailable;
         try
         {
             sink?.Began();
+            prompt = await prompt.RecallAsync(cancellationToken);
+            failure = ReplyStatus.ModelFailed;
             var reply = await AskAsync(prompt, sink, cancellationToken);
             // From here on there is a reply, whoever is still there to hear it.
+            failure = ReplyStatus.StoreUnavailable;
             var chat = await store.AddAsync(charge, reply.Text, charged.Balance, CancellationToken.None);
-            return chat is null ? new(ReplyStatus.Refunded) : new(ReplyStatus.Stored, chat, Reply: reply);
+            return chat is null
+                ? await UndoAsync(charge, ReplyStatus.TooLate, cancellationToken)
+                : new(ReplyStatus.Stored, chat, Reply: reply);
         }
         catch (Exception exception)
         {
@@ -102,16 +110,16 @@ internal sealed class PaidReply(
             var why = exception switch
             {
                 TimeoutException => ReplyStatus.ModelTimedOut,
-                NpgsqlException => ReplyStatus.StoreUnavailable,
                 ClientGoneException => ReplyStatus.CallerLeft,
-                _ => ReplyStatus.ModelFailed,
+                _ => failure,
             };
             return await UndoAsync(charge, why, cancellationToken);
         }
     }
 
     /// <summary>
-    /// Sets the tombstone and gives the charge back. May be repeated: an undo that was cut off is finished.
+    /// Sets the tombstone and gives the charge back, unless it turns out to be another request's with the same name. May
+    /// be repeated: an undo that was cut off is finished.
     /// </summary>
     /// <param name="charge">The charge.</param>
     /// <param name="why">What to answer.</param>
@@ -126,6 +134,12 @@ internal sealed class PaidReply(
         using var patience = new CancellationTokenSource(UndoTimeout);
         try
         {
+            if (charge.Origin is not null && await ledger.IsAnothersAsync(charge, patience.Token))
+            {
+                inFlight.Settled(charge);
+                return new(ReplyStatus.InProgress);
+            }
+
             if (!await store.AddTombstoneAsync(charge, patience.Token)
                 && await store.FindAsync(charge.Id, patience.Token) is { Status: not ChatStatus.Refunded } chat)
             {
@@ -181,6 +195,12 @@ internal enum ReplyStatus
 
     /// <summary>The same request failed before and was refunded.</summary>
     Refunded,
+
+    /// <summary>This replica takes no chats on now.</summary>
+    NotReady,
+
+    /// <summary>The reply came when the charge had been given back by another replica.</summary>
+    TooLate,
 
     /// <summary>The key names a request with another message.</summary>
     KeyReused,

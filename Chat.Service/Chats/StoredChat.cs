@@ -18,7 +18,7 @@ internal sealed class StoredChat
     /// <summary>Completed or refunded, or erased after it was completed; or imported.</summary>
     public ChatStatus Status { get; init; }
 
-    /// <summary>What the user said; empty when erased.</summary>
+    /// <summary>What the user said; empty in a tombstone and when erased.</summary>
     public required string Message { get; init; }
 
     /// <summary>What the model answered; null in a tombstone and when erased.</summary>

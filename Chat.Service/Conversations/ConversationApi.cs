@@ -10,8 +10,6 @@ namespace Chat.Service.Conversations;
 /// <summary>A user's conversations.</summary>
 internal static class ConversationApi
 {
-    private const int MaxPage = 100;
-
     /// <summary>Maps <c>/api/conversations</c>.</summary>
     public static void MapConversations(this IEndpointRouteBuilder app)
     {
@@ -30,7 +28,7 @@ internal static class ConversationApi
         ClaimsPrincipal user,
         ChatDb db,
         HttpResponse response,
-        [Range(1, MaxPage, ErrorMessage = "limit must be 1 to 100.")] int limit = 20,
+        [Range(1, Pages.Max, ErrorMessage = "limit must be 1 to 100.")] int limit = 20,
         string? before = null,
         CancellationToken cancellationToken = default)
     {
@@ -52,11 +50,10 @@ internal static class ConversationApi
             .ThenByDescending(conversation => conversation.Id)
             .Take(limit + 1)
             .ToListAsync(cancellationToken);
-        if (page.Count > limit)
+        if (page.CutTo(limit))
         {
-            page.RemoveAt(limit);
             var end = new PageEnd(page[^1].UpdatedAt, page[^1].Id);
-            response.Headers.Link = $"</api/conversations?limit={limit}&before={end}>; rel=\"next\"";
+            response.LinkNext($"/api/conversations?limit={limit}&before={end}");
         }
 
         return TypedResults.Ok(page.ConvertAll(conversation => conversation.ToResponse()));

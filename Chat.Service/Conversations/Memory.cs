@@ -10,41 +10,41 @@ namespace Chat.Service.Conversations;
 /// <param name="options">How much.</param>
 internal sealed class Memory(ChatDb db, IOptions<ChatSettings> options)
 {
-    /// <summary>
-    /// A conversation's latest chats, as many as fit, and then a message. Nothing is read without a conversation.
-    /// </summary>
+    /// <summary>What reads a conversation's latest chats, as many as fit, the oldest first.</summary>
     /// <param name="userId">Whose conversation it is.</param>
     /// <param name="conversation">The conversation, if any.</param>
-    /// <param name="message">The message.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    public async Task<IReadOnlyList<ChatMessage>> RecallAsync(
-        long userId, Guid? conversation, string message, CancellationToken cancellationToken)
+    /// <param name="length">How long the message is that is answered, in characters.</param>
+    /// <returns>Null without a conversation.</returns>
+    public Func<CancellationToken, Task<IReadOnlyList<ChatMessage>>>? Of(
+        long userId, Guid? conversation, int length) =>
+        conversation is { } id ? cancellationToken => RecallAsync(userId, id, length, cancellationToken) : null;
+
+    private async Task<IReadOnlyList<ChatMessage>> RecallAsync(
+        long userId, Guid conversation, int length, CancellationToken cancellationToken)
     {
-        var messages = new List<ChatMessage> { new(ChatRole.User, message) };
-        if (conversation is null)
+        var chats = db.Chats.AsNoTracking().Where(chat => chat.UserId == userId
+            && chat.ConversationId == conversation && chat.Status == ChatStatus.Completed);
+        // Their lengths first: replies can be far longer than what a model is told.
+        var latest = await chats.OrderByDescending(chat => chat.Id)
+            .Take(options.Value.MemoryTurns)
+            .Select(chat => new { chat.Id, Length = chat.Message.Length + chat.Response!.Length })
+            .ToListAsync(cancellationToken);
+        var fitting = latest.TakeWhile(chat => (length += chat.Length) <= options.Value.MemoryLength).ToList();
+        if (fitting is not [.., var oldest])
         {
-            return messages;
+            return [];
         }
 
-        var chats = await db.Chats.AsNoTracking()
-            .Where(chat => chat.UserId == userId && chat.ConversationId == conversation
-                && chat.Status == ChatStatus.Completed)
-            .OrderByDescending(chat => chat.Id)
-            .Take(options.Value.MemoryTurns)
+        var told = await chats.Where(chat => chat.Id >= oldest.Id && chat.Id <= fitting[0].Id)
+            .OrderBy(chat => chat.Id)
             .Select(chat => new { chat.Message, chat.Response })
             .ToListAsync(cancellationToken);
-        var length = message.Length;
-        foreach (var chat in chats)
-        {
-            length += chat.Message.Length + chat.Response!.Length;
-            if (length > options.Value.MemoryLength)
+        return
+        [
+            .. told.SelectMany(chat => new ChatMessage[]
             {
-                break;
-            }
-
-            messages.InsertRange(0, [new(ChatRole.User, chat.Message), new(ChatRole.Assistant, chat.Response)]);
-        }
-
-        return messages;
+                new(ChatRole.User, chat.Message), new(ChatRole.Assistant, chat.Response),
+            }),
+        ];
     }
 }

@@ -22,19 +22,20 @@ internal sealed class LedgerClient(HttpClient http)
     {
         using var response = await http.PutAsJsonAsync(
             $"charges/{charge.Id}",
-            new ChargeBody(charge.UserId, charge.Cost, charge.Fingerprint, charge.Key),
+            new ChargeBody(charge.UserId, charge.Cost, charge.Fingerprint, charge.Key, charge.Origin),
             cancellationToken);
-        if (response.StatusCode is not HttpStatusCode.Created && WasRepeated(response))
-        {
-            // An earlier attempt may have written it, or may yet: nobody can tell from this answer.
-            throw new HttpRequestException($"The answer to charge {charge.Id} was lost.");
-        }
-
         if (response.StatusCode is HttpStatusCode.Created or HttpStatusCode.OK)
         {
             var written = await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken);
-            var status = response.StatusCode is HttpStatusCode.Created ? ChargeStatus.Created : ChargeStatus.Exists;
-            return new ChargeResult(status, written!.Balance);
+            // What was charged before may have been by this very request, the answer to which was lost.
+            var isOurs = response.StatusCode is HttpStatusCode.Created || written!.Origin == charge.Origin;
+            return new ChargeResult(isOurs ? ChargeStatus.Created : ChargeStatus.Exists, written!.Balance);
+        }
+
+        if (response.StatusCode is HttpStatusCode.PaymentRequired && WasRepeated(response))
+        {
+            // An earlier attempt may yet be written, of tokens that come meanwhile.
+            throw new HttpRequestException($"The answer to charge {charge.Id} was lost.");
         }
 
         if (response.StatusCode is not (HttpStatusCode.PaymentRequired or HttpStatusCode.Conflict))
@@ -51,6 +52,24 @@ internal sealed class LedgerClient(HttpClient http)
             "account_closed" => ChargeStatus.AccountClosed,
             _ => ChargeStatus.ExistsWithDifferentContent,
         }, Problem: refusal?.Detail);
+    }
+
+    /// <summary>Whether a charge was made by another request of the same name.</summary>
+    /// <param name="charge">The charge.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False also when there is no charge yet.</returns>
+    /// <exception cref="HttpRequestException">The ledger failed.</exception>
+    public async Task<bool> IsAnothersAsync(ChatCharge charge, CancellationToken cancellationToken)
+    {
+        using var response = await http.GetAsync($"charges/{charge.Id}", cancellationToken);
+        if (response.StatusCode is HttpStatusCode.NotFound)
+        {
+            return false;
+        }
+
+        response.EnsureSuccessStatusCode();
+        var written = await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken);
+        return written!.Origin != charge.Origin;
     }
 
     /// <summary>
@@ -96,9 +115,9 @@ internal sealed class LedgerClient(HttpClient http)
     private static bool WasRepeated(HttpResponseMessage response) =>
         response.RequestMessage!.Options.TryGetValue(Attempts, out var attempts) && attempts > 1;
 
-    private sealed record ChargeBody(long User, long Amount, string Fingerprint, UsedApiKey? Key);
+    private sealed record ChargeBody(long User, long Amount, string Fingerprint, UsedApiKey? Key, Guid? Origin);
 
-    private sealed record ChargeAnswer(long Balance);
+    private sealed record ChargeAnswer(long Balance, Guid? Origin);
 
     private sealed record OpenCharge(Guid Id, long User, long Amount, DateTimeOffset Created);
 
@@ -108,10 +127,10 @@ internal sealed class LedgerClient(HttpClient http)
 /// <summary>What became of a charge.</summary>
 internal enum ChargeStatus
 {
-    /// <summary>Charged now.</summary>
+    /// <summary>Charged, for this request.</summary>
     Created,
 
-    /// <summary>Charged before, for the same message.</summary>
+    /// <summary>Charged before, for another request with the same name and message.</summary>
     Exists,
 
     /// <summary>Charged before, for another message.</summary>

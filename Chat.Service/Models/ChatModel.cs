@@ -13,7 +13,17 @@ internal sealed record ChatModel(string Name, IChatClient Client, long Cost, Tim
 /// <param name="Model">The model.</param>
 /// <param name="Messages">The messages, the last one to be answered.</param>
 /// <param name="Options">Wishes about the answer.</param>
-internal sealed record Prompt(ChatModel Model, IReadOnlyList<ChatMessage> Messages, ChatOptions? Options = null);
+internal sealed record Prompt(ChatModel Model, IReadOnlyList<ChatMessage> Messages, ChatOptions? Options = null)
+{
+    /// <summary>Reads what was said before. It may be much, so it is read only when the model is asked.</summary>
+    public Func<CancellationToken, Task<IReadOnlyList<ChatMessage>>>? Memory { get; init; }
+
+    /// <summary>The question with what was said before it.</summary>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<Prompt> RecallAsync(CancellationToken cancellationToken) => Memory is null
+        ? this
+        : this with { Messages = [.. await Memory(cancellationToken), .. Messages], Memory = null };
+}
 
 /// <summary>A model's answer.</summary>
 /// <param name="Text">The text.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Chat.Service.Chats;
 using Chat.Service.Models;
 using Chat.Service.Streaming;
 using Microsoft.AspNetCore.Mvc;
@@ -10,13 +11,16 @@ namespace Chat.Service.OpenAi;
 /// one with the usage where it is wanted, and <c>[DONE]</c>. One that fails ends with an error, and without [DONE].
 /// </summary>
 /// <param name="events">The stream.</param>
-/// <param name="id">The completion's name.</param>
+/// <param name="charge">The charge that pays for it.</param>
 /// <param name="request">What was asked.</param>
-/// <param name="created">When, in seconds since 1970.</param>
-internal sealed class CompletionEvents(EventStream events, string id, CompletionRequest request, long created)
-    : IReplySink
+/// <param name="created">When.</param>
+internal sealed class CompletionEvents(
+    EventStream events, Guid charge, CompletionRequest request, DateTimeOffset created) : IReplyStream
 {
     private bool _hasRole;
+
+    /// <inheritdoc/>
+    public bool HasWritten { get; private set; }
 
     /// <inheritdoc/>
     public void Began() => events.KeepAlive();
@@ -24,15 +28,15 @@ internal sealed class CompletionEvents(EventStream events, string id, Completion
     /// <inheritdoc/>
     public async Task WriteAsync(string text, CancellationToken cancellationToken)
     {
+        HasWritten = true;
         await SayRoleAsync(cancellationToken);
         await SendAsync(new ChunkDelta(Content: text), finishReason: null, cancellationToken);
     }
 
-    /// <summary>Ends the stream of a completion that is stored.</summary>
-    /// <param name="completion">The completion.</param>
-    /// <param name="cancellationToken">Ends the wait for the client.</param>
-    public async Task DoneAsync(Completion completion, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public async Task DoneAsync(StoredChat chat, Reply? reply, CancellationToken cancellationToken)
     {
+        var completion = Completion.Of(chat, request, reply);
         await SayRoleAsync(cancellationToken);
         await SendAsync(new ChunkDelta(), completion.Choices[0].FinishReason, cancellationToken);
         if (request.IncludesUsage)
@@ -43,9 +47,7 @@ internal sealed class CompletionEvents(EventStream events, string id, Completion
         await events.SendAsync("[DONE]", cancellationToken);
     }
 
-    /// <summary>Ends the stream with what went wrong.</summary>
-    /// <param name="problem">What went wrong.</param>
-    /// <param name="cancellationToken">Ends the wait for the client.</param>
+    /// <inheritdoc/>
     public Task ErrorAsync(ProblemDetails problem, CancellationToken cancellationToken) => events.SendAsync(
         name: null, OpenAiErrors.Of(problem), OpenAiErrorJson.Default.OpenAiErrorBody, cancellationToken);
 
@@ -65,7 +67,13 @@ internal sealed class CompletionEvents(EventStream events, string id, Completion
         IReadOnlyList<ChunkChoice> choices, CompletionUsage? usage, CancellationToken cancellationToken) =>
         events.SendAsync(
             name: null,
-            new CompletionChunk(id, "chat.completion.chunk", created, request.Model, choices, usage),
+            new CompletionChunk(
+                Completion.IdOf(charge),
+                "chat.completion.chunk",
+                created.ToUnixTimeSeconds(),
+                request.Model,
+                choices,
+                usage),
             ChunkJson.Default.CompletionChunk,
             cancellationToken);
 }

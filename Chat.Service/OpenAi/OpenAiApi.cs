@@ -7,7 +7,6 @@ using Chat.Service.Models;
 using Chat.Service.Streaming;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.Extensions.Options;
 using Answer = Microsoft.AspNetCore.Http.HttpResults.Results<
     Microsoft.AspNetCore.Http.HttpResults.Ok<Chat.Service.OpenAi.Completion>,
     Microsoft.AspNetCore.Http.HttpResults.EmptyHttpResult,
@@ -41,11 +40,9 @@ internal static class OpenAiApi
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
         ModelCatalog models,
-        ChatAnswers answers,
-        IOptions<ChatSettings> options,
+        Delivery delivery,
         TimeProvider clock,
-        HttpContext http,
-        CancellationToken cancellationToken)
+        HttpContext http)
     {
         if (key is not null && !IdempotencyKey.IsValid(key))
         {
@@ -74,9 +71,7 @@ internal static class OpenAiApi
             return UnknownModel(request.Model);
         }
 
-        var userId = user.GetUserId();
-        var charge = new ChatCharge(
-            IdempotencyKey.ToTransferId(userId, "completion", key), userId, request.Message, model.Cost)
+        var charge = ChatCharge.New(user.GetUserId(), "completion", key, request.Message, model.Cost) with
         {
             Model = request.Model,
             Content = request.Canonical,
@@ -84,76 +79,15 @@ internal static class OpenAiApi
         };
         var prompt = new Prompt(model, request.ToMessages(), request.ToOptions());
         http.Response.Headers[OpenAiErrors.RequestIdHeader] = OpenAiErrors.RequestId(http);
-        if (!request.IsStreamed)
+        Func<EventStream, IReplyStream>? toReply = request.IsStreamed
+            ? events => new CompletionEvents(events, charge.Id, request, clock.GetUtcNow())
+            : null;
+        return await delivery.DeliverAsync(charge, prompt, toReply, http) switch
         {
-            var (whole, isReplay) = await answers.GetAsync(
-                charge, prompt, isRepeatable: key is not null, sink: null, cancellationToken);
-            return Whole(whole, isReplay, request, http.Response);
-        }
-
-        await using var events = new EventStream(http, options, clock);
-        var sink = new CompletionEvents(
-            events, Completion.IdOf(charge.Id), request, clock.GetUtcNow().ToUnixTimeSeconds());
-        var (result, wasBefore) = await answers.GetAsync(
-            charge, prompt, isRepeatable: key is not null, sink, cancellationToken);
-        return await EndAsync(events, sink, result, wasBefore, request, http.Response, cancellationToken);
-    }
-
-    private static Answer Whole(
-        PaidReplyResult result, bool isReplay, CompletionRequest request, HttpResponse response)
-    {
-        if (result.Chat is not { } chat)
-        {
-            return ChatProblems.Of(result, response);
-        }
-
-        Mark(isReplay, response);
-        return TypedResults.Ok(Completion.Of(chat, request, result.Reply));
-    }
-
-    private static async Task<Answer> EndAsync(
-        EventStream events,
-        CompletionEvents sink,
-        PaidReplyResult result,
-        bool isReplay,
-        CompletionRequest request,
-        HttpResponse response,
-        CancellationToken cancellationToken)
-    {
-        try
-        {
-            if (result.Chat is { } chat)
-            {
-                if (result.Reply is null) // It was stored before: no piece of it has been sent.
-                {
-                    Mark(isReplay, response);
-                    await sink.WriteAsync(chat.Response ?? "", cancellationToken);
-                }
-
-                await sink.DoneAsync(Completion.Of(chat, request, result.Reply), cancellationToken);
-                return TypedResults.Empty;
-            }
-
-            if (!await events.HasBegunAsync())
-            {
-                return ChatProblems.Of(result, response);
-            }
-
-            await sink.ErrorAsync(ChatProblems.Of(result).ProblemDetails, cancellationToken);
-            return TypedResults.Empty;
-        }
-        catch (ClientGoneException)
-        {
-            return TypedResults.Empty; // Nobody hears the end. What is stored is in the history.
-        }
-    }
-
-    private static void Mark(bool isReplay, HttpResponse response)
-    {
-        if (isReplay && !response.HasStarted)
-        {
-            response.Headers[IdempotencyKey.ReplayedHeader] = "true";
-        }
+            { Problem: { } problem } => problem,
+            { Chat: { } chat } delivered => TypedResults.Ok(Completion.Of(chat, request, delivered.Reply)),
+            _ => TypedResults.Empty,
+        };
     }
 
     private static ProblemHttpResult UnknownModel(string name) => Refusal(

@@ -10,12 +10,12 @@ namespace Chat.Service.Streaming;
 /// its receipt, or <c>error</c> with problem details.
 /// </summary>
 /// <param name="events">The stream.</param>
-internal sealed class ReplyEvents(EventStream events) : IReplySink
+internal sealed class ReplyEvents(EventStream events) : IReplyStream
 {
     /// <inheritdoc/>
     public void Began() => events.KeepAlive();
 
-    /// <summary>Gets whether any piece has been sent.</summary>
+    /// <inheritdoc/>
     public bool HasWritten { get; private set; }
 
     /// <inheritdoc/>
@@ -25,18 +25,14 @@ internal sealed class ReplyEvents(EventStream events) : IReplySink
         return events.SendAsync("delta", new Delta(text), StreamingJson.Default.Delta, cancellationToken);
     }
 
-    /// <summary>Ends the stream with a chat.</summary>
-    /// <param name="chat">The chat.</param>
-    /// <param name="cancellationToken">Ends the wait for the client.</param>
-    public Task DoneAsync(StoredChat chat, CancellationToken cancellationToken) => events.SendAsync(
+    /// <inheritdoc/>
+    public Task DoneAsync(StoredChat chat, Reply? reply, CancellationToken cancellationToken) => events.SendAsync(
         "done",
         new Done(chat.ToResponse(), new(chat.Cost, chat.ChargeId, chat.Tokens!.Value)),
         StreamingJson.Default.Done,
         cancellationToken);
 
-    /// <summary>Ends the stream with what went wrong.</summary>
-    /// <param name="problem">What went wrong.</param>
-    /// <param name="cancellationToken">Ends the wait for the client.</param>
+    /// <inheritdoc/>
     public Task ErrorAsync(ProblemDetails problem, CancellationToken cancellationToken)
     {
         problem.Extensions["traceId"] = events.TraceId;

@@ -16,6 +16,7 @@ internal static class ChargesApi
     {
         var charges = app.MapGroup("/charges").WithTags("Charges").RequireAuthorization(Tokens.LedgerPolicy);
         charges.MapGet("/", List);
+        charges.MapGet("/{id:guid}", Get);
         charges.MapPut("/{id:guid}", Charge);
         charges.MapPut("/{id:guid}/refund", Refund);
         charges.MapPut("/{id:guid}/refunds/{refund:guid}", RefundPart);
@@ -29,6 +30,13 @@ internal static class ChargesApi
         DateTimeOffset from, DateTimeOffset to, Guid after, LedgerReader ledger, CancellationToken cancellationToken) =>
         TypedResults.Ok(await ledger.OpenChargesAsync(from, to, after, cancellationToken));
 
+    /// <summary>A charge, given back or not. There is none before it is written, and none once it was voided.</summary>
+    private static async Task<Results<Ok<ChargeResponse>, NotFound>> Get(
+        Guid id, LedgerReader ledger, CancellationToken cancellationToken) =>
+        await ledger.FindAsync(id, cancellationToken) is { Kind: TransferKind.Charge } charge
+            ? TypedResults.Ok(new ChargeResponse(charge.BalanceAfter, charge.Origin))
+            : TypedResults.NotFound();
+
     /// <summary>201 when charged now, 200 when it was charged before.</summary>
     private static async Task<Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult>> Charge(
         Guid id, ChargeRequest request, TokenLedger ledger, TimeProvider clock, CancellationToken cancellationToken)
@@ -39,7 +47,8 @@ internal static class ChargesApi
             request.Amount,
             TransferKind.Charge,
             Fingerprint: request.Fingerprint,
-            Key: KeyUse.Now(request.Key, clock));
+            Key: KeyUse.Now(request.Key, clock),
+            Origin: request.Origin);
         return Answer(await ledger.DebitAsync(transfer, cancellationToken), $"/charges/{id}");
     }
 
@@ -63,7 +72,7 @@ internal static class ChargesApi
     private static Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult> Answer(
         Outcome outcome, string location)
     {
-        var response = new ChargeResponse(outcome.Balance.Tokens);
+        var response = new ChargeResponse(outcome.Balance.Tokens, outcome.Origin);
         return outcome.Status switch
         {
             TransferStatus.Created => TypedResults.Created(location, response),
@@ -78,11 +87,15 @@ internal static class ChargesApi
 /// <param name="Amount">Tokens.</param>
 /// <param name="Fingerprint">What it is for; the same charge with another fingerprint is refused.</param>
 /// <param name="Key">The API key with which the user asked for it, if any.</param>
+/// <param name="Origin">
+/// Which of several requests with its name this is; the answer tells which of them has made the charge.
+/// </param>
 public sealed record ChargeRequest(
     [Range(1, long.MaxValue)] long User,
     [Range(1, long.MaxValue)] long Amount,
     [Required, StringLength(200)] string Fingerprint,
-    UsedApiKey? Key = null);
+    UsedApiKey? Key = null,
+    Guid? Origin = null);
 
 /// <summary>A part of a charge to give back. Public, because validation passes over internal types.</summary>
 /// <param name="Amount">Tokens.</param>
@@ -90,4 +103,5 @@ public sealed record RefundPartRequest([Range(1, long.MaxValue)] long Amount);
 
 /// <summary>The outcome of a charge or refund.</summary>
 /// <param name="Balance">Tokens left right after it.</param>
-internal sealed record ChargeResponse(long Balance);
+/// <param name="Origin">Which of several requests with its name has made the charge, if known.</param>
+internal sealed record ChargeResponse(long Balance, Guid? Origin = null);

@@ -9,7 +9,8 @@ internal sealed class LedgerReader(NpgsqlDataSource database)
 {
     private const string FindSql = """
         SELECT t.request_hash, t.balance_after, t.kind, t.account, t.charge_id,
-            t.amount - coalesce((SELECT sum(r.amount) FROM transfers r WHERE r.charge_id = t.id), 0)::bigint
+            t.amount - coalesce((SELECT sum(r.amount) FROM transfers r WHERE r.charge_id = t.id), 0)::bigint,
+            t.origin
         FROM transfers t WHERE t.id = $1
         """;
 
@@ -43,7 +44,8 @@ internal sealed class LedgerReader(NpgsqlDataSource database)
                 (TransferKind)reader.GetInt16(2),
                 reader.GetInt64(3),
                 reader.IsDBNull(4) ? null : reader.GetGuid(4),
-                reader.GetInt64(5))
+                reader.GetInt64(5),
+                reader.IsDBNull(6) ? null : reader.GetGuid(6))
             : null;
     }
 
@@ -105,8 +107,15 @@ internal sealed class LedgerReader(NpgsqlDataSource database)
 /// <param name="Account">The user.</param>
 /// <param name="Charge">The charge that it gives back, when it is a refund.</param>
 /// <param name="Refundable">What of it is not given back yet, when it is a charge.</param>
+/// <param name="Origin">Which of several requests with its name has made it, if known.</param>
 internal sealed record WrittenTransfer(
-    byte[] RequestHash, long BalanceAfter, TransferKind Kind, long Account, Guid? Charge, long Refundable)
+    byte[] RequestHash,
+    long BalanceAfter,
+    TransferKind Kind,
+    long Account,
+    Guid? Charge,
+    long Refundable,
+    Guid? Origin)
 {
     /// <summary>Whether a charge of this name is given back, or can never be made.</summary>
     public bool IsRefunded => Kind is TransferKind.Void || (Kind is TransferKind.Charge && Refundable == 0);

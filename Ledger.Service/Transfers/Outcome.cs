@@ -46,4 +46,6 @@ internal enum TransferStatus
 /// <param name="Status">In a word.</param>
 /// <param name="Transfer">The transfer's name.</param>
 /// <param name="Balance">The balance right after the transfer, or now when there is none.</param>
-internal sealed record Outcome(TransferStatus Status, Guid Transfer, Balance Balance = default);
+/// <param name="Origin">Which of several requests with its name has made the transfer, if known.</param>
+internal sealed record Outcome(
+    TransferStatus Status, Guid Transfer, Balance Balance = default, Guid? Origin = null);

@@ -167,7 +167,7 @@ internal sealed class TokenLedger(
             if (await write(request, cancellationToken) is { } balance)
             {
                 await cache.SetAsync(request.Account, balance);
-                var outcome = new Outcome(TransferStatus.Created, request.Id, balance);
+                var outcome = new Outcome(TransferStatus.Created, request.Id, balance, request.Origin);
                 return Count(request.Kind, request.Amount, outcome);
             }
 
@@ -245,7 +245,7 @@ internal sealed class TokenLedger(
             ? TransferStatus.ExistsWithDifferentContent
             : written.IsRefunded ? TransferStatus.AlreadyRefunded
             : TransferStatus.Exists;
-        return new Outcome(status, id, new Balance(written.BalanceAfter, 0));
+        return new Outcome(status, id, new Balance(written.BalanceAfter, 0), written.Origin);
     }
 
     /// <summary>

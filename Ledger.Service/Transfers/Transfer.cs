@@ -33,6 +33,12 @@ internal sealed class Transfer
     /// <summary>What the caller says about it.</summary>
     public string? Reason { get; init; }
 
+    /// <summary>
+    /// Which of several requests with its name has made it, where the caller says so: two of them may be under way at
+    /// once, and the one whose answer was lost has to know whether the charge is its own before it undoes anything.
+    /// </summary>
+    public Guid? Origin { get; init; }
+
     /// <summary>The charge that a refund gives back.</summary>
     public Guid? ChargeId { get; init; }
 

@@ -12,6 +12,7 @@ namespace Ledger.Service.Transfers;
 /// <param name="Reason">What for, in words for the user.</param>
 /// <param name="Fingerprint">What for, in a form that tells one request from another and nobody reads.</param>
 /// <param name="Key">The API key with which they are taken, if any.</param>
+/// <param name="Origin">Which of several requests with this name it is: see <see cref="Transfer.Origin"/>.</param>
 internal sealed record TransferRequest(
     Guid Id,
     long Account,
@@ -19,11 +20,12 @@ internal sealed record TransferRequest(
     TransferKind Kind,
     string? Reason = null,
     string? Fingerprint = null,
-    KeyUse? Key = null)
+    KeyUse? Key = null,
+    Guid? Origin = null)
 {
     /// <summary>
-    /// SHA-256 of all but the name and the key: a request may be sent again with another key, or with another limit of
-    /// the same, and is the same request.
+    /// SHA-256 of all but the name, the key and the origin: a request may be sent again with another key, or with
+    /// another limit of the same, and is the same request.
     /// </summary>
     public byte[] Hash() => SHA256.HashData(
         Encoding.UTF8.GetBytes($"{Account}\n{Amount}\n{(short)Kind}\n{Fingerprint ?? Reason}"));

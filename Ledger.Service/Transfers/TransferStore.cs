@@ -18,8 +18,8 @@ internal sealed class TransferStore(NpgsqlDataSource database)
             RETURNING balance, version),
         transfer AS (
             INSERT INTO transfers
-                (id, debit_account, credit_account, amount, kind, request_hash, reason, balance_after, version)
-            SELECT $1, $2, $4, $3, $5, $6, $7, balance, version FROM account)
+                (id, debit_account, credit_account, amount, kind, request_hash, reason, origin, balance_after, version)
+            SELECT $1, $2, $4, $3, $5, $6, $7, $8, balance, version FROM account)
         SELECT balance, version FROM account
         """;
 
@@ -35,20 +35,20 @@ internal sealed class TransferStore(NpgsqlDataSource database)
             FOR NO KEY UPDATE),
         key AS (
             INSERT INTO key_spending AS k (account, key_id, total, day, today)
-            SELECT id, $8, $3, $11, $3 FROM locked
-            WHERE ($9 IS NULL OR $3 <= $9) AND ($10 IS NULL OR $3 <= $10)
-            ON CONFLICT (account, key_id) DO UPDATE SET total = k.total + $3, day = greatest(k.day, $11),
-                today = CASE WHEN k.day >= $11 THEN k.today + $3 ELSE $3 END
-            WHERE ($9 IS NULL OR k.total + $3 <= $9)
-                AND ($10 IS NULL OR CASE WHEN k.day >= $11 THEN k.today + $3 ELSE $3 END <= $10)
+            SELECT id, $9, $3, $12, $3 FROM locked
+            WHERE ($10 IS NULL OR $3 <= $10) AND ($11 IS NULL OR $3 <= $11)
+            ON CONFLICT (account, key_id) DO UPDATE SET total = k.total + $3, day = greatest(k.day, $12),
+                today = CASE WHEN k.day >= $12 THEN k.today + $3 ELSE $3 END
+            WHERE ($10 IS NULL OR k.total + $3 <= $10)
+                AND ($11 IS NULL OR CASE WHEN k.day >= $12 THEN k.today + $3 ELSE $3 END <= $11)
             RETURNING account, key_id, day),
         account AS (
             UPDATE accounts SET balance = balance - $3, version = version + 1 FROM key WHERE accounts.id = key.account
             RETURNING balance, version, key_id, day),
         transfer AS (
-            INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, reason, balance_after,
-                version, key_id, key_day)
-            SELECT $1, $2, $4, $3, $5, $6, $7, balance, version, key_id, day FROM account)
+            INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, reason, origin,
+                balance_after, version, key_id, key_day)
+            SELECT $1, $2, $4, $3, $5, $6, $7, $8, balance, version, key_id, day FROM account)
         SELECT balance, version FROM account
         """;
 
@@ -122,12 +122,13 @@ internal sealed class TransferStore(NpgsqlDataSource database)
     /// </returns>
     public Task<Balance?> DebitAsync(TransferRequest request, CancellationToken cancellationToken)
     {
+        var command = Command(request.Key is null ? DebitSql : KeyDebitSql, request, SystemAccount.Revenue);
+        command.Parameters.Add(new NpgsqlParameter<Guid?> { TypedValue = request.Origin });
         if (request.Key is not { } key)
         {
-            return BalanceAsync(Command(DebitSql, request, SystemAccount.Revenue), cancellationToken);
+            return BalanceAsync(command, cancellationToken);
         }
 
-        var command = Command(KeyDebitSql, request, SystemAccount.Revenue);
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = key.Id });
         command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = key.Limit });
         command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = key.DailyLimit });

@@ -111,24 +111,22 @@ internal sealed class ChatHost : IAsyncDisposable
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
         Memory memory,
-        ChatAnswers answers,
+        Delivery delivery,
         IOptions<ChatSettings> options,
-        TimeProvider clock,
         HttpContext http,
         CancellationToken cancellationToken)
     {
         await using var gone = cancellationToken.Register(() => _abandoned.TrySetResult());
-        var id = IdempotencyKey.ToTransferId(user.GetUserId(), "chat", key);
-        var charge = new ChatCharge(id, user.GetUserId(), request.Message, options.Value.Cost)
+        var charge = ChatCharge.New(user.GetUserId(), "chat", key, request.Message, options.Value.Cost) with
         {
             Conversation = request.Conversation,
         };
         var model = new ChatModel("scripted", Model, options.Value.Cost, options.Value.ModelTimeout);
-        var messages = await memory.RecallAsync(
-            charge.UserId, request.Conversation, request.Message, cancellationToken);
-        return (await ChatApi.DeliverAsync(
-            charge, new Prompt(model, messages), key is not null, answers, options, clock, http, cancellationToken))
-            .Result;
+        var prompt = new Prompt(model, [new(ChatRole.User, request.Message)])
+        {
+            Memory = memory.Of(charge.UserId, request.Conversation, request.Message.Length),
+        };
+        return (await ChatApi.AnswerAsync(charge, prompt, delivery, http)).Result;
     }
 
     private sealed class ByHeader(

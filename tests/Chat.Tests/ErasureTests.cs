@@ -19,12 +19,13 @@ public sealed class ErasureTests(ChatDatabase database)
         var (paid, refunded, other) = (Charge(_user), Charge(_user), Charge(_user + 1));
         Assert.NotNull(await _store.AddAsync(paid, "hi", 3900, CancellationToken).Soon());
         Assert.True(await _store.AddTombstoneAsync(refunded, CancellationToken).Soon());
+        await AssertAsync(refunded, ChatStatus.Refunded, "", response: null, refunded.Fingerprint);
         Assert.NotNull(await _store.AddAsync(other, "hi", 3900, CancellationToken).Soon());
 
         Assert.Equal(2, await EraseAsync());
         await AssertAsync(paid, ChatStatus.Erased, "", response: null);
         await AssertAsync(refunded, ChatStatus.Refunded, "", response: null);
-        await AssertAsync(other, ChatStatus.Completed, "hello", "hi");
+        await AssertAsync(other, ChatStatus.Completed, "hello", "hi", other.Fingerprint);
         Assert.Equal(0, await EraseAsync());
     }
 
@@ -41,7 +42,7 @@ public sealed class ErasureTests(ChatDatabase database)
         await using var db = database.CreateContext();
         Assert.InRange(await rounds.EraseAsync(db, CancellationToken).Soon(), 1, int.MaxValue);
         await AssertAsync(late, ChatStatus.Erased, "", response: null);
-        await AssertAsync(other, ChatStatus.Completed, "hello", "hi");
+        await AssertAsync(other, ChatStatus.Completed, "hello", "hi", other.Fingerprint);
     }
 
     [Fact]
@@ -62,9 +63,11 @@ public sealed class ErasureTests(ChatDatabase database)
         return await db.EraseAsync(_user, CancellationToken).Soon();
     }
 
-    private async Task AssertAsync(ChatCharge charge, ChatStatus status, string message, string? response)
+    private async Task AssertAsync(
+        ChatCharge charge, ChatStatus status, string message, string? response, string? fingerprint = null)
     {
         var chat = await _store.FindAsync(charge.Id, CancellationToken).Soon();
-        Assert.Equal((status, message, response), (chat!.Status, chat.Message, chat.Response));
+        Assert.Equal(
+            (status, message, response, fingerprint), (chat!.Status, chat.Message, chat.Response, chat.Fingerprint));
     }
 }

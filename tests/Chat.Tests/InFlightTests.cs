@@ -23,7 +23,7 @@ public sealed class InFlightTests(ChatDatabase databases) : IAsyncLifetime
         var replica = _system.NewReplica(clock: clock);
         clock.Move(new ChatSettings().Lease);
         var result = await replica.AnswerAsync(_charge, ScriptedModel.Answers("hi"));
-        Assert.Equal((ReplyStatus.StoreUnavailable, true), (result.Status, result.IsSettled));
+        Assert.Equal((ReplyStatus.NotReady, true), (result.Status, result.IsSettled));
         Assert.Empty(_system.Ledger.Asked);
 
         await replica.NoteAsync();
@@ -41,7 +41,7 @@ public sealed class InFlightTests(ChatDatabase databases) : IAsyncLifetime
         }
 
         var result = await replica.AnswerAsync(_charge, ScriptedModel.Answers("hi"));
-        Assert.Equal(ReplyStatus.StoreUnavailable, result.Status);
+        Assert.Equal(ReplyStatus.NotReady, result.Status);
         Assert.Empty(_system.Ledger.Asked);
     }
 

@@ -31,6 +31,12 @@ public sealed class InterleavingTests(ChatDatabase databases)
         /// <summary>The ledger's answer to a request is lost.</summary>
         Lose,
 
+        /// <summary>The latest request is sent again, under its name.</summary>
+        Repeat,
+
+        /// <summary>The latest request is sent again, and the ledger answers nothing at all.</summary>
+        RepeatInTheDark,
+
         /// <summary>A refund does not come through.</summary>
         FailWithoutALedger,
 
@@ -107,6 +113,16 @@ public sealed class InterleavingTests(ChatDatabase databases)
                     system.Ledger.AfterCharge = TestLedger.LoseAnswer;
                     await actor.Replica.AnswerAsync(NewCharge(), ScriptedModel.Answers("hi"));
                     system.Ledger.AfterCharge = _ => Task.CompletedTask;
+                    break;
+                case Step.Repeat when !actor.IsDead && _charges is [.., var latest]:
+                    await actor.Replica.AnswerAsync(latest, ScriptedModel.Answers("hi"));
+                    break;
+                case Step.RepeatInTheDark when !actor.IsDead && _charges is [.., var latest]:
+                    (system.Ledger.AfterCharge, system.Ledger.BeforeTelling, system.Ledger.BeforeRefund) =
+                        (TestLedger.LoseAnswer, TestLedger.LoseAnswer, TestLedger.LoseAnswer);
+                    await actor.Replica.AnswerAsync(latest, ScriptedModel.Answers("hi"));
+                    (system.Ledger.AfterCharge, system.Ledger.BeforeTelling, system.Ledger.BeforeRefund) =
+                        (_ => Task.CompletedTask, _ => Task.CompletedTask, _ => Task.CompletedTask);
                     break;
                 case Step.Note when !actor.IsDead:
                     await actor.Replica.NoteAsync();

@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Ledger;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -15,7 +14,7 @@ namespace Chat.Tests;
 public sealed class LedgerRetryTests(ChatDatabase database)
 {
     [Fact]
-    public async Task Answer_WhenTheFirstAnswerToAChargeIsLost_LeavesNoChargeWithoutAReply()
+    public async Task Answer_WhenTheFirstAnswerToAChargeIsLost_IsGivenAllTheSame()
     {
         await using var ledger = await TestLedger.StartAsync();
         var lost = 0;
@@ -27,12 +26,28 @@ public sealed class LedgerRetryTests(ChatDatabase database)
 
         var result = await replica.AnswerAsync(charge, ScriptedModel.Answers("hi"));
 
-        await using var db = database.CreateContext();
-        var row = await db.Chats.SingleOrDefaultAsync(
-            chat => chat.ChargeId == charge.Id, TestContext.Current.CancellationToken).Soon();
-        Assert.NotNull(row);
-        Assert.Equal(row.Status is ChatStatus.Completed, result.Status is ReplyStatus.Stored);
-        Assert.Equal(row.Status is ChatStatus.Completed ? 3900 : 4000, ledger.Balance);
+        Assert.Equal(ReplyStatus.Stored, result.Status);
+        Assert.Equal(["charge", "charge"], ledger.Asked);
+        Assert.Equal(3900, ledger.Balance);
+    }
+
+    /// <summary>The first attempt may yet be written: "not enough tokens" is not the last word on it.</summary>
+    [Fact]
+    public async Task Answer_WhenTheChargeIsRefusedAfterALostAnswer_IsUndone()
+    {
+        await using var ledger = await TestLedger.StartAsync();
+        var asked = 0;
+        ledger.BeforeCharge = context =>
+        {
+            ledger.Balance = 0;
+            return Interlocked.Increment(ref asked) == 1 ? TestLedger.Fail(context) : Task.CompletedTask;
+        };
+        using var host = CreateHost(ledger.Address);
+        var charge = new ChatCharge(Guid.NewGuid(), UserId: 9, "hello", Cost: 100);
+        using var replica = new TestReplica(database, host.Services.GetRequiredService<LedgerClient>());
+        var result = await replica.AnswerAsync(charge, ScriptedModel.Answers("hi"));
+        Assert.Equal((ReplyStatus.LedgerUnavailable, true), (result.Status, result.IsSettled));
+        Assert.Equal(["charge", "charge", "refund"], ledger.Asked);
     }
 
     /// <summary>
@@ -53,7 +68,8 @@ public sealed class LedgerRetryTests(ChatDatabase database)
             var charge = new ChatCharge(id, UserId: 9, "hello", Cost: 1);
             var first = await client.ChargeAsync(charge, TestContext.Current.CancellationToken).Soon();
             Assert.Equal(ChargeStatus.Created, first.Status);
-            var again = await client.ChargeAsync(charge, TestContext.Current.CancellationToken).Soon();
+            var again = await client
+                .ChargeAsync(charge with { Origin = Guid.NewGuid() }, TestContext.Current.CancellationToken).Soon();
             Assert.Equal(ChargeStatus.Exists, again.Status);
         }
 

@@ -217,7 +217,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
         reply.SetResult("too late");
 
         var result = await late;
-        Assert.Equal((ReplyStatus.Refunded, null), (result.Status, result.Chat));
+        Assert.Equal((ReplyStatus.TooLate, null), (result.Status, result.Chat));
         Assert.Equal(Opening, _ledger.Balance);
         Assert.Equal(ChatStatus.Refunded, (await RowAsync())!.Status);
     }
@@ -298,7 +298,9 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     {
         var gone = caller?.Token ?? TestContext.Current.CancellationToken;
         return await NewReply(source)
-            .AnswerAsync(charge ?? _charge, NewPrompt(model, modelTimeout), sink, gone).Soon();
+            .AnswerAsync(
+                (charge ?? _charge) with { Origin = Guid.CreateVersion7() }, NewPrompt(model, modelTimeout), sink, gone)
+            .Soon();
     }
 
     private static Prompt NewPrompt(ScriptedModel model, TimeSpan? timeout = null) =>
@@ -327,7 +329,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
         Assert.Equal(["charge", "refund"], _ledger.Asked);
         Assert.Equal(Opening, _ledger.Balance);
         var row = await RowAsync();
-        Assert.Equal((ChatStatus.Refunded, null, null), (row!.Status, row.Response, row.Tokens));
+        Assert.Equal((ChatStatus.Refunded, "", null, null), (row!.Status, row.Message, row.Response, row.Tokens));
     }
 
     private async Task<StoredChat?> RowAsync()

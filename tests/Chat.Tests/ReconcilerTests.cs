@@ -232,7 +232,7 @@ public sealed class ReconcilerTests(ChatDatabase databases) : IAsyncLifetime
         Assert.True(await _system.NewReplica().BuryAsync());
 
         reply.SetResult("too late");
-        Assert.Equal(ReplyStatus.Refunded, (await answer).Status);
+        Assert.Equal(ReplyStatus.TooLate, (await answer).Status);
         await _system.AssertUndoneAsync(charge);
     }
 

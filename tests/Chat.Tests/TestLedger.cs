@@ -29,6 +29,7 @@ internal sealed class TestLedger : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         _app = builder.Build();
         _app.MapGet("/charges", List);
+        _app.MapGet("/charges/{id:guid}", TellAsync);
         _app.MapPut("/charges/{id:guid}", ChargeAsync);
         _app.MapPut("/charges/{id:guid}/refund", RefundAsync);
         _app.MapPost("/connect/token", () => TypedResults.Ok(new { access_token = "token", expires_in = 3600 }));
@@ -45,6 +46,9 @@ internal sealed class TestLedger : IAsyncDisposable
 
     /// <summary>Runs when a charge is written and before that is answered.</summary>
     public Func<HttpContext, Task> AfterCharge { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Runs before it is told whose a charge is.</summary>
+    public Func<HttpContext, Task> BeforeTelling { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>Runs before a refund is written.</summary>
     public Func<HttpContext, Task> BeforeRefund { get; set; } = _ => Task.CompletedTask;
@@ -115,6 +119,17 @@ internal sealed class TestLedger : IAsyncDisposable
         }
     }
 
+    private async Task<IResult> TellAsync(Guid id, HttpContext context)
+    {
+        await BeforeTelling(context);
+        lock (_lock)
+        {
+            return _charges.TryGetValue(id, out var charge)
+                ? TypedResults.Ok(new { balance = Balance, origin = charge.Origin })
+                : TypedResults.NotFound();
+        }
+    }
+
     private async Task<IResult> ChargeAsync(Guid id, ChargeBody body, HttpContext context)
     {
         _asked.Enqueue("charge");
@@ -130,9 +145,9 @@ internal sealed class TestLedger : IAsyncDisposable
         {
             if (_charges.TryGetValue(id, out var before))
             {
-                return before != body ? Refuse(StatusCodes.Status409Conflict, "exists_with_different_content")
+                return before with { Origin = body.Origin } != body ? Refuse(StatusCodes.Status409Conflict, "exists_with_different_content")
                     : _refunds.Contains(id) ? Refuse(StatusCodes.Status409Conflict, "already_refunded")
-                    : TypedResults.Ok(new { balance = Balance });
+                    : TypedResults.Ok(new { balance = Balance, origin = before.Origin });
             }
 
             if (_refunds.Contains(id))
@@ -148,7 +163,7 @@ internal sealed class TestLedger : IAsyncDisposable
             Balance -= body.Amount;
             _charges.Add(id, body);
             _written.Add(id, DateTimeOffset.UtcNow - Age);
-            return TypedResults.Created($"/charges/{id}", new { balance = Balance });
+            return TypedResults.Created($"/charges/{id}", new { balance = Balance, origin = body.Origin });
         }
     }
 
@@ -176,5 +191,5 @@ internal sealed class TestLedger : IAsyncDisposable
 
     private sealed record OpenCharge(Guid Id, long User, long Amount, DateTimeOffset Created);
 
-    private sealed record ChargeBody(long User, long Amount, string Fingerprint);
+    private sealed record ChargeBody(long User, long Amount, string Fingerprint, Guid? Origin);
 }

@@ -58,12 +58,13 @@ internal sealed class TestReplica : IDisposable
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
-    /// <summary>Answers, unless the test never lets the model.</summary>
-    public Task<PaidReplyResult> AnswerAsync(ChatCharge charge, ScriptedModel model) => Reply.AnswerAsync(
-        charge,
+    /// <summary>Answers a request of its own, unless the test never lets the model.</summary>
+    public Task<PaidReplyResult> AnswerAsync(
+        ChatCharge charge, ScriptedModel model, CancellationTokenSource? caller = null) => Reply.AnswerAsync(
+        charge with { Origin = Guid.CreateVersion7() },
         new(new ChatModel("scripted", model, charge.Cost, Forever), [new(ChatRole.User, charge.Message)]),
         sink: null,
-        CancellationToken).Soon();
+        caller?.Token ?? CancellationToken).Soon();
 
     /// <summary>Charges, and leaves the model to think for ever.</summary>
     public async Task LeaveAsync(params ChatCharge[] charges)

@@ -86,6 +86,24 @@ public sealed class TokenLedgerTests(ServersFixture servers)
         await servers.AssertBooksBalanceAsync(account, 3900);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Charge_SentTwiceAtOnce_TellsBothWhoseItIs(bool isWithKey)
+    {
+        var request = Charge(ServersFixture.NewAccount()) with
+        {
+            Key = isWithKey ? new(1, Limit: null, DailyLimit: null, new(2026, 1, 5)) : null,
+        };
+        var origins = Enumerable.Range(0, 10).Select(_ => Guid.NewGuid()).ToList();
+        var outcomes = await Task.WhenAll(origins
+            .Select(origin => servers.Ledger.DebitAsync(request with { Origin = origin }, Cancellation)));
+        var written = Assert.Single(outcomes, outcome => outcome.Status is TransferStatus.Created);
+        Assert.Equal(origins[Array.IndexOf(outcomes, written)], written.Origin);
+        Assert.All(outcomes, outcome => Assert.Equal(written.Origin, outcome.Origin));
+        await servers.AssertBooksBalanceAsync(request.Account, 3900);
+    }
+
     [Fact]
     public async Task Debit_MoreThanTheBalance_LeavesNoTrace()
     {
