@@ -51,8 +51,18 @@ internal sealed record ChatCharge(Guid Id, long UserId, string Message, long Cos
             Origin = key is null ? null : Guid.CreateVersion7(),
         };
 
-    /// <summary>The same request's next attempt, when this one was given back.</summary>
-    public ChatCharge Again() => this with { Id = IdempotencyKey.Next(Id) };
+    /// <summary>The same request's attempts, each of which may be made when those before it were given back.</summary>
+    /// <param name="count">How many.</param>
+    public IReadOnlyList<ChatCharge> Attempts(int count)
+    {
+        var attempts = new List<ChatCharge> { this };
+        while (attempts.Count < count)
+        {
+            attempts.Add(this with { Id = IdempotencyKey.Next(attempts[^1].Id) });
+        }
+
+        return attempts;
+    }
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

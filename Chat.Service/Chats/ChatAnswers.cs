@@ -1,4 +1,5 @@
 using Chat.Service.Charges;
+using Chat.Service.Ledger;
 using Chat.Service.Models;
 
 namespace Chat.Service.Chats;
@@ -9,7 +10,8 @@ namespace Chat.Service.Chats;
 /// </summary>
 /// <param name="store">What was answered before.</param>
 /// <param name="paidReply">Answers what was not.</param>
-internal sealed class ChatAnswers(ChatStore store, PaidReply paidReply)
+/// <param name="ledger">What was charged before.</param>
+internal sealed class ChatAnswers(ChatStore store, PaidReply paidReply, LedgerClient ledger)
 {
     /// <summary>How often one name may be tried.</summary>
     private const int MaxAttempts = 10;
@@ -25,55 +27,87 @@ internal sealed class ChatAnswers(ChatStore store, PaidReply paidReply)
     {
         if (!charge.IsRepeatable)
         {
-            return (await paidReply.AnswerAsync(charge, prompt, sink, cancellationToken), false);
+            var once = await paidReply.AnswerAsync(charge, prompt, sink, cancellationToken);
+            // A new name that is given back already: this replica was taken for dead meanwhile.
+            return (once.Status is ReplyStatus.Refunded ? once with { Status = ReplyStatus.TooLate } : once, false);
         }
 
-        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        IReadOnlyList<ChatCharge> attempts = [charge];
+        // More often than there are attempts: a duplicate may come before this request at each of them.
+        for (var round = 0; round < 2 * MaxAttempts; round++)
         {
-            if (await FindAsync(charge, cancellationToken) is { } before)
+            var found = await store.FindAsync([.. attempts.Select(attempt => attempt.Id)], cancellationToken);
+            if (attempts.Count == 1 && found.ContainsKey(charge.Id))
             {
-                if (before.Status is not ReplyStatus.Refunded)
-                {
-                    return (before, true);
-                }
-            }
-            else
-            {
-                var result = await paidReply.AnswerAsync(charge, prompt, sink, cancellationToken);
-                if (result.Status is ReplyStatus.InProgress)
-                {
-                    // It may have ended in this moment.
-                    return await FindAsync(charge, cancellationToken) is { } meanwhile
-                        ? (meanwhile, true)
-                        : (result, false);
-                }
-
-                if (result.Status is not ReplyStatus.Refunded)
-                {
-                    return (result, false);
-                }
+                attempts = charge.Attempts(MaxAttempts);
+                continue;
             }
 
-            charge = charge.Again();
+            if (attempts.LastOrDefault(attempt => found.ContainsKey(attempt.Id)) is { } last
+                && await BeforeAsync(last, found[last.Id], cancellationToken) is { } before)
+            {
+                return (before, true);
+            }
+
+            if (attempts.FirstOrDefault(attempt => !found.ContainsKey(attempt.Id)) is not { } next)
+            {
+                break;
+            }
+
+            var result = await paidReply.AnswerAsync(next, prompt, sink, cancellationToken);
+            if (result.Status is not (ReplyStatus.InProgress or ReplyStatus.Refunded))
+            {
+                return (result, false);
+            }
+
+            // It may have ended in this moment. If it was given back and has no tombstone yet, that is being set.
+            if (await store.FindAsync(next.Id, cancellationToken) is null)
+            {
+                return (new(ReplyStatus.InProgress), false);
+            }
         }
 
         return (new(ReplyStatus.Refunded), false);
     }
 
-    /// <summary>What became of a charge; null when nothing has yet.</summary>
-    private async Task<PaidReplyResult?> FindAsync(ChatCharge charge, CancellationToken cancellationToken) =>
-        await store.FindAsync(charge.Id, cancellationToken) switch
-        {
-            null => null,
-            { } other when other.DiffersFrom(charge) => new(ReplyStatus.KeyReused),
-            { Status: ChatStatus.Refunded } => await FinishUndoAsync(charge, cancellationToken),
-            { } chat => new(ReplyStatus.Stored, chat),
-        };
-
-    /// <summary>The refund may have been cut off behind the tombstone. Asking for it again does no harm.</summary>
-    private async Task<PaidReplyResult> FinishUndoAsync(ChatCharge charge, CancellationToken cancellationToken)
+    /// <summary>What became of a name's last attempt.</summary>
+    /// <returns>Null when it was given back, so that another one may be made.</returns>
+    private async Task<PaidReplyResult?> BeforeAsync(
+        ChatCharge charge, StoredChat before, CancellationToken cancellationToken)
     {
+        if (before.DiffersFrom(charge))
+        {
+            return new(ReplyStatus.KeyReused);
+        }
+
+        if (before.Status is not ChatStatus.Refunded)
+        {
+            return new(ReplyStatus.Stored, before);
+        }
+
+        // The refund may have been cut off behind the tombstone. Asking for it again does no harm.
         var undone = await paidReply.UndoAsync(charge with { Origin = null }, ReplyStatus.Refunded, cancellationToken);
-        return undone.IsSettled ? undone : undone with { Status = ReplyStatus.LedgerUnavailable };
+        if (!undone.IsSettled)
+        {
+            return undone with { Status = ReplyStatus.LedgerUnavailable };
+        }
+
+        return before.Fingerprint is null ? await CompareAsync(charge, cancellationToken) : null;
+    }
+
+    /// <summary>
+    /// Who looked after a dead replica did not know what a charge was for. The ledger does, and does not make it again.
+    /// </summary>
+    private async Task<PaidReplyResult?> CompareAsync(ChatCharge charge, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var charged = await ledger.ChargeAsync(charge, cancellationToken);
+            return charged.Status is ChargeStatus.ExistsWithDifferentContent ? new(ReplyStatus.KeyReused) : null;
+        }
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new(ReplyStatus.LedgerUnavailable);
+        }
     }
 }

@@ -27,8 +27,9 @@ internal sealed class ChatStore(NpgsqlDataSource database)
         """;
 
     private const string FindSql = """
-        SELECT id, created_at, user_id, status, message, response, cost, tokens, fingerprint, model, conversation_id
-        FROM chats WHERE charge_id = $1
+        SELECT id, created_at, user_id, status, message, response, cost, tokens, fingerprint, model, conversation_id,
+          charge_id
+        FROM chats WHERE charge_id = ANY ($1)
         """;
 
     /// <summary>Stores a completed chat.</summary>
@@ -44,26 +45,38 @@ internal sealed class ChatStore(NpgsqlDataSource database)
 
     /// <summary>What became of a charge.</summary>
     /// <returns>The chat or tombstone; null when there is neither yet.</returns>
-    public async Task<StoredChat?> FindAsync(Guid chargeId, CancellationToken cancellationToken)
+    public async Task<StoredChat?> FindAsync(Guid chargeId, CancellationToken cancellationToken) =>
+        (await FindAsync([chargeId], cancellationToken)).GetValueOrDefault(chargeId);
+
+    /// <summary>What became of charges.</summary>
+    /// <returns>The chats and tombstones that there are, by the names of their charges.</returns>
+    public async Task<Dictionary<Guid, StoredChat>> FindAsync(Guid[] chargeIds, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(FindSql);
-        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = chargeId });
+        command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = chargeIds });
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        return !await reader.ReadAsync(cancellationToken) ? null : new StoredChat
+        var found = new Dictionary<Guid, StoredChat>();
+        while (await reader.ReadAsync(cancellationToken))
         {
-            Id = reader.GetInt64(0),
-            CreatedAt = reader.GetFieldValue<DateTimeOffset>(1),
-            UserId = reader.GetInt64(2),
-            Status = (ChatStatus)reader.GetInt16(3),
-            Message = reader.GetString(4),
-            Response = reader.IsDBNull(5) ? null : reader.GetString(5),
-            Cost = reader.GetInt64(6),
-            Tokens = reader.IsDBNull(7) ? null : reader.GetInt64(7),
-            ChargeId = chargeId,
-            Fingerprint = reader.IsDBNull(8) ? null : reader.GetString(8),
-            Model = reader.IsDBNull(9) ? null : reader.GetString(9),
-            ConversationId = reader.IsDBNull(10) ? null : reader.GetGuid(10),
-        };
+            var chat = new StoredChat
+            {
+                Id = reader.GetInt64(0),
+                CreatedAt = reader.GetFieldValue<DateTimeOffset>(1),
+                UserId = reader.GetInt64(2),
+                Status = (ChatStatus)reader.GetInt16(3),
+                Message = reader.GetString(4),
+                Response = reader.IsDBNull(5) ? null : reader.GetString(5),
+                Cost = reader.GetInt64(6),
+                Tokens = reader.IsDBNull(7) ? null : reader.GetInt64(7),
+                Fingerprint = reader.IsDBNull(8) ? null : reader.GetString(8),
+                Model = reader.IsDBNull(9) ? null : reader.GetString(9),
+                ConversationId = reader.IsDBNull(10) ? null : reader.GetGuid(10),
+                ChargeId = reader.GetGuid(11),
+            };
+            found.Add(chat.ChargeId, chat);
+        }
+
+        return found;
     }
 
     private async Task<StoredChat?> InsertAsync(

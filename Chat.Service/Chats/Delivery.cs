@@ -46,6 +46,7 @@ internal sealed class Delivery(ChatAnswers answers, IOptions<ChatSettings> optio
                 Mark(isReplay, http.Response);
                 if (!reply.HasWritten && chat.Response is { Length: > 0 } text) // It was stored before.
                 {
+                    reply.Began(chat.ChargeId);
                     await reply.WriteAsync(text, http.RequestAborted);
                 }
 

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Chat.Service.Charges;
 using Chat.Service.Ledger;
 using Chat.Service.Models;
@@ -90,15 +91,11 @@ internal sealed class PaidReply(
             return await UndoAsync(charge, ReplyStatus.TooManyChats, cancellationToken);
         }
 
-        var failure = ReplyStatus.StoreUnavailable;
         try
         {
-            sink?.Began();
-            prompt = await prompt.RecallAsync(cancellationToken);
-            failure = ReplyStatus.ModelFailed;
+            sink?.Began(charge.Id);
             var reply = await AskAsync(prompt, sink, cancellationToken);
             // From here on there is a reply, whoever is still there to hear it.
-            failure = ReplyStatus.StoreUnavailable;
             var chat = await store.AddAsync(charge, reply.Text, charged.Balance, CancellationToken.None);
             return chat is null
                 ? await UndoAsync(charge, ReplyStatus.TooLate, cancellationToken)
@@ -111,7 +108,8 @@ internal sealed class PaidReply(
             {
                 TimeoutException => ReplyStatus.ModelTimedOut,
                 ClientGoneException => ReplyStatus.CallerLeft,
-                _ => failure,
+                _ when IsOfTheDatabase(exception) => ReplyStatus.StoreUnavailable,
+                _ => ReplyStatus.ModelFailed,
             };
             return await UndoAsync(charge, why, cancellationToken);
         }
@@ -172,6 +170,7 @@ internal sealed class PaidReply(
         var maxLength = options.Value.MaxReplyLength;
         try
         {
+            prompt = await prompt.RecallAsync(patience.Token);
             return sink is null
                 ? await prompt.AskAsync(maxLength, patience.Token)
                 : await prompt.StreamAsync(sink, maxLength, patience.Token);
@@ -182,6 +181,9 @@ internal sealed class PaidReply(
                 $"The model took longer than {prompt.Model.Timeout}, or the service stops.");
         }
     }
+
+    private static bool IsOfTheDatabase(Exception? exception) => exception is not null
+        && (exception is DbException || IsOfTheDatabase(exception.InnerException));
 }
 
 /// <summary>What became of a message.</summary>

@@ -29,13 +29,9 @@ internal sealed class Memory(ChatDb db, IOptions<ChatSettings> options)
             .Take(options.Value.MemoryTurns)
             .Select(chat => new { chat.Id, Length = chat.Message.Length + chat.Response!.Length })
             .ToListAsync(cancellationToken);
-        var fitting = latest.TakeWhile(chat => (length += chat.Length) <= options.Value.MemoryLength).ToList();
-        if (fitting is not [.., var oldest])
-        {
-            return [];
-        }
-
-        var told = await chats.Where(chat => chat.Id >= oldest.Id && chat.Id <= fitting[0].Id)
+        var fitting = latest.TakeWhile(chat => (length += chat.Length) <= options.Value.MemoryLength)
+            .Select(chat => chat.Id).ToList();
+        var told = await chats.Where(chat => fitting.Contains(chat.Id))
             .OrderBy(chat => chat.Id)
             .Select(chat => new { chat.Message, chat.Response })
             .ToListAsync(cancellationToken);

@@ -54,22 +54,18 @@ internal sealed class LedgerClient(HttpClient http)
         }, Problem: refusal?.Detail);
     }
 
-    /// <summary>Whether a charge was made by another request of the same name.</summary>
+    /// <summary>
+    /// Whether a charge was made by another request of the same name. If nobody has made it, nobody can from now on.
+    /// </summary>
     /// <param name="charge">The charge.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False also when there is no charge yet.</returns>
     /// <exception cref="HttpRequestException">The ledger failed.</exception>
     public async Task<bool> IsAnothersAsync(ChatCharge charge, CancellationToken cancellationToken)
     {
-        using var response = await http.GetAsync($"charges/{charge.Id}", cancellationToken);
-        if (response.StatusCode is HttpStatusCode.NotFound)
-        {
-            return false;
-        }
-
+        using var response = await http.PutAsync($"charges/{charge.Id}/void", content: null, cancellationToken);
         response.EnsureSuccessStatusCode();
-        var written = await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken);
-        return written!.Origin != charge.Origin;
+        return response.StatusCode is not HttpStatusCode.NoContent
+            && (await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken))!.Origin != charge.Origin;
     }
 
     /// <summary>
@@ -82,7 +78,9 @@ internal sealed class LedgerClient(HttpClient http)
     public async Task RefundAsync(Guid charge, CancellationToken cancellationToken)
     {
         using var response = await http.PutAsync($"charges/{charge}/refund", content: null, cancellationToken);
-        if (response.StatusCode is not HttpStatusCode.NotFound)
+        // Not found is the ledger's word only when it says what.
+        if (response.StatusCode is not HttpStatusCode.NotFound
+            || await response.Content.ReadFromJsonAsync<Refusal>(cancellationToken) is not { Code: "unknown_charge" })
         {
             response.EnsureSuccessStatusCode();
         }

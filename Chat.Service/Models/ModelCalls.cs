@@ -7,7 +7,8 @@ namespace Chat.Service.Models;
 internal interface IReplySink
 {
     /// <summary>The message is paid for and the model is asked.</summary>
-    void Began();
+    /// <param name="charge">The charge that pays for it.</param>
+    void Began(Guid charge);
 
     /// <summary>Takes the next piece. The model waits for it.</summary>
     /// <param name="text">The piece.</param>

@@ -11,19 +11,23 @@ namespace Chat.Service.OpenAi;
 /// one with the usage where it is wanted, and <c>[DONE]</c>. One that fails ends with an error, and without [DONE].
 /// </summary>
 /// <param name="events">The stream.</param>
-/// <param name="charge">The charge that pays for it.</param>
 /// <param name="request">What was asked.</param>
 /// <param name="created">When.</param>
 internal sealed class CompletionEvents(
-    EventStream events, Guid charge, CompletionRequest request, DateTimeOffset created) : IReplyStream
+    EventStream events, CompletionRequest request, DateTimeOffset created) : IReplyStream
 {
+    private string _id = "";
     private bool _hasRole;
 
     /// <inheritdoc/>
     public bool HasWritten { get; private set; }
 
     /// <inheritdoc/>
-    public void Began() => events.KeepAlive();
+    public void Began(Guid charge)
+    {
+        _id = Completion.IdOf(charge);
+        events.KeepAlive();
+    }
 
     /// <inheritdoc/>
     public async Task WriteAsync(string text, CancellationToken cancellationToken)
@@ -68,12 +72,7 @@ internal sealed class CompletionEvents(
         events.SendAsync(
             name: null,
             new CompletionChunk(
-                Completion.IdOf(charge),
-                "chat.completion.chunk",
-                created.ToUnixTimeSeconds(),
-                request.Model,
-                choices,
-                usage),
+                _id, "chat.completion.chunk", created.ToUnixTimeSeconds(), request.Model, choices, usage),
             ChunkJson.Default.CompletionChunk,
             cancellationToken);
 }

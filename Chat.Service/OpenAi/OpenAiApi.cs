@@ -80,7 +80,7 @@ internal static class OpenAiApi
         var prompt = new Prompt(model, request.ToMessages(), request.ToOptions());
         http.Response.Headers[OpenAiErrors.RequestIdHeader] = OpenAiErrors.RequestId(http);
         Func<EventStream, IReplyStream>? toReply = request.IsStreamed
-            ? events => new CompletionEvents(events, charge.Id, request, clock.GetUtcNow())
+            ? events => new CompletionEvents(events, request, clock.GetUtcNow())
             : null;
         return await delivery.DeliverAsync(charge, prompt, toReply, http) switch
         {

@@ -13,7 +13,7 @@ namespace Chat.Service.Streaming;
 internal sealed class ReplyEvents(EventStream events) : IReplyStream
 {
     /// <inheritdoc/>
-    public void Began() => events.KeepAlive();
+    public void Began(Guid charge) => events.KeepAlive();
 
     /// <inheritdoc/>
     public bool HasWritten { get; private set; }

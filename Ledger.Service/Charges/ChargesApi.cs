@@ -16,8 +16,8 @@ internal static class ChargesApi
     {
         var charges = app.MapGroup("/charges").WithTags("Charges").RequireAuthorization(Tokens.LedgerPolicy);
         charges.MapGet("/", List);
-        charges.MapGet("/{id:guid}", Get);
         charges.MapPut("/{id:guid}", Charge);
+        charges.MapPut("/{id:guid}/void", Void);
         charges.MapPut("/{id:guid}/refund", Refund);
         charges.MapPut("/{id:guid}/refunds/{refund:guid}", RefundPart);
     }
@@ -29,13 +29,6 @@ internal static class ChargesApi
     private static async Task<Ok<List<OpenCharge>>> List(
         DateTimeOffset from, DateTimeOffset to, Guid after, LedgerReader ledger, CancellationToken cancellationToken) =>
         TypedResults.Ok(await ledger.OpenChargesAsync(from, to, after, cancellationToken));
-
-    /// <summary>A charge, given back or not. There is none before it is written, and none once it was voided.</summary>
-    private static async Task<Results<Ok<ChargeResponse>, NotFound>> Get(
-        Guid id, LedgerReader ledger, CancellationToken cancellationToken) =>
-        await ledger.FindAsync(id, cancellationToken) is { Kind: TransferKind.Charge } charge
-            ? TypedResults.Ok(new ChargeResponse(charge.BalanceAfter, charge.Origin))
-            : TypedResults.NotFound();
 
     /// <summary>201 when charged now, 200 when it was charged before.</summary>
     private static async Task<Results<Created<ChargeResponse>, Ok<ChargeResponse>, ProblemHttpResult>> Charge(
@@ -51,6 +44,16 @@ internal static class ChargesApi
             Origin: request.Origin);
         return Answer(await ledger.DebitAsync(transfer, cancellationToken), $"/charges/{id}");
     }
+
+    /// <summary>
+    /// 204 when there is no charge of that name, and can be none from now on; 200 with the charge when there is one,
+    /// given back or not.
+    /// </summary>
+    private static async Task<Results<NoContent, Ok<ChargeResponse>>> Void(
+        Guid id, TokenLedger ledger, CancellationToken cancellationToken) =>
+        await ledger.VoidAsync(id, cancellationToken) is { } charge
+            ? TypedResults.Ok(new ChargeResponse(charge.BalanceAfter, charge.Origin))
+            : TypedResults.NoContent();
 
     /// <summary>200 when all that was left of the charge is given back, now or before.</summary>
     private static async Task<Results<Ok<ChargeResponse>, ProblemHttpResult>> Refund(

@@ -83,6 +83,17 @@ internal sealed class TokenLedger(
         return Count(TransferKind.Refund, amount, outcome);
     }
 
+    /// <summary>
+    /// Takes the name of a charge that is not there: when it arrives late, it is refused. It moves no tokens.
+    /// </summary>
+    /// <param name="charge">The charge's name.</param>
+    /// <param name="cancellationToken">Ends the wait. The name may be taken all the same.</param>
+    /// <returns>The charge, when it is there; null when it can never be.</returns>
+    public async Task<WrittenTransfer?> VoidAsync(Guid charge, CancellationToken cancellationToken) =>
+        await store.VoidAsync(charge, cancellationToken) ? null
+            : await reader.FindAsync(charge, cancellationToken) is { Kind: TransferKind.Charge } written ? written
+            : null;
+
     /// <summary>Gives a charge back, or a part of it, once per name and never more than was charged.</summary>
     /// <param name="request">What to give back.</param>
     /// <param name="cancellationToken">Ends the wait. The refund may be written all the same.</param>

@@ -56,7 +56,7 @@ public sealed class DuplicateTests(ChatDatabase databases) : IAsyncLifetime
     {
         var original = await BeginAsync();
         _system.Ledger.AfterCharge = TestLedger.LoseAnswer;
-        _system.Ledger.BeforeTelling = TestLedger.LoseAnswer;
+        _system.Ledger.BeforeVoid = TestLedger.LoseAnswer;
         var other = _system.NewReplica();
         var duplicate = await other.AnswerAsync(_charge, ScriptedModel.Answers("mine"));
         Assert.Equal((ReplyStatus.LedgerUnavailable, false), (duplicate.Status, duplicate.IsSettled));
@@ -64,7 +64,7 @@ public sealed class DuplicateTests(ChatDatabase databases) : IAsyncLifetime
         await other.SettleAsync();
         Assert.Single(other.InFlight.Unsettled);
 
-        _system.Ledger.BeforeTelling = _ => Task.CompletedTask;
+        _system.Ledger.BeforeVoid = _ => Task.CompletedTask;
         await other.SettleAsync();
         Assert.Empty(other.InFlight.Unsettled);
         await AssertAnsweredAsync(original);
@@ -75,14 +75,14 @@ public sealed class DuplicateTests(ChatDatabase databases) : IAsyncLifetime
     public async Task Duplicates_OfWhichNothingIsKnown_AreBothSettled()
     {
         _system.Ledger.AfterCharge = TestLedger.LoseAnswer;
-        _system.Ledger.BeforeTelling = TestLedger.LoseAnswer;
+        _system.Ledger.BeforeVoid = TestLedger.LoseAnswer;
         for (var n = 0; n < 2; n++)
         {
             Assert.False((await _replica.AnswerAsync(_charge, ScriptedModel.Answers("hi"))).IsSettled);
         }
 
         Assert.True(_system.Ledger.IsCharged(_charge.Id));
-        _system.Ledger.BeforeTelling = _ => Task.CompletedTask;
+        _system.Ledger.BeforeVoid = _ => Task.CompletedTask;
         await _replica.SettleAsync();
         await _system.AssertUndoneAsync(_charge);
         Assert.Empty(_replica.InFlight.Unsettled);
@@ -99,6 +99,19 @@ public sealed class DuplicateTests(ChatDatabase databases) : IAsyncLifetime
         Assert.True(await _system.Store.AddTombstoneAsync(_charge, TestContext.Current.CancellationToken).Soon());
         _reply.SetResult("too late");
         Assert.Equal((ReplyStatus.TooLate, true), ((await duplicate).Status, (await duplicate).IsSettled));
+        await _system.AssertUndoneAsync(_charge);
+    }
+
+    /// <summary>The first one's charge is still under way when it gives up: nobody makes it after that.</summary>
+    [Fact]
+    public async Task Charge_ThatIsUndoneBeforeItIsWritten_IsNotMadeByTheDuplicateEither()
+    {
+        _system.Ledger.BeforeCharge = TestLedger.Down;
+        Assert.Equal(
+            ReplyStatus.LedgerUnavailable, (await _replica.AnswerAsync(_charge, ScriptedModel.Answers("hi"))).Status);
+        _system.Ledger.BeforeCharge = _ => Task.CompletedTask;
+        var duplicate = await _system.NewReplica().AnswerAsync(_charge, ScriptedModel.Answers("hi"));
+        Assert.Equal(ReplyStatus.Refunded, duplicate.Status);
         await _system.AssertUndoneAsync(_charge);
     }
 

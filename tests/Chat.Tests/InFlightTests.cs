@@ -49,7 +49,7 @@ public sealed class InFlightTests(ChatDatabase databases) : IAsyncLifetime
     public async Task Charge_ThatCouldNotBeUndone_IsNotedAndTriedAgain()
     {
         var replica = _system.NewReplica();
-        _system.Ledger.BeforeRefund = TestLedger.LoseAnswer;
+        _system.Ledger.BeforeRefund = TestLedger.Down;
         Assert.False((await replica.AnswerAsync(_charge, ScriptedModel.Fails())).IsSettled);
         await replica.SettleAsync();
         Assert.Equal([_charge.Id], replica.InFlight.Charges.Select(noted => noted.Charge.Id));
@@ -65,7 +65,7 @@ public sealed class InFlightTests(ChatDatabase databases) : IAsyncLifetime
     {
         var replica = _system.NewReplica();
         var charges = Enumerable.Range(0, 20).Select(_ => ReconcilerFixture.NewCharge()).ToList();
-        _system.Ledger.BeforeRefund = TestLedger.LoseAnswer;
+        _system.Ledger.BeforeRefund = TestLedger.Down;
         await Task.WhenAll(charges.Select(charge => replica.AnswerAsync(charge, ScriptedModel.Fails())));
         var stuck = charges.Take(5).Select(charge => charge.Id).ToHashSet();
         _system.Ledger.BeforeRefund = context =>
@@ -93,7 +93,7 @@ public sealed class InFlightTests(ChatDatabase databases) : IAsyncLifetime
     {
         var replica = _system.NewReplica();
         await replica.Reconciler.StartAsync(CancellationToken).Soon();
-        _system.Ledger.BeforeRefund = TestLedger.LoseAnswer;
+        _system.Ledger.BeforeRefund = TestLedger.Down;
         await replica.AnswerAsync(_charge, ScriptedModel.Fails());
         await replica.Reconciler.StopAsync(CancellationToken).Soon();
 

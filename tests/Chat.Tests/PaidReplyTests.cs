@@ -135,7 +135,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     [Fact]
     public async Task Answer_WhenTheLedgerFailsBeforeTheCharge_LeavesATombstoneAndNoCharge()
     {
-        _ledger.BeforeCharge = _ => throw new InvalidOperationException("The ledger's database is away.");
+        _ledger.BeforeCharge = TestLedger.Down;
         var result = await AnswerAsync(ScriptedModel.Answers("hi"));
         Assert.Equal(ReplyStatus.LedgerUnavailable, result.Status);
         await AssertUndoneAsync();
@@ -255,7 +255,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     [Fact]
     public async Task Undo_CutOffBehindTheTombstone_IsFinishedByTheNextOne()
     {
-        _ledger.BeforeRefund = _ => throw new InvalidOperationException("The ledger's database is away.");
+        _ledger.BeforeRefund = TestLedger.Down;
         Assert.False((await AnswerAsync(ScriptedModel.Fails())).IsSettled);
         Assert.Equal(Opening - Cost, _ledger.Balance);
 
@@ -282,7 +282,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     [Fact]
     public async Task Refund_ThatFails_LeavesTheTombstoneAndTheReasonForNoReply()
     {
-        _ledger.BeforeRefund = _ => throw new InvalidOperationException("The ledger's database is away.");
+        _ledger.BeforeRefund = TestLedger.Down;
         var result = await AnswerAsync(ScriptedModel.Fails());
         Assert.Equal(ReplyStatus.ModelFailed, result.Status);
         Assert.Equal(ChatStatus.Refunded, (await RowAsync())!.Status);

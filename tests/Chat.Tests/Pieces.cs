@@ -13,7 +13,7 @@ internal sealed class Pieces : IReplySink
     /// <summary>Ends when two words have come.</summary>
     public Task TwoWords => _twoWords.Task;
 
-    public void Began()
+    public void Began(Guid charge)
     {
         // Nobody waits for it.
     }

@@ -134,7 +134,7 @@ public sealed class ReconcilerTests(ChatDatabase databases) : IAsyncLifetime
     {
         var charges = NewCharges(2);
         await _system.KillAsync(charges);
-        _system.Ledger.BeforeRefund = TestLedger.LoseAnswer;
+        _system.Ledger.BeforeRefund = TestLedger.Down;
         await Assert.ThrowsAsync<InvalidOperationException>(() => _system.NewReplica().BuryAsync());
 
         _system.Ledger.BeforeRefund = _ => Task.CompletedTask;

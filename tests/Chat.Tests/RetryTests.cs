@@ -83,6 +83,64 @@ public sealed class RetryTests(ChatDatabase database)
         Assert.Equal(4000, host.Ledger.Balance);
     }
 
+    /// <summary>The duplicate has heard from the ledger that the first is under way, and then that fails.</summary>
+    [Fact]
+    public async Task Key_OfARequestThatFailsMeanwhile_IsAnsweredToTheDuplicate()
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        using var client = host.NewClient();
+        var reply = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var model = host.Model = new ScriptedModel(_ => reply.Task);
+        var first = SendAsync(client);
+        await model.Asked.Soon();
+        host.Model = ScriptedModel.Answers("hi");
+        host.Ledger.AfterCharge = async _ =>
+        {
+            host.Ledger.AfterCharge = _ => Task.CompletedTask;
+            reply.SetException(new HttpRequestException("The model is down."));
+            await first;
+        };
+        await SendAsync(client).JsonAsync(HttpStatusCode.Created);
+        Assert.Equal("model_failed", await first.ProblemAsync(HttpStatusCode.BadGateway));
+        Assert.Equal(3900, host.Ledger.Balance);
+    }
+
+    [Fact]
+    public async Task Key_WithAReplyAfterAFailure_IsRepeatedWithoutALedger()
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        using var client = host.NewClient();
+        host.Model = ScriptedModel.Fails();
+        await SendAsync(client).ProblemAsync(HttpStatusCode.BadGateway);
+        host.Model = ScriptedModel.Answers("hi");
+        await SendAsync(client).JsonAsync(HttpStatusCode.Created);
+        (host.Ledger.BeforeCharge, host.Ledger.BeforeVoid, host.Ledger.BeforeRefund) =
+            (TestLedger.Down, TestLedger.Down, TestLedger.Down);
+        await SendAsync(client).JsonAsync(HttpStatusCode.Created);
+    }
+
+    /// <summary>The tombstone is that of a reconciler, which did not know what the charge was for.</summary>
+    [Fact]
+    public async Task Key_OfARequestLostInACrash_NamesThatRequestAndNoOther()
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        using var client = host.NewClient(user: 78);
+        host.Model = ScriptedModel.Fails();
+        await SendAsync(client).ProblemAsync(HttpStatusCode.BadGateway);
+        await using var forget = database.Source.CreateCommand(
+            "UPDATE chats SET fingerprint = NULL WHERE user_id = 78");
+        Assert.Equal(1, await forget.ExecuteNonQueryAsync(TestContext.Current.CancellationToken).Soon());
+
+        host.Model = ScriptedModel.Answers("hi");
+        var other = () => client.CallAsync(HttpMethod.Post, "/scripted", new { message = "other" }, Key);
+        Assert.Equal("exists_with_different_content", await other().ProblemAsync(HttpStatusCode.Conflict));
+        host.Ledger.BeforeCharge = TestLedger.Down;
+        Assert.Equal("ledger_unavailable", await other().ProblemAsync(HttpStatusCode.ServiceUnavailable));
+        host.Ledger.BeforeCharge = _ => Task.CompletedTask;
+        await SendAsync(client).JsonAsync(HttpStatusCode.Created);
+        Assert.Equal(3900, host.Ledger.Balance);
+    }
+
     [Fact]
     public async Task Key_ThatFailedTooOften_IsSpent()
     {
@@ -105,7 +163,7 @@ public sealed class RetryTests(ChatDatabase database)
         await using var host = await ChatHost.StartAsync(database);
         using var client = host.NewClient();
         host.Model = ScriptedModel.Fails();
-        host.Ledger.BeforeRefund = _ => throw new InvalidOperationException("The ledger's database is away.");
+        host.Ledger.BeforeRefund = TestLedger.Down;
         await SendAsync(client).ProblemAsync(HttpStatusCode.BadGateway);
         Assert.Equal(3900, host.Ledger.Balance);
         host.Model = ScriptedModel.Answers("hi");

@@ -29,8 +29,8 @@ internal sealed class TestLedger : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         _app = builder.Build();
         _app.MapGet("/charges", List);
-        _app.MapGet("/charges/{id:guid}", TellAsync);
         _app.MapPut("/charges/{id:guid}", ChargeAsync);
+        _app.MapPut("/charges/{id:guid}/void", VoidAsync);
         _app.MapPut("/charges/{id:guid}/refund", RefundAsync);
         _app.MapPost("/connect/token", () => TypedResults.Ok(new { access_token = "token", expires_in = 3600 }));
     }
@@ -47,8 +47,8 @@ internal sealed class TestLedger : IAsyncDisposable
     /// <summary>Runs when a charge is written and before that is answered.</summary>
     public Func<HttpContext, Task> AfterCharge { get; set; } = _ => Task.CompletedTask;
 
-    /// <summary>Runs before it is told whose a charge is.</summary>
-    public Func<HttpContext, Task> BeforeTelling { get; set; } = _ => Task.CompletedTask;
+    /// <summary>Runs before a name is taken, or it is told whose it is.</summary>
+    public Func<HttpContext, Task> BeforeVoid { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>Runs before a refund is written.</summary>
     public Func<HttpContext, Task> BeforeRefund { get; set; } = _ => Task.CompletedTask;
@@ -72,6 +72,10 @@ internal sealed class TestLedger : IAsyncDisposable
         context.Response.StatusCode = StatusCodes.Status500InternalServerError;
         return context.Response.CompleteAsync();
     }
+
+    /// <summary>Does nothing, and says so.</summary>
+    public static Task Down(HttpContext context) =>
+        throw new InvalidOperationException("The ledger's database is away.");
 
     /// <summary>Breaks the connection: the caller gets no answer.</summary>
     public static Task LoseAnswer(HttpContext context)
@@ -119,14 +123,18 @@ internal sealed class TestLedger : IAsyncDisposable
         }
     }
 
-    private async Task<IResult> TellAsync(Guid id, HttpContext context)
+    private async Task<IResult> VoidAsync(Guid id, HttpContext context)
     {
-        await BeforeTelling(context);
+        await BeforeVoid(context);
         lock (_lock)
         {
-            return _charges.TryGetValue(id, out var charge)
-                ? TypedResults.Ok(new { balance = Balance, origin = charge.Origin })
-                : TypedResults.NotFound();
+            if (_charges.TryGetValue(id, out var charge))
+            {
+                return TypedResults.Ok(new { balance = Balance, origin = charge.Origin });
+            }
+
+            _refunds.Add(id); // The name is void from now on.
+            return TypedResults.NoContent();
         }
     }
 

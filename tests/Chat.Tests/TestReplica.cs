@@ -18,6 +18,7 @@ internal sealed class TestReplica : IDisposable
     private static readonly TimeSpan Forever = TimeSpan.FromMinutes(10);
 
     private readonly ServiceProvider _services;
+    private readonly ChatAnswers _answers;
 
     public TestReplica(
         NpgsqlDataSource database, LedgerClient ledger, ChatSettings? settings = null, TimeProvider? clock = null)
@@ -35,6 +36,7 @@ internal sealed class TestReplica : IDisposable
             options,
             new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
             NullLogger<PaidReply>.Instance);
+        _answers = new ChatAnswers(new ChatStore(database), Reply, ledger);
         _services = new ServiceCollection().AddSingleton(Reply).AddSingleton(ledger).BuildServiceProvider();
         Reconciler = new Reconciler(
             _services,
@@ -61,10 +63,11 @@ internal sealed class TestReplica : IDisposable
     /// <summary>Answers a request of its own, unless the test never lets the model.</summary>
     public Task<PaidReplyResult> AnswerAsync(
         ChatCharge charge, ScriptedModel model, CancellationTokenSource? caller = null) => Reply.AnswerAsync(
-        charge with { Origin = Guid.CreateVersion7() },
-        new(new ChatModel("scripted", model, charge.Cost, Forever), [new(ChatRole.User, charge.Message)]),
-        sink: null,
-        caller?.Token ?? CancellationToken).Soon();
+        OfItsOwn(charge), NewPrompt(charge, model), sink: null, caller?.Token ?? CancellationToken).Soon();
+
+    /// <summary>The same, with what became of the request's name before.</summary>
+    public async Task<PaidReplyResult> AskAsync(ChatCharge charge, ScriptedModel model) => (await _answers.GetAsync(
+        OfItsOwn(charge), NewPrompt(charge, model), sink: null, CancellationToken).Soon()).Result;
 
     /// <summary>Charges, and leaves the model to think for ever.</summary>
     public async Task LeaveAsync(params ChatCharge[] charges)
@@ -85,6 +88,11 @@ internal sealed class TestReplica : IDisposable
     public Task BuryAllAsync() => Reconciler.BuryAllAsync(CancellationToken).Soon();
 
     public Task SettleAsync() => Reconciler.SettleAsync(CancellationToken).Soon();
+
+    private static ChatCharge OfItsOwn(ChatCharge charge) => charge with { Origin = Guid.CreateVersion7() };
+
+    private static Prompt NewPrompt(ChatCharge charge, ScriptedModel model) =>
+        new(new ChatModel("scripted", model, charge.Cost, Forever), [new(ChatRole.User, charge.Message)]);
 
     public void Dispose()
     {

@@ -169,6 +169,26 @@ public sealed class TokenLedgerTests(ServersFixture servers)
         await servers.AssertBooksBalanceAsync(account, 4000);
     }
 
+    /// <summary>Whoever comes first has the name: the charge, whose origin the other is told, or the void.</summary>
+    [Fact]
+    public async Task Void_AtTheSameTimeAsItsCharge_IsToldWhoseItIsOrPreventsIt()
+    {
+        var account = ServersFixture.NewAccount();
+        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        var written = await Task.WhenAll(Enumerable.Range(0, 40).Select(async _ =>
+        {
+            var charge = Charge(account, amount: 10) with { Origin = Guid.NewGuid() };
+            var (debit, found) = (
+                servers.Ledger.DebitAsync(charge, Cancellation), servers.Ledger.VoidAsync(charge.Id, Cancellation));
+            var isWritten = (await debit).Status is TransferStatus.Created;
+            Assert.Equal(isWritten ? charge.Origin : null, (await found)?.Origin);
+            Assert.Equal(isWritten ? TransferStatus.Created : TransferStatus.AlreadyRefunded, (await debit).Status);
+            Assert.Equal(isWritten, await servers.Ledger.VoidAsync(charge.Id, Cancellation) is not null);
+            return isWritten;
+        }));
+        await servers.AssertBooksBalanceAsync(account, 4000 - (10 * written.Count(isWritten => isWritten)));
+    }
+
     [Fact]
     public async Task Refund_AtTheSameTimeAsItsCharge_LeavesNothingCharged()
     {
