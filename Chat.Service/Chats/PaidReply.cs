@@ -167,13 +167,10 @@ internal sealed class PaidReply(
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(
             cancellationToken, lifetime.ApplicationStopping);
         patience.CancelAfter(prompt.Model.Timeout);
-        var maxLength = options.Value.MaxReplyLength;
         try
         {
             prompt = await prompt.RecallAsync(patience.Token);
-            return sink is null
-                ? await prompt.AskAsync(maxLength, patience.Token)
-                : await prompt.StreamAsync(sink, maxLength, patience.Token);
+            return await prompt.AskAsync(sink, options.Value.MaxReplyLength, patience.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -20,21 +20,11 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
     : IChatClient
 {
     /// <inheritdoc/>
-    public async Task<ChatResponse> GetResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        for (var n = 0; ; n++)
-        {
-            try
-            {
-                return await candidates[n].Client.GetResponseAsync(messages, options, cancellationToken);
-            }
-            catch (Exception failed) when (n + 1 < candidates.Count && !cancellationToken.IsCancellationRequested)
-            {
-                Say(n, failed);
-            }
-        }
-    }
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        CancellationToken cancellationToken = default) =>
+        GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
@@ -49,7 +39,7 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
             yield return update;
         }
 
-        while (!begun.HasEnded && await updates.MoveNextAsync())
+        while (await updates.MoveNextAsync())
         {
             yield return updates.Current;
         }
@@ -73,12 +63,14 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
             }
             catch (Exception failed) when (n + 1 < candidates.Count && !cancellationToken.IsCancellationRequested)
             {
-                Say(n, failed);
+                logger.LogWarning(
+                    failed, "The model {Model} failed before its first piece; {Next} is asked",
+                    candidates[n].Name, candidates[n + 1].Name);
             }
         }
     }
 
-    /// <summary>Asks one model and reads up to its first piece of text, or to the end if there is none.</summary>
+    /// <summary>Asks one model and reads up to its first piece of text. One that has none has failed.</summary>
     private async Task<Begun> BeginAsync(
         Candidate candidate,
         IReadOnlyList<ChatMessage> messages,
@@ -100,13 +92,11 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
                 head.Add(updates.Current);
                 if (updates.Current.Text.Length > 0)
                 {
-                    return new(updates, head, HasEnded: false);
+                    return new(updates, head);
                 }
             }
 
-            return head.Exists(update => update.FinishReason is not null)
-                ? new(updates, head, HasEnded: true)
-                : throw new ModelException($"The model '{candidate.Name}' ended without a word.");
+            throw new ModelException($"The model '{candidate.Name}' ended without a word.");
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -121,11 +111,7 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
         }
     }
 
-    private void Say(int n, Exception failed) => logger.LogWarning(
-        failed, "The model {Model} failed before its first piece; {Next} is asked",
-        candidates[n].Name, candidates[n + 1].Name);
-
-    private readonly record struct Begun(Enumeration Updates, List<ChatResponseUpdate> Head, bool HasEnded);
+    private readonly record struct Begun(Enumeration Updates, List<ChatResponseUpdate> Head);
 
     /// <summary>A stream with the token that it was begun with.</summary>
     private sealed class Enumeration(IAsyncEnumerator<ChatResponseUpdate> updates, CancellationTokenSource patience)

@@ -15,30 +15,16 @@ internal sealed class MockChatClient(
 
     private const string Begin = "AI Response to: ";
 
-    private static readonly MockScript Nothing = new();
     private static readonly ChatClientMetadata Metadata = new(providerName: ModelId, defaultModelId: ModelId);
 
-    private readonly MockScript _script = script ?? Nothing;
+    private readonly MockScript _script = script ?? new();
 
     /// <inheritdoc/>
-    public async Task<ChatResponse> GetResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        var message = MessageOf(messages);
-        if (ScriptOf(message) == Nothing)
-        {
-            return new(new ChatMessage(ChatRole.Assistant, Begin + message))
-            {
-                ModelId = ModelId,
-                FinishReason = ChatFinishReason.Stop,
-            };
-        }
-
-        var updates = GetStreamingResponseAsync(messages, options, cancellationToken);
-        var response = await updates.ToChatResponseAsync(cancellationToken);
-        return response.FinishReason is null ? throw new ModelException("The mock's answer was cut.") : response;
-    }
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        CancellationToken cancellationToken = default) =>
+        GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
@@ -46,8 +32,8 @@ internal sealed class MockChatClient(
         ChatOptions? options = null,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var message = MessageOf(messages);
-        var does = ScriptOf(message);
+        var message = messages.LastOrDefault(message => message.Role == ChatRole.User)?.Text ?? "";
+        var does = takesDirectives ? _script.With(message) : _script;
         if (does.Delay > TimeSpan.Zero)
         {
             await Task.Delay(does.Delay, clock ?? TimeProvider.System, cancellationToken);
@@ -97,9 +83,4 @@ internal sealed class MockChatClient(
     {
         // It holds nothing.
     }
-
-    private static string MessageOf(IEnumerable<ChatMessage> messages) =>
-        messages.LastOrDefault(message => message.Role == ChatRole.User)?.Text ?? "";
-
-    private MockScript ScriptOf(string message) => takesDirectives ? _script.With(message) : _script;
 }

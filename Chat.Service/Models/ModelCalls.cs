@@ -17,35 +17,22 @@ internal interface IReplySink
     Task WriteAsync(string text, CancellationToken cancellationToken);
 }
 
-/// <summary>Asks models, whole or piece by piece.</summary>
+/// <summary>
+/// Asks models, always piece by piece: of an answer in one piece nobody could tell whether it is on its way.
+/// </summary>
 internal static class ModelCalls
 {
-    /// <summary>Asks a model for a whole answer.</summary>
+    /// <summary>Asks a model.</summary>
     /// <param name="prompt">The question.</param>
-    /// <param name="maxLength">The longest answer, in characters.</param>
-    /// <param name="cancellationToken">Ends the wait; a client that does not honour it is left behind.</param>
-    /// <exception cref="InvalidDataException">The answer is too long, or empty.</exception>
-    public static async Task<Reply> AskAsync(this Prompt prompt, int maxLength, CancellationToken cancellationToken)
-    {
-        var response = await prompt.Model.Client.GetResponseAsync(prompt.Messages, prompt.Options, cancellationToken)
-            .WaitAsync(cancellationToken);
-        var text = response.Text;
-        Check(text.Length, maxLength);
-        CheckAnswered(text);
-        return new(text, response.FinishReason, response.Usage);
-    }
-
-    /// <summary>Asks a model for an answer in pieces.</summary>
-    /// <param name="prompt">The question.</param>
-    /// <param name="sink">Takes the pieces.</param>
+    /// <param name="sink">Takes the pieces; null when only the whole is of use.</param>
     /// <param name="maxLength">The longest answer, in characters.</param>
     /// <param name="cancellationToken">Ends the wait; a client that does not honour it is left behind.</param>
     /// <returns>The whole answer.</returns>
     /// <exception cref="InvalidDataException">
     /// The answer is too long, or empty, or it was cut: no word came that it ended.
     /// </exception>
-    public static async Task<Reply> StreamAsync(
-        this Prompt prompt, IReplySink sink, int maxLength, CancellationToken cancellationToken)
+    public static async Task<Reply> AskAsync(
+        this Prompt prompt, IReplySink? sink, int maxLength, CancellationToken cancellationToken)
     {
         var text = new StringBuilder();
         ChatFinishReason? finishReason = null;
@@ -76,7 +63,7 @@ internal static class ModelCalls
                 {
                     text.Append(piece);
                     Check(text.Length, maxLength);
-                    await sink.WriteAsync(piece, cancellationToken);
+                    await (sink?.WriteAsync(piece, cancellationToken) ?? Task.CompletedTask);
                 }
             }
         }

@@ -50,8 +50,8 @@ internal sealed class ModelOptions
     public TimeSpan? Timeout { get; init; }
 
     /// <summary>
-    /// How long a request for a stream may take to the first byte of its answer. To its first piece a stream may take
-    /// twice as long, with retries; then the next model is tried.
+    /// How long a request may take to the first byte of its answer's body. To the first piece of text it may take twice
+    /// as long, with retries; then the next model is tried.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
     public TimeSpan FirstByteTimeout { get; init; } = TimeSpan.FromSeconds(30);

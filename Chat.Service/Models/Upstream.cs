@@ -11,9 +11,6 @@ namespace Chat.Service.Models;
 /// <summary>The way to a model's endpoint: an HTTP client of its own, with retries and a circuit breaker.</summary>
 internal static class Upstream
 {
-    /// <summary>When a stream's first byte is due, counted from the request; null for an answer in one piece.</summary>
-    public static readonly HttpRequestOptionsKey<TimeSpan?> FirstByteTimeout = new("Chat.FirstByteTimeout");
-
     /// <summary>When the whole answer is due: it makes no sense to wait for a retry beyond that.</summary>
     public static readonly HttpRequestOptionsKey<DateTimeOffset> Deadline = new("Chat.Deadline");
 
@@ -40,23 +37,26 @@ internal static class Upstream
         }
     }
 
-    private static void AddUpstream(IServiceCollection services, string model) => services
-        .AddHttpClient(ClientOf(model), client => client.Timeout = Timeout.InfiniteTimeSpan)
-        // The client is kept for ever; its connections follow the endpoint's name all the same.
-        .UseSocketsHttpHandler((handler, _) =>
-        {
-            handler.ConnectTimeout = ConnectTimeout;
-            handler.PooledConnectionLifetime = ConnectionLifetime;
-            handler.AllowAutoRedirect = false;
-        })
-        .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
-        // What ServiceDefaults gives every client is for neighbours: it would find services by name, and take an answer
-        // for lost that is only thought about.
-        .ConfigureAdditionalHttpMessageHandlers((handlers, _) => handlers.Clear())
-        .AddResilienceHandler("upstream", (pipeline, context) => Protect(
+    private static void AddUpstream(IServiceCollection services, string model)
+    {
+        var http = services.AddHttpClient(ClientOf(model), client => client.Timeout = Timeout.InfiniteTimeSpan)
+            // The client is kept for ever; its connections follow the endpoint's name all the same.
+            .UseSocketsHttpHandler((handler, _) =>
+            {
+                handler.ConnectTimeout = ConnectTimeout;
+                handler.PooledConnectionLifetime = ConnectionLifetime;
+                handler.AllowAutoRedirect = false;
+            })
+            .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
+            // What ServiceDefaults gives every client is for neighbours: it would find services by name, and take an
+            // answer for lost that is only thought about.
+            .ConfigureAdditionalHttpMessageHandlers((handlers, _) => handlers.Clear());
+        http.AddResilienceHandler("upstream", (pipeline, context) => Protect(
             pipeline,
             context.ServiceProvider.GetRequiredService<IOptions<ModelSettings>>().Value.Models[model],
             context.ServiceProvider.GetRequiredService<TimeProvider>()));
+        http.AddHttpMessageHandler(() => new FirstByteHandler()); // Inside of the above: what it waits for is watched.
+    }
 
     private static void Protect(
         ResiliencePipelineBuilder<HttpResponseMessage> pipeline, ModelOptions model, TimeProvider clock)
@@ -86,11 +86,7 @@ internal static class Upstream
             })
             .AddTimeout(new HttpTimeoutStrategyOptions
             {
-                // Nothing, for an answer that comes in one piece: its first byte comes when it is done.
-                TimeoutGenerator = args => ValueTask.FromResult(
-                    args.Context.GetRequestMessage()!.Options.TryGetValue(FirstByteTimeout, out var limit)
-                        ? limit ?? TimeSpan.Zero
-                        : TimeSpan.Zero),
+                TimeoutGenerator = _ => ValueTask.FromResult(model.FirstByteTimeout), // May be less than Timeout may.
             });
     }
 

@@ -31,18 +31,11 @@ internal sealed class UpstreamChatClient : DelegatingChatClient
         : base(Connect(model.Model ?? name, model, timeout, http, clock)) => (_name, _key) = (name, model.ApiKey);
 
     /// <inheritdoc/>
-    public override async Task<ChatResponse> GetResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            return await base.GetResponseAsync(messages, options, cancellationToken);
-        }
-        catch (Exception failed) when (failed is not OperationCanceledException)
-        {
-            throw Tell(failed);
-        }
-    }
+    public override Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        CancellationToken cancellationToken = default) =>
+        GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
 
     /// <inheritdoc/>
     public override async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
@@ -78,7 +71,7 @@ internal sealed class UpstreamChatClient : DelegatingChatClient
             new OpenAIClientOptions
             {
                 Endpoint = new(options.Endpoint!),
-                Transport = new Transport(http, options.FirstByteTimeout, timeout, clock),
+                Transport = new Transport(http, timeout, clock),
                 RetryPolicy = new ClientRetryPolicy(maxRetries: 0),
                 NetworkTimeout = Timeout.InfiniteTimeSpan,
             }).AsIChatClient();
@@ -98,13 +91,12 @@ internal sealed class UpstreamChatClient : DelegatingChatClient
     }
 
     /// <summary>Says to the retries, who see requests only, what the library knows about one.</summary>
-    private sealed class Transport(HttpClient http, TimeSpan firstByteTimeout, TimeSpan timeout, TimeProvider clock)
+    private sealed class Transport(HttpClient http, TimeSpan timeout, TimeProvider clock)
         : HttpClientPipelineTransport(http)
     {
         protected override void OnSendingRequest(PipelineMessage message, HttpRequestMessage httpRequest)
         {
             base.OnSendingRequest(message, httpRequest);
-            httpRequest.Options.Set(Upstream.FirstByteTimeout, message.BufferResponse ? null : firstByteTimeout);
             httpRequest.Options.Set(Upstream.Deadline, clock.GetUtcNow() + timeout);
         }
     }

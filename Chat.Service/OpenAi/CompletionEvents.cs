@@ -8,7 +8,7 @@ namespace Chat.Service.OpenAi;
 
 /// <summary>
 /// A completion as a stream of OpenAI's: a chunk with the role, one for each piece, one with the reason for the end,
-/// one with the usage where it is wanted, and <c>[DONE]</c>. One that fails ends with an error, and without [DONE].
+/// one with the usage where it is wanted, and <c>[DONE]</c>. One that fails ends with an error and <c>[ERROR]</c>.
 /// </summary>
 /// <param name="events">The stream.</param>
 /// <param name="request">What was asked.</param>
@@ -52,8 +52,17 @@ internal sealed class CompletionEvents(
     }
 
     /// <inheritdoc/>
-    public Task ErrorAsync(ProblemDetails problem, CancellationToken cancellationToken) => events.SendAsync(
-        name: null, OpenAiErrors.Of(problem), OpenAiErrorJson.Default.OpenAiErrorBody, cancellationToken);
+    /// <remarks>
+    /// Some clients, OpenAI's own for .NET too, take an error for a piece without text, and what came before for the
+    /// whole answer: the last event is no JSON, which stops them. To break the connection would stop all of them, but
+    /// the error is lost on its way through the gateway then.
+    /// </remarks>
+    public async Task ErrorAsync(ProblemDetails problem, CancellationToken cancellationToken)
+    {
+        await events.SendAsync(
+            name: null, OpenAiErrors.Of(problem), OpenAiErrorJson.Default.OpenAiErrorBody, cancellationToken);
+        await events.SendAsync("[ERROR]", cancellationToken);
+    }
 
     private async Task SayRoleAsync(CancellationToken cancellationToken)
     {

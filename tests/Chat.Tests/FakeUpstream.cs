@@ -32,7 +32,7 @@ internal sealed class FakeUpstream : IAsyncDisposable
         {
             var body = (await JsonSerializer.DeserializeAsync<JsonObject>(context.Request.Body))!;
             _asked.Enqueue(new(body, context.Request.Headers.Authorization, TimeProvider.System.GetTimestamp()));
-            context.Items["stream"] = (bool?)body["stream"] ?? false;
+            context.Items["usage"] = (bool?)body["stream_options"]?["include_usage"] ?? false;
             await (_script.TryDequeue(out var does) ? does : Answer)(context);
         });
     }
@@ -51,32 +51,33 @@ internal sealed class FakeUpstream : IAsyncDisposable
         return upstream;
     }
 
-    /// <summary>Answers, whole or in pieces as it is asked.</summary>
+    /// <summary>Answers in pieces.</summary>
     public static async Task Answer(HttpContext context)
     {
-        if (!IsStream(context))
-        {
-            await context.Response.WriteAsJsonAsync(new
-            {
-                id = "up-1",
-                @object = "chat.completion",
-                created = 1,
-                model = "upstream",
-                choices = new[]
-                {
-                    new { index = 0, message = new { role = "assistant", content = Text }, finish_reason = "length" },
-                },
-                usage = new { prompt_tokens = 11, completion_tokens = 7, total_tokens = 18 },
-            });
-            return;
-        }
-
         await SayAsync(context, Text.Split(' '));
-        await SendAsync(context, """{"index":0,"delta":{},"finish_reason":"length"}""");
-        await WriteAsync(
-            context, """ "choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18} """);
-        await context.Response.WriteAsync("data: [DONE]\n\n");
+        await EndAsync(context);
     }
+
+    /// <summary>Answers with nothing, and ends well.</summary>
+    public static async Task AnswerWithoutText(HttpContext context)
+    {
+        await SayAsync(context, [""]);
+        await EndAsync(context);
+    }
+
+    /// <summary>Answers in one piece though it is asked for a stream, as endpoints do that cannot stream.</summary>
+    public static Task AnswerInOnePiece(HttpContext context) => context.Response.WriteAsJsonAsync(new
+    {
+        id = "up-1",
+        @object = "chat.completion",
+        created = 1,
+        model = "upstream",
+        choices = new[]
+        {
+            new { index = 0, message = new { role = "assistant", content = Text }, finish_reason = "length" },
+        },
+        usage = new { prompt_tokens = 11, completion_tokens = 7, total_tokens = 18 },
+    });
 
     /// <summary>Fails, with an error that repeats the key as some endpoints do.</summary>
     public static Func<HttpContext, Task> Fail(
@@ -98,6 +99,14 @@ internal sealed class FakeUpstream : IAsyncDisposable
         await GoneAsync(context);
     }
 
+    /// <summary>Begins a stream with a sign of life and says nothing more until the caller goes.</summary>
+    public static async Task StallBehindAComment(HttpContext context)
+    {
+        await BeginAsync(context);
+        await context.Response.WriteAsync(": thinking\n\n");
+        await GoneAsync(context);
+    }
+
     /// <summary>Says two words and then nothing until the caller goes.</summary>
     public static async Task StallAfterTwoWords(HttpContext context)
     {
@@ -110,6 +119,13 @@ internal sealed class FakeUpstream : IAsyncDisposable
     {
         context.Abort();
         return Task.CompletedTask;
+    }
+
+    /// <summary>Begins a stream and hangs up.</summary>
+    public static async Task HangUpAfterTheHeaders(HttpContext context)
+    {
+        await BeginAsync(context);
+        throw new InvalidOperationException("Unlike Abort, this lets out what was written before it hangs up.");
     }
 
     /// <summary>Says two words and hangs up when they are heard: earlier they would be lost.</summary>
@@ -125,8 +141,6 @@ internal sealed class FakeUpstream : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private static bool IsStream(HttpContext context) => context.Items["stream"] is true;
-
     private static async Task BeginAsync(HttpContext context)
     {
         context.Response.ContentType = "text/event-stream";
@@ -141,6 +155,19 @@ internal sealed class FakeUpstream : IAsyncDisposable
             var text = n == 0 ? word : $" {word}";
             await SendAsync(context, $$"""{"index":0,"delta":{"content":"{{text}}"},"finish_reason":null}""");
         }
+    }
+
+    /// <summary>Says why it ends, and its figures where they are asked for.</summary>
+    private static async Task EndAsync(HttpContext context)
+    {
+        await SendAsync(context, """{"index":0,"delta":{},"finish_reason":"length"}""");
+        if (context.Items["usage"] is true)
+        {
+            await WriteAsync(
+                context, """ "choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18} """);
+        }
+
+        await context.Response.WriteAsync("data: [DONE]\n\n");
     }
 
     private static Task SendAsync(HttpContext context, string choice) =>

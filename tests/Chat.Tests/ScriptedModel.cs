@@ -49,13 +49,16 @@ internal sealed class ScriptedModel(
         _ => throw new NotSupportedException(),
         _ => pieces.Select(piece => new ChatResponseUpdate(ChatRole.Assistant, piece)).ToAsyncEnumerable());
 
-    public async Task<ChatResponse> GetResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        Told = [.. messages];
-        _asked.TrySetResult();
-        return new ChatResponse(new ChatMessage(ChatRole.Assistant, await reply(cancellationToken)));
-    }
+    /// <summary>Asks another model.</summary>
+    public static ScriptedModel Asks(IChatClient other) => new(
+        _ => throw new NotSupportedException(),
+        cancelled => other.GetStreamingResponseAsync("hello", cancellationToken: cancelled));
+
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException("Models are asked for streams.");
 
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages,

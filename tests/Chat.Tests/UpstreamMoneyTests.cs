@@ -1,3 +1,4 @@
+using System.Net;
 using Chat.Service;
 using Chat.Service.Charges;
 using Chat.Service.Chats;
@@ -21,18 +22,19 @@ public sealed class UpstreamMoneyTests(ChatDatabase database)
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string, bool> Failures() => new()
-    {
-        { "500", true }, { "500", false }, { "429", true }, { "429", false }, { "hang up", true }, { "hang up", false },
-        { "stall", true }, { "stall", false }, { "stall in the stream", true }, { "stall after two words", true },
-        { "cut", true }, { "end without a reason", true },
-    };
+    public static MatrixTheoryData<string, bool> Failures() => new(
+        [
+            "500", "429", "hang up", "stall", "stall in the stream", "stall after two words", "cut", "empty",
+            "end without a reason",
+        ],
+        [true, false]);
 
     [Theory]
     [MemberData(nameof(Failures))]
     public async Task Failure_OfAnEndpoint_IsRefunded(string failure, bool isStreamed)
     {
-        await using var upstream = await FakeUpstream.StartAsync([.. Enumerable.Repeat(Failing(failure), 10)]);
+        await using var upstream = await FakeUpstream.StartAsync(
+            [.. Enumerable.Repeat(Failing(failure, isStreamed), 10)]);
         var isStalled = failure.StartsWith("stall", StringComparison.Ordinal);
         var (result, balance, row) = await AnswerAsync(isStreamed, ModelHost.At(
             "one", upstream, $"Cost={Cost}", "Retries=1", isStalled ? "Timeout=00:00:02" : "Timeout=00:00:50"));
@@ -42,6 +44,43 @@ public sealed class UpstreamMoneyTests(ChatDatabase database)
         Assert.Equal(Opening, balance);
         Assert.Equal(ChatStatus.Refunded, row!.Status);
         Assert.NotEmpty(upstream.Asked);
+    }
+
+    [Theory]
+    [InlineData("end without a reason")]
+    [InlineData("empty")]
+    public async Task Failure_OfAnEndpoint_Is502AndRefunded(string failure)
+    {
+        await using var upstream = await FakeUpstream.StartAsync(Failing(failure, isStreamed: false));
+        using var models = ModelHost.Create(ModelHost.At("one", upstream));
+        await using var host = await ChatHost.StartAsync(database);
+        host.Model = ScriptedModel.Asks(models.Models.Find("one")!.Client);
+        using var client = host.NewClient();
+        var answer = client.CallAsync(HttpMethod.Post, "/scripted", new { message = "hello" });
+        Assert.Equal("model_failed", await answer.ProblemAsync(HttpStatusCode.BadGateway));
+        Assert.Equal(Opening, host.Ledger.Balance);
+    }
+
+    [Theory]
+    [InlineData("500", true)]
+    [InlineData("500", false)]
+    [InlineData("stall", false)]
+    [InlineData("empty", false)]
+    public async Task Fallback_ThatAnswers_CostsWhatTheModelAskedForCosts(string failure, bool isStreamed)
+    {
+        await using var upstream = await FakeUpstream.StartAsync(Failing(failure, isStreamed));
+        await using var other = await FakeUpstream.StartAsync();
+        var (result, balance, row) = await AnswerAsync(
+            isStreamed,
+            [
+                "Chat:DefaultModel=one",
+                .. ModelHost.At(
+                    "one", upstream, $"Cost={Cost}", "Retries=0", "FirstByteTimeout=00:00:02", "Fallbacks:0=two"),
+                .. ModelHost.At("two", other, "Cost=999"),
+            ]);
+        Assert.Equal(ReplyStatus.Stored, result.Status);
+        Assert.Equal((Opening - Cost, FakeUpstream.Text), (balance, row!.Response));
+        Assert.Equal((Cost, "one"), (row.Cost, row.Model));
     }
 
     [Fact]
@@ -55,32 +94,16 @@ public sealed class UpstreamMoneyTests(ChatDatabase database)
         Assert.Equal((ChatStatus.Completed, FakeUpstream.Text), (row!.Status, row.Response));
     }
 
-    [Fact]
-    public async Task Fallback_ThatAnswers_CostsWhatTheModelAskedForCosts()
-    {
-        await using var upstream = await FakeUpstream.StartAsync(FakeUpstream.Fail());
-        await using var other = await FakeUpstream.StartAsync();
-        var (result, balance, row) = await AnswerAsync(
-            isStreamed: true,
-            [
-                "Chat:DefaultModel=one",
-                .. ModelHost.At("one", upstream, $"Cost={Cost}", "Retries=0", "Fallbacks:0=two"),
-                .. ModelHost.At("two", other, "Cost=999"),
-            ]);
-        Assert.Equal(ReplyStatus.Stored, result.Status);
-        Assert.Equal(Opening - Cost, balance);
-        Assert.Equal((Cost, "one"), (row!.Cost, row.Model));
-    }
-
-    private Func<HttpContext, Task> Failing(string failure) => failure switch
+    private Func<HttpContext, Task> Failing(string failure, bool isStreamed) => failure switch
     {
         "500" => FakeUpstream.Fail(),
-        "429" => FakeUpstream.Fail(System.Net.HttpStatusCode.TooManyRequests, retryAfter: "60"),
+        "429" => FakeUpstream.Fail(HttpStatusCode.TooManyRequests, retryAfter: "60"),
         "hang up" => FakeUpstream.HangUp,
         "stall" => FakeUpstream.StallBefore,
         "stall in the stream" => FakeUpstream.StallAfterTheHeaders,
         "stall after two words" => FakeUpstream.StallAfterTwoWords,
-        "cut" => FakeUpstream.Cut(_pieces.TwoWords),
+        "cut" => FakeUpstream.Cut(isStreamed ? _pieces.TwoWords : Task.CompletedTask),
+        "empty" => FakeUpstream.AnswerWithoutText,
         _ => FakeUpstream.EndWithoutAReason,
     };
 

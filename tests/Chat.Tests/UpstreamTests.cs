@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using Chat.Service.Models;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.AI;
 
 namespace Chat.Tests;
@@ -34,6 +35,7 @@ public sealed class UpstreamTests
         var asked = Assert.Single(upstream.Asked);
         Assert.Equal("Bearer sk-secret-of-one", asked.Authorization);
         Assert.Equal("real-name", (string?)asked.Body["model"]);
+        Assert.True((bool)asked.Body["stream"]!, "Also a whole answer is asked for in pieces.");
         Assert.Equal("hello", (string?)asked.Body["messages"]![0]!["content"]);
         Assert.Equal(0.5, (double)asked.Body["temperature"]!);
         Assert.Equal(9, (int)asked.Body["max_completion_tokens"]!);
@@ -49,10 +51,11 @@ public sealed class UpstreamTests
     [InlineData(true, HttpStatusCode.TooManyRequests)]
     public async Task Request_ThatFailsInPassing_IsSentAgain(bool isStreamed, HttpStatusCode status)
     {
-        await using var upstream = await FakeUpstream.StartAsync(FakeUpstream.Fail(status), FakeUpstream.HangUp);
-        using var host = ModelHost.Create(ModelHost.At("one", upstream, "Retries=2"));
+        await using var upstream = await FakeUpstream.StartAsync(
+            FakeUpstream.Fail(status), FakeUpstream.HangUp, FakeUpstream.HangUpAfterTheHeaders);
+        using var host = ModelHost.Create(ModelHost.At("one", upstream, "Retries=3"));
         Assert.Equal(FakeUpstream.Text, (await AskAsync(host, "one", isStreamed)).Text);
-        Assert.Equal(3, upstream.Asked.Count);
+        Assert.Equal(4, upstream.Asked.Count);
     }
 
     [Theory]
@@ -117,17 +120,21 @@ public sealed class UpstreamTests
         Assert.Empty(other.Asked);
     }
 
-    [Fact]
-    public async Task Stream_ThatEndsWithoutAReason_HasFailed()
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public async Task Answer_ThatEndsWithoutAReason_HasFailed(bool isStreamed)
     {
         await using var upstream = await FakeUpstream.StartAsync(FakeUpstream.EndWithoutAReason);
         using var host = ModelHost.Create(ModelHost.At("one", upstream));
-        await Assert.ThrowsAsync<InvalidDataException>(() => AskAsync(host, "one", isStreamed: true));
+        await Assert.ThrowsAsync<InvalidDataException>(() => AskAsync(host, "one", isStreamed));
         Assert.Single(upstream.Asked);
     }
 
     public static TheoryData<string> Failures() =>
-        ["500", "401", "429", "hang up", "stall", "stall in the stream", "down"];
+    [
+        "500", "401", "429", "hang up", "hang up after the headers", "stall", "stall after the headers",
+        "stall behind a comment", "empty", "not a stream", "down",
+    ];
 
     [Theory]
     [MemberData(nameof(Failures))]
@@ -139,8 +146,10 @@ public sealed class UpstreamTests
             "401" => FakeUpstream.Fail(HttpStatusCode.Unauthorized),
             "429" => FakeUpstream.Fail(HttpStatusCode.TooManyRequests, retryAfter: "3600"),
             "hang up" => FakeUpstream.HangUp,
-            "stall" => FakeUpstream.StallBefore,
-            _ => FakeUpstream.StallAfterTheHeaders,
+            "hang up after the headers" => FakeUpstream.HangUpAfterTheHeaders,
+            "empty" => FakeUpstream.AnswerWithoutText,
+            "not a stream" => FakeUpstream.AnswerInOnePiece,
+            _ => Stalling(failure),
         });
         await using var third = await FakeUpstream.StartAsync();
         string[] quick = ["Retries=0", .. failure.StartsWith("stall", StringComparison.Ordinal) ? Impatient : []];
@@ -155,22 +164,9 @@ public sealed class UpstreamTests
         ]);
         var model = host.Models.Find("one")!;
         Assert.Equal(("one", 7L), (model.Name, model.Cost));
-        Assert.Equal(FakeUpstream.Text, (await AskAsync(host, "one", isStreamed: true)).Text);
+        Assert.Equal(FakeUpstream.Text, (await AskAsync(host, "one", isStreamed: false)).Text);
         Assert.Equal(failure == "down" ? 0 : 1, upstream.Asked.Count);
         Assert.Single(third.Asked);
-    }
-
-    [Fact]
-    public async Task Model_ThatFails_IsFollowedByTheNextForAWholeAnswerToo()
-    {
-        await using var upstream = await FakeUpstream.StartAsync(FakeUpstream.Fail());
-        await using var other = await FakeUpstream.StartAsync();
-        using var host = ModelHost.Create(
-        [
-            "Chat:DefaultModel=one",
-            .. ModelHost.At("one", upstream, "Fallbacks:0=two", "Retries=0"), .. ModelHost.At("two", other),
-        ]);
-        Assert.Equal(FakeUpstream.Text, (await AskAsync(host, "one", isStreamed: false)).Text);
     }
 
     [Fact]
@@ -184,7 +180,7 @@ public sealed class UpstreamTests
             .. ModelHost.At("one", upstream, "Fallbacks:0=two"), .. ModelHost.At("two", other),
         ]);
         using var caller = CancellationTokenSource.CreateLinkedTokenSource(CancellationToken);
-        var call = Question(host, "one").StreamAsync(new Pieces(), MaxLength, caller.Token);
+        var call = Question(host, "one").AskAsync(new Pieces(), MaxLength, caller.Token);
         await UntilAsync(() => upstream.Asked.Count == 1);
         await caller.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Soon());
@@ -193,26 +189,14 @@ public sealed class UpstreamTests
 
     [Theory]
     [InlineData("stall")]
-    [InlineData("stall in the stream")]
-    public async Task Stream_WithoutAFirstPieceInTime_TimesOut(string kind)
+    [InlineData("stall after the headers")]
+    [InlineData("stall behind a comment")]
+    public async Task Model_WithoutAFirstPieceInTime_TimesOut(string stall)
     {
-        await using var upstream = await FakeUpstream.StartAsync(
-            kind == "stall" ? FakeUpstream.StallBefore : FakeUpstream.StallAfterTheHeaders);
+        await using var upstream = await FakeUpstream.StartAsync(Stalling(stall));
         using var host = ModelHost.Create(ModelHost.At("one", upstream, Impatient));
-        await AssertTimesOutAsync(host);
+        await AssertTimesOutAsync(host, isStreamed: true);
         Assert.Single(upstream.Asked);
-    }
-
-    [Fact]
-    public async Task Answer_InOnePiece_MayTakeLongerThanTheFirstByteOfAStream()
-    {
-        await using var upstream = await FakeUpstream.StartAsync(async context =>
-        {
-            await Task.Delay(TimeSpan.FromSeconds(4), context.RequestAborted);
-            await FakeUpstream.Answer(context);
-        });
-        using var host = ModelHost.Create(ModelHost.At("one", upstream, "FirstByteTimeout=00:00:00.200"));
-        Assert.Equal(FakeUpstream.Text, (await AskAsync(host, "one", isStreamed: false)).Text);
     }
 
     [Fact]
@@ -229,15 +213,18 @@ public sealed class UpstreamTests
         Assert.Equal(2, upstream.Asked.Count);
     }
 
-    [Fact]
-    public async Task Endpoint_ThatStalls_IsLeftAloneForAWhile()
+    [Theory]
+    [InlineData("stall", false)]
+    [InlineData("stall after the headers", false)]
+    [InlineData("stall after the headers", true)]
+    public async Task Endpoint_ThatStalls_IsLeftAloneForAWhile(string stall, bool isStreamed)
     {
-        await using var upstream = await FakeUpstream.StartAsync([.. Enumerable.Repeat(FakeUpstream.StallBefore, 5)]);
+        await using var upstream = await FakeUpstream.StartAsync([.. Enumerable.Repeat(Stalling(stall), 5)]);
         using var host = ModelHost.Create(ModelHost.At(
             "one", upstream, ["Retries=2", "BreakAfter=2", "BreakFor=00:30:00", .. Impatient]));
-        await AssertTimesOutAsync(host);
-        await AssertTimesOutAsync(host);
-        await Assert.ThrowsAsync<ModelException>(() => AskAsync(host, "one", isStreamed: true));
+        await AssertTimesOutAsync(host, isStreamed);
+        await AssertTimesOutAsync(host, isStreamed);
+        await Assert.ThrowsAsync<ModelException>(() => AskAsync(host, "one", isStreamed));
         Assert.Equal(2, upstream.Asked.Count);
     }
 
@@ -284,9 +271,16 @@ public sealed class UpstreamTests
         Assert.DoesNotContain("sk-secret", host.Log.ToString(), StringComparison.Ordinal);
     }
 
-    private static async Task AssertTimesOutAsync(ModelHost host)
+    private static Func<HttpContext, Task> Stalling(string stall) => stall switch
     {
-        var late = await Assert.ThrowsAsync<TimeoutException>(() => AskAsync(host, "one", isStreamed: true));
+        "stall" => FakeUpstream.StallBefore,
+        "stall after the headers" => FakeUpstream.StallAfterTheHeaders,
+        _ => FakeUpstream.StallBehindAComment,
+    };
+
+    private static async Task AssertTimesOutAsync(ModelHost host, bool isStreamed)
+    {
+        var late = await Assert.ThrowsAsync<TimeoutException>(() => AskAsync(host, "one", isStreamed));
         Assert.Contains("The model 'one'", late.Message, StringComparison.Ordinal); // Not this test's own bound.
     }
 
@@ -307,12 +301,10 @@ public sealed class UpstreamTests
         new(host.Models.Find(model)!, [new(ChatRole.User, "hello")], options);
 
     private static Task<Reply> AskAsync(ModelHost host, string model, bool isStreamed, ChatOptions? options = null) =>
-        (isStreamed
-            ? Question(host, model, options).StreamAsync(new Pieces(), MaxLength, CancellationToken)
-            : Question(host, model, options).AskAsync(MaxLength, CancellationToken)).Soon();
+        Question(host, model, options).AskAsync(isStreamed ? new Pieces() : null, MaxLength, CancellationToken).Soon();
 
     private static Task<Reply> AskAsync(ModelHost host, string model, Pieces sink) =>
-        Question(host, model).StreamAsync(sink, MaxLength, CancellationToken).Soon();
+        Question(host, model).AskAsync(sink, MaxLength, CancellationToken).Soon();
 
     private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
 

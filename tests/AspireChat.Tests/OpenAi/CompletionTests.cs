@@ -82,7 +82,8 @@ public sealed class CompletionTests(AppHostFixture system)
         using var user = await system.NewUserAsync();
         var events = await StreamAsync(user, "hello [[error 2]]");
         Assert.DoesNotContain("data: [DONE]", events);
-        var error = JsonNode.Parse(events[^1]["data: ".Length..])!["error"]!;
+        Assert.Equal("data: [ERROR]", events[^1]);
+        var error = JsonNode.Parse(events[^2]["data: ".Length..])!["error"]!;
         Assert.Equal(("server_error", "model_failed"), ((string?)error["type"], (string?)error["code"]));
         Assert.Contains("You were not charged.", (string?)error["message"], StringComparison.Ordinal);
         Assert.Equal(4000, await user.Client.BalanceAsync());

@@ -1,5 +1,6 @@
 using System.ClientModel;
 using System.Net;
+using System.Text.Json;
 using OpenAI;
 using OpenAI.Chat;
 using OpenAI.Models;
@@ -43,6 +44,27 @@ public sealed class DotNetClientTests(AppHostFixture system)
         Assert.Equal(4 + 8, updates[^1].Usage.TotalTokenCount);
         Assert.Single(updates.Select(update => update.CompletionId).Distinct());
         Assert.Equal(3900, await user.Client.BalanceAsync());
+    }
+
+    [Theory]
+    [InlineData("[[error 2]]")]
+    [InlineData("[[cut 2]]")]
+    public async Task Stream_ThatFailsInTheMiddle_ThrowsInDotNetAndIsRefunded(string directive)
+    {
+        using var user = await system.NewUserAsync();
+        var text = "";
+
+        // It does not know the error in a stream for one, and would end as if all were well; it stumbles over [ERROR].
+        await Assert.ThrowsAnyAsync<JsonException>(async () =>
+        {
+            await foreach (var update in CreateChat(user).CompleteChatStreamingAsync(
+                [new UserChatMessage($"Hello {directive}")], cancellationToken: CancellationToken))
+            {
+                text += string.Concat(update.ContentUpdate.Select(part => part.Text));
+            }
+        });
+        Assert.Equal("AI Response", text);
+        Assert.Equal(4000, await user.Client.BalanceAsync());
     }
 
     [Fact]

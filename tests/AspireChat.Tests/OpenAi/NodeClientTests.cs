@@ -49,11 +49,15 @@ public sealed class NodeClientTests(AppHostFixture system)
         Assert.Equal("mock", (string?)result["one"]);
     }
 
-    [Fact]
-    public async Task Stream_ThatFailsInTheMiddle_ThrowsInNodeAndIsRefunded()
+    [Theory]
+    [InlineData("failing-stream")]
+    [InlineData("failing-stream-helper")]
+    public async Task Stream_ThatFailsInTheMiddle_ThrowsInNodeAndIsRefunded(string call)
     {
         using var user = await system.NewUserAsync();
-        AssertError((await CallAsync("failing-stream", user))["error"], "APIError", status: null, "model_failed");
+        var error = (await CallAsync(call, user))["error"];
+        AssertError(error, "APIError", status: null, "model_failed");
+        Assert.Equal("The model failed. You were not charged.", (string?)error!["message"]);
         Assert.Equal(4000, await user.Client.BalanceAsync());
     }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 const [folder, call] = process.argv.slice(2);
 const { default: OpenAI } = createRequire(join(folder, 'package.json'))('openai');
 const client = new OpenAI();
+const failing = { model: 'mock', messages: [{ role: 'user', content: 'Hello [[error 2]]' }] };
 const hello = { model: 'mock', messages: [{ role: 'user', content: 'Hello from npm' }] };
 
 const calls = {
@@ -28,9 +29,9 @@ const calls = {
     return { text: final.choices[0].message.content };
   },
   'failing-stream': async () => {
-    const messages = [{ role: 'user', content: 'Hello [[error 2]]' }];
-    for await (const _ of await client.chat.completions.create({ ...hello, messages, stream: true }));
+    for await (const _ of await client.chat.completions.create({ ...failing, stream: true }));
   },
+  'failing-stream-helper': async () => await client.chat.completions.stream(failing).finalChatCompletion(),
   turns: async () => {
     const first = await client.chat.completions.create(hello);
     const messages = [...hello.messages, first.choices[0].message, { role: 'user', content: 'And again' }];
