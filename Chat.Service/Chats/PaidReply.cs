@@ -116,8 +116,8 @@ internal sealed class PaidReply(
     }
 
     /// <summary>
-    /// Sets the tombstone and gives the charge back, unless it turns out to be another request's with the same name. May
-    /// be repeated: an undo that was cut off is finished.
+    /// Sets the tombstone and gives the charge back, unless it turns out to be another request's with the same name.
+    /// May be repeated: an undo that was cut off is finished.
     /// </summary>
     /// <param name="charge">The charge.</param>
     /// <param name="why">What to answer.</param>

@@ -153,7 +153,8 @@ internal sealed class TestLedger : IAsyncDisposable
         {
             if (_charges.TryGetValue(id, out var before))
             {
-                return before with { Origin = body.Origin } != body ? Refuse(StatusCodes.Status409Conflict, "exists_with_different_content")
+                return before with { Origin = body.Origin } != body
+                    ? Refuse(StatusCodes.Status409Conflict, "exists_with_different_content")
                     : _refunds.Contains(id) ? Refuse(StatusCodes.Status409Conflict, "already_refunded")
                     : TypedResults.Ok(new { balance = Balance, origin = before.Origin });
             }
