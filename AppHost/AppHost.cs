@@ -46,9 +46,8 @@ identity.WithReference(ledger).WithReference(chat); // To close the account, and
 
 var gateway = builder.AddProject<Projects.Gateway>("gateway")
     .WithEndpoint("http", endpoint => endpoint.Port = gatewayPort).WithExternalHttpEndpoints()
-    .WithReference(identity).WaitFor(identity)
-    .WithReference(ledger).WaitFor(ledger)
-    .WithReference(chat).WaitFor(chat)
+    .WithReference(identity).WaitFor(identity).WithReference(ledger).WaitFor(ledger).WithReference(chat).WaitFor(chat)
+    .WithReference(cache).WithSettings(builder.Configuration, "Limits", "Cors", "Proxies", "Kestrel")
     .WithHttpHealthCheck("/health").WithReplicas(replicas);
 
 builder.AddLedgerVerify(ledgerDb, cache, ledgerCacheKey);

@@ -1,5 +1,6 @@
 using Gateway;
 using Gateway.Keys;
+using Gateway.Limits;
 using Gateway.Routing;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -7,6 +8,7 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults();
 builder.AddTokenAuthentication();
 builder.AddApiKeys();
+builder.AddRateLimits();
 builder.Services.AddReverseProxy()
     .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
     .AddServiceDiscoveryDestinations()
@@ -19,6 +21,7 @@ app.UseBodyLimit();
 app.UseApiKeys();
 app.UseAuthentication();
 app.UseAuthorization();
+app.UseRateLimits();
 app.MapDefaultEndpoints();
 app.MapLanding();
 app.MapReverseProxy();

@@ -1,3 +1,4 @@
+using Gateway.Limits;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.Net.Http.Headers;
 
@@ -29,6 +30,12 @@ internal static class ApiKeyMiddleware
             return;
         }
 
+        var limits = context.RequestServices.GetRequiredService<RateLimits>();
+        if (!await limits.MaySendKeyAsync(context))
+        {
+            return;
+        }
+
         string? token;
         try
         {
@@ -48,6 +55,7 @@ internal static class ApiKeyMiddleware
 
         if (token is null)
         {
+            await limits.CountWrongKeyAsync(context);
             context.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\""; // RFC 6750, 3
             await Problems.Refusal(
                 StatusCodes.Status401Unauthorized, "unknown_api_key",

@@ -13,6 +13,7 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
 {
     private readonly (string Service, string Address)[] _replicas;
     private readonly Action<IServiceCollection>? _change;
+    private readonly Dictionary<string, string> _settings = [];
 
     /// <param name="replicas">The replicas of each service, as an AppHost would announce them.</param>
     public GatewayServer(params (string Service, string Address)[] replicas)
@@ -28,6 +29,13 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
         UseKestrel(0);
     }
 
+    /// <summary>Sets a part of the configuration, before the start.</summary>
+    public GatewayServer With(string key, string value)
+    {
+        _settings[key] = value;
+        return this;
+    }
+
     public Task StartAsync() => Task.Run(StartServer).Soon();
 
     protected override void ConfigureWebHost(IWebHostBuilder builder)
@@ -38,6 +46,11 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
             {
                 builder.UseSetting($"services:{replica.Service}:http:{number}", replica.Address);
             }
+        }
+
+        foreach (var (key, value) in _settings)
+        {
+            builder.UseSetting(key, value);
         }
 
         builder.ConfigureLogging(logging => logging.ClearProviders());

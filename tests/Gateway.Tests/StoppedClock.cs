@@ -7,5 +7,9 @@ internal sealed class StoppedClock : TimeProvider
 
     public void Advance(TimeSpan by) => _now += by;
 
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
     public override DateTimeOffset GetUtcNow() => _now;
+
+    public override long GetTimestamp() => _now.UtcTicks;
 }

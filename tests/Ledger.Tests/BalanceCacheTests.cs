@@ -1,5 +1,7 @@
+using AspireChat.Tests.Shared;
 using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
+using StackExchange.Redis;
 
 namespace Ledger.Tests;
 
@@ -156,7 +158,7 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         // It still holds the older balance, which another replica would read, until it is told.
         own.GoOn();
         using var patience = new CancellationTokenSource(Timeout);
-        while (!(await own.HeldAsync(account)).StartsWith("3:3800:", StringComparison.Ordinal))
+        while (!(await HeldAsync(account, own.Connection)).StartsWith("3:3800:", StringComparison.Ordinal))
         {
             patience.Token.ThrowIfCancellationRequested();
         }
@@ -165,8 +167,8 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         await cache.StopAsync(Cancellation);
     }
 
-    private async Task<string> HeldAsync(long account) =>
-        (await servers.Redis.GetDatabase().StringGetAsync($"balance:{account}")).ToString();
+    private async Task<string> HeldAsync(long account, IConnectionMultiplexer? redis = null) =>
+        (await (redis ?? servers.Redis).GetDatabase().StringGetAsync($"balance:{account}")).ToString();
 
     private Task<bool> HoldAsync(long account, string value) =>
         servers.Redis.GetDatabase().StringSetAsync($"balance:{account}", value);

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using StackExchange.Redis;
 
-namespace Ledger.Tests;
+namespace AspireChat.Tests.Shared;
 
 /// <summary>A Redis that one test has for itself, and can stall: it runs, and says nothing.</summary>
 internal sealed class OwnRedis : IAsyncDisposable
@@ -11,12 +11,14 @@ internal sealed class OwnRedis : IAsyncDisposable
     private readonly DistributedApplication _app;
     private readonly int _pid;
 
-    private OwnRedis(DistributedApplication app, IConnectionMultiplexer connection, int pid)
+    private OwnRedis(
+        DistributedApplication app, string connectionString, IConnectionMultiplexer connection, int pid)
     {
-        _app = app;
-        _pid = pid;
-        Connection = connection;
+        (_app, _pid) = (app, pid);
+        (ConnectionString, Connection) = (connectionString, connection);
     }
+
+    public string ConnectionString { get; }
 
     public IConnectionMultiplexer Connection { get; }
 
@@ -30,18 +32,16 @@ internal sealed class OwnRedis : IAsyncDisposable
         var healthy = await app.ResourceNotifications.WaitForResourceHealthyAsync("cache", cancellationToken)
             .WaitAsync(Timeout, cancellationToken);
         var pid = (int)healthy.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!;
-        var options = ConfigurationOptions.Parse((await app.GetConnectionStringAsync("cache", cancellationToken))!);
+        var connectionString = (await app.GetConnectionStringAsync("cache", cancellationToken))!;
+        var options = ConfigurationOptions.Parse(connectionString);
         options.AbortOnConnectFail = false;
         options.AsyncTimeout = options.SyncTimeout = 600_000; // Whoever uses it has to have a patience of their own.
-        return new OwnRedis(app, await ConnectionMultiplexer.ConnectAsync(options), pid);
+        return new OwnRedis(app, connectionString, await ConnectionMultiplexer.ConnectAsync(options), pid);
     }
 
     public void Stall() => Signal("-STOP");
 
     public void GoOn() => Signal("-CONT");
-
-    public async Task<string> HeldAsync(long account) =>
-        (await Connection.GetDatabase().StringGetAsync($"balance:{account}")).ToString();
 
     public async ValueTask DisposeAsync()
     {

@@ -1,0 +1,140 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Claims;
+using Microsoft.Extensions.Options;
+using Yarp.ReverseProxy.Model;
+
+namespace Gateway.Limits;
+
+/// <summary>
+/// Holds callers to the limits that routes name in their metadata, users by their number, and others by their address.
+/// Each answer says what is left (draft-ietf-httpapi-ratelimit-headers).
+/// </summary>
+/// <param name="options">The limits.</param>
+/// <param name="counts">The shared counts.</param>
+/// <param name="clock">The time.</param>
+internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts counts, TimeProvider clock)
+{
+    /// <summary>The name under which routes name their limit.</summary>
+    public const string MetadataName = "Limit";
+
+    /// <summary>The limit of keys that turn out not to be any.</summary>
+    public const string WrongKey = "wrong-key";
+
+    private const int NetworkBytes = 7; // The 56 bits of an IPv6 address that a household gets (RFC 6177).
+
+    private readonly bool _isOn = options.Value.Enabled;
+    private readonly Dictionary<string, RateLimiter> _limiters = options.Value.ByName().ToDictionary(
+        limit => limit.Key, limit => new RateLimiter(limit.Key, limit.Value, counts, clock));
+
+    /// <summary>Counts a request.</summary>
+    /// <param name="context">The request, of a caller who may send it.</param>
+    /// <returns>Whether it may go on. If not, it is answered.</returns>
+    public async ValueTask<bool> TakeAsync(HttpContext context)
+    {
+        if (!_isOn || LimitOf(context) is not { } name)
+        {
+            return true;
+        }
+
+        if (context.User.Identity is not { IsAuthenticated: true })
+        {
+            return await AnswerAsync(context, await _limiters[name].TakeAsync(AddressOf(context)));
+        }
+
+        var user = context.User.FindFirstValue("sub")!;
+        var permit = await _limiters[name].TakeAsync(user);
+        return permit.IsGranted && context.User.GetApiKey() is { } key
+            ? await AnswerAsync(
+                context, permit, await _limiters[$"{name}-by-key"].TakeAsync(
+                    key.Id.ToString(CultureInfo.InvariantCulture)))
+            : await AnswerAsync(context, permit);
+    }
+
+    /// <summary>Looks whether an address has sent too many wrong keys, before another one is checked.</summary>
+    /// <param name="context">The request.</param>
+    /// <returns>Whether it may go on. If not, it is answered.</returns>
+    public ValueTask<bool> MaySendKeyAsync(HttpContext context) =>
+        _isOn && _limiters[WrongKey].Look(AddressOf(context)) is { IsGranted: false } refused
+            ? AnswerAsync(context, refused)
+            : ValueTask.FromResult(true);
+
+    /// <summary>Counts a wrong key.</summary>
+    /// <param name="context">The request.</param>
+    public ValueTask<Permit> CountWrongKeyAsync(HttpContext context) =>
+        _limiters[WrongKey].TakeAsync(AddressOf(context));
+
+    private static string? LimitOf(HttpContext context) => context.GetEndpoint()?.Metadata
+        .GetMetadata<RouteModel>()?.Config.Metadata?.GetValueOrDefault(MetadataName);
+
+    private static async ValueTask<bool> AnswerAsync(HttpContext context, params Permit[] permits)
+    {
+        var headers = context.Response.Headers;
+        headers["RateLimit-Policy"] = string.Join(", ", permits.Select(permit => permit.Limiter.Policy));
+        headers["RateLimit"] = string.Join(", ", permits);
+        var refused = permits.FirstOrDefault(permit => !permit.IsGranted);
+        if (refused.Limiter is null)
+        {
+            return true;
+        }
+
+        headers.RetryAfter = refused.Seconds.ToString(CultureInfo.InvariantCulture);
+        await Problems.Refusal(
+            StatusCodes.Status429TooManyRequests, "too_many_requests",
+            $"Too many requests of this kind came from you. Nothing was done: try again in {refused.Seconds} s.")
+            .ExecuteAsync(context);
+        return false;
+    }
+
+    private static string AddressOf(HttpContext context)
+    {
+        var address = context.Connection.RemoteIpAddress ?? IPAddress.None;
+        if (address.IsIPv4MappedToIPv6)
+        {
+            address = address.MapToIPv4();
+        }
+
+        if (address.AddressFamily is not AddressFamily.InterNetworkV6)
+        {
+            return address.ToString();
+        }
+
+        var bytes = address.GetAddressBytes();
+        Array.Clear(bytes, NetworkBytes, bytes.Length - NetworkBytes);
+        return $"{new IPAddress(bytes)}/56";
+    }
+}
+
+/// <summary>Registers the limits.</summary>
+internal static class RateLimitsExtensions
+{
+    /// <summary>Adds the limits, and what counts for all replicas. A route with an unknown limit stops the start.</summary>
+    /// <param name="builder">The gateway's builder.</param>
+    public static void AddRateLimits(this IHostApplicationBuilder builder)
+    {
+        var routes = builder.Configuration.GetSection("ReverseProxy:Routes").GetChildren()
+            .Select(route => (Route: route.Key, Limit: route[$"Metadata:{RateLimits.MetadataName}"])).ToList();
+        builder.Services.AddOptions<LimitSettings>().BindConfiguration("Limits")
+            .ValidateDataAnnotations().ValidateOnStart()
+            .Validate(
+                limits => routes.All(route => route.Limit is null || limits.ByName().ContainsKey(route.Limit)),
+                "A route in 'ReverseProxy:Routes' names a limit in its Metadata that is not there.");
+        builder.AddSharedCounts("cache");
+        builder.Services.AddSingleton<RateLimits>();
+    }
+
+    /// <summary>Counts requests. Goes after authorization: what may not be sent is not counted.</summary>
+    /// <param name="app">The gateway.</param>
+    public static void UseRateLimits(this WebApplication app)
+    {
+        var limits = app.Services.GetRequiredService<RateLimits>();
+        app.Use(async (context, next) =>
+        {
+            if (await limits.TakeAsync(context))
+            {
+                await next(context);
+            }
+        });
+    }
+}

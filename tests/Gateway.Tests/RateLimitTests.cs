@@ -1,0 +1,220 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using AspireChat.Tests.Shared;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Gateway.Tests;
+
+/// <summary>Two replicas of the gateway hold each caller to the limits together.</summary>
+public sealed class RateLimitTests : IAsyncLifetime
+{
+    private const int Permits = 6;
+
+    private readonly TokenIssuer _issuer = new();
+    private readonly string _key = ApiKeys.Create();
+    private readonly List<GatewayServer> _gateways = [];
+    private OwnRedis _redis = null!;
+    private Destination _identity = null!;
+    private Destination _service = null!;
+    private HttpClient[] _clients = [];
+
+    public async ValueTask InitializeAsync()
+    {
+        _redis = await OwnRedis.StartAsync();
+        _identity = await Destination.StartAsync(ServeAsync);
+        _service = await Destination.StartAsync();
+        for (var n = 0; n < 2; n++)
+        {
+            var gateway = new GatewayServer(
+                    ("identity", _identity.Address), ("chat", _service.Address), ("ledger", _service.Address))
+                .With("ConnectionStrings:cache", _redis.ConnectionString)
+                .With("Limits:Patience", "00:00:10");
+            foreach (var limit in new[] { "Chat", "Call", "Login", "Register", "Session", "WrongKey" })
+            {
+                gateway.With($"Limits:{limit}:Permits", $"{Permits}").With($"Limits:{limit}:Window", "1.00:00:00");
+            }
+
+            gateway.With("Limits:ChatByKey:Permits", "2").With("Limits:ChatByKey:Window", "1.00:00:00");
+            await gateway.StartAsync();
+            _gateways.Add(gateway);
+        }
+
+        _clients = [.. _gateways.Select(gateway => gateway.CreateClient())];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var gateway in _gateways)
+        {
+            await gateway.DisposeAsync();
+        }
+
+        await _identity.DisposeAsync();
+        await _service.DisposeAsync();
+        await _redis.DisposeAsync();
+        _issuer.Dispose();
+    }
+
+    [Theory]
+    [InlineData("POST", "/api/chat")]
+    [InlineData("POST", "/api/chat/")]
+    [InlineData("GET", "/api/chat")]
+    [InlineData("GET", "/api/tokens")]
+    public async Task Calls_OfAUser_AreLimitedAtBothGatewaysTogether(string method, string path)
+    {
+        var answers = await CallAsync(Permits * 2, method, path, TokenOf("1"));
+        Assert.Equal(Permits, answers.Count(answer => answer.StatusCode is HttpStatusCode.OK));
+        Assert.Equal(Permits, answers.Count(answer => answer.StatusCode is HttpStatusCode.TooManyRequests));
+        Assert.Equal(Permits, _service.Reached.Count);
+        using var other = await _clients[0].CallAsync(method, path, TokenOf("2"));
+        Assert.Equal(HttpStatusCode.OK, other.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("/api/login")]
+    [InlineData("/api/register")]
+    [InlineData("/api/token/refresh")]
+    public async Task Calls_FromAnAddress_AreLimitedAtBothGatewaysTogether(string path)
+    {
+        var answers = await CallAsync(Permits * 2, "POST", path, token: null);
+        Assert.Equal(Permits, answers.Count(answer => answer.StatusCode is HttpStatusCode.OK));
+        // Who is logged in can go on.
+        using var chat = await _clients[0].CallAsync("POST", "/api/chat", TokenOf("1"));
+        Assert.Equal(HttpStatusCode.OK, chat.StatusCode);
+    }
+
+    [Fact]
+    public async Task Chats_AndOtherCalls_AreLimitedApart()
+    {
+        await CallAsync(Permits * 2, "GET", "/api/tokens", TokenOf("1"));
+        using var chat = await _clients[0].CallAsync("POST", "/api/chat", TokenOf("1"));
+        Assert.Equal(HttpStatusCode.OK, chat.StatusCode);
+        using var completion = await _clients[0].CallAsync("POST", "/api/v1/chat/completions", TokenOf("1"));
+        Assert.Equal(Left(chat) - 1, Left(completion)); // Both are chats.
+    }
+
+    [Fact]
+    public async Task Key_OfAUser_IsLimitedBeforeItsUserIs()
+    {
+        var answers = await CallAsync(4, "POST", "/api/chat", _key);
+        Assert.Equal(2, answers.Count(answer => answer.StatusCode is HttpStatusCode.OK));
+        var refused = answers.First(answer => answer.StatusCode is HttpStatusCode.TooManyRequests);
+        Assert.Contains("\"chat-by-key\";q=2;w=86400", Header(refused, "RateLimit-Policy"), StringComparison.Ordinal);
+        using var user = await _clients[0].CallAsync("POST", "/api/chat", TokenOf("7"));
+        Assert.Equal(HttpStatusCode.OK, user.StatusCode);
+    }
+
+    /// <summary>Each would be a question to Identity.Service.</summary>
+    [Fact]
+    public async Task Keys_ThatAreNone_AreAskedForUpToALimit()
+    {
+        for (var n = 0; n < Permits * 2; n++)
+        {
+            using var answer = await _clients[0].CallAsync("GET", "/api/tokens", ApiKeys.Create());
+            await answer.ProblemAsync(n < Permits ? HttpStatusCode.Unauthorized : HttpStatusCode.TooManyRequests);
+        }
+
+        Assert.Equal(Permits, _identity.Reached.Count(request => request.Path == "/connect/token"));
+    }
+
+    [Fact]
+    public async Task Answer_SaysWhatIsLeftAndWhenThereIsMore()
+    {
+        using var answer = await _clients[0].CallAsync("GET", "/api/tokens", TokenOf("1"));
+        Assert.Equal($"\"call\";q={Permits};w=86400", Header(answer, "RateLimit-Policy"));
+        Assert.Matches($"^\"call\";r={Permits - 1};t=[0-9]+$", Header(answer, "RateLimit"));
+        await CallAsync(Permits, "GET", "/api/tokens", TokenOf("1"));
+        using var refused = await _clients[0].CallAsync("GET", "/api/tokens", TokenOf("1"));
+        Assert.Matches("^\"call\";r=0;t=[0-9]+$", Header(refused, "RateLimit"));
+        Assert.True(refused.Headers.RetryAfter?.Delta > TimeSpan.Zero);
+        await refused.ProblemAsync(HttpStatusCode.TooManyRequests);
+    }
+
+    [Fact]
+    public async Task Refusal_OfACompletion_IsInOpenAisShape()
+    {
+        await CallAsync(Permits, "POST", "/api/v1/chat/completions", TokenOf("1"));
+        using var refused = await _clients[0].CallAsync("POST", "/api/v1/chat/completions", TokenOf("1"));
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        var error = (await refused.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken))
+            .GetProperty("error");
+        Assert.Equal("rate_limit_error", error.GetProperty("type").GetString());
+    }
+
+    [Fact]
+    public async Task Calls_ThatMayNotBeSent_AreNotCounted()
+    {
+        for (var n = 0; n < Permits * 2; n++)
+        {
+            using var answer = await _clients[0].CallAsync("GET", "/api/tokens", "no token");
+            Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+            Assert.False(answer.Headers.Contains("RateLimit"));
+        }
+    }
+
+    [Theory]
+    [InlineData("Limits:Chat:Permits", "0")]
+    [InlineData("Limits:Login:Window", "00:00:00")]
+    [InlineData("Limits:Patience", "00:01:00")]
+    [InlineData("ReverseProxy:Routes:chat:Metadata:Limit", "none")]
+    public async Task Limits_ThatAreNone_StopTheStart(string key, string value)
+    {
+        await using var gateway = new GatewayServer().With(key, value);
+        await Assert.ThrowsAsync<OptionsValidationException>(gateway.StartAsync);
+    }
+
+    [Fact]
+    public async Task Limits_SwitchedOff_LetAllPass()
+    {
+        await using var gateway = new GatewayServer(
+            ("identity", _identity.Address), ("ledger", _service.Address))
+            .With("Limits:Enabled", "false").With("Limits:Call:Permits", "1");
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        for (var n = 0; n < 5; n++)
+        {
+            using var answer = await client.CallAsync("GET", "/api/tokens", TokenOf("1"));
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+    }
+
+    private static string Header(HttpResponseMessage answer, string name) =>
+        string.Join(", ", answer.Headers.GetValues(name));
+
+    private static int Left(HttpResponseMessage answer) =>
+        int.Parse(
+            Header(answer, "RateLimit").Split(";r=")[1].Split(';')[0],
+            System.Globalization.CultureInfo.InvariantCulture);
+
+    private string TokenOf(string user) => _issuer.CreateToken(token => token.Claims["sub"] = user);
+
+    /// <summary>Many calls at once, at both gateways in turn.</summary>
+    private async Task<HttpResponseMessage[]> CallAsync(int count, string method, string path, string? token) =>
+        await Task.WhenAll(Enumerable.Range(0, count).Select(n => _clients[n % 2].CallAsync(method, path, token)));
+
+    private async Task ServeAsync(HttpContext context)
+    {
+        if (context.Request.Path != "/connect/token")
+        {
+            await _issuer.ServeAsync(context);
+            return;
+        }
+
+        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        var isKnown = form[ApiKeys.Parameter] == _key;
+        context.Response.StatusCode = isKnown ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest;
+        await context.Response.WriteAsJsonAsync(isKnown
+            ? new Dictionary<string, string>
+            {
+                ["access_token"] = _issuer.CreateToken(token =>
+                {
+                    token.Claims["sub"] = "7";
+                    token.Claims[ApiKeys.IdClaim] = 11;
+                }),
+            }
+            : new Dictionary<string, string> { ["error"] = "invalid_grant" });
+    }
+}
