@@ -13,6 +13,7 @@ builder.AddServiceDatabase<ChatDb>("chatdb");
 builder.AddLedgerClient();
 builder.AddModels();
 builder.AddChats();
+builder.Services.AddOpenApi(options => options.DescribeApi());
 
 var app = builder.Build();
 
@@ -20,6 +21,7 @@ app.UseProblems();
 app.UseAuthentication();
 app.UseAuthorization();
 app.MapDefaultEndpoints();
+app.MapOpenApi();
 app.MapChats();
 app.MapHistory();
 app.MapConversations();

@@ -1,4 +1,5 @@
 using Gateway;
+using Gateway.Description;
 using Gateway.Keys;
 using Gateway.Limits;
 using Gateway.Routing;
@@ -9,6 +10,7 @@ builder.AddServiceDefaults();
 builder.AddTokenAuthentication();
 builder.AddApiKeys();
 builder.AddRateLimits();
+builder.AddDescription();
 builder.Services.AddReverseProxy()
     .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
     .AddServiceDiscoveryDestinations()
@@ -24,6 +26,7 @@ app.UseAuthorization();
 app.UseRateLimits();
 app.MapDefaultEndpoints();
 app.MapLanding();
+app.MapDescription();
 app.MapReverseProxy();
 
 return await app.RunServiceAsync();

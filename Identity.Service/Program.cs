@@ -16,6 +16,7 @@ builder.AddUsers();
 builder.AddTokenServer();
 builder.AddImport(args);
 builder.Services.AddValidation();
+builder.Services.AddOpenApi(options => options.DescribeApi());
 
 var app = builder.Build();
 
@@ -27,6 +28,7 @@ app.UseAuthentication();
 app.UseAuthorization();
 
 app.MapDefaultEndpoints();
+app.MapOpenApi();
 app.MapUsers();
 app.MapAccount();
 app.MapApiKeys();

@@ -19,6 +19,7 @@ builder.Services.AddSingleton<TransferStore>();
 builder.Services.AddSingleton<LedgerReader>();
 builder.Services.AddSingleton<TokenLedger>();
 builder.AddVerification(args);
+builder.Services.AddOpenApi(options => options.DescribeApi());
 
 var app = builder.Build();
 
@@ -26,6 +27,7 @@ app.UseProblems();
 app.UseAuthentication();
 app.UseAuthorization();
 app.MapDefaultEndpoints();
+app.MapOpenApi();
 app.MapTokens();
 app.MapHistory();
 app.MapKeys();

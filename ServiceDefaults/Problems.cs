@@ -28,7 +28,10 @@ public static class Problems
             var problem = context.ProblemDetails;
             problem.Detail ??= problem is HttpValidationProblemDetails { Errors.Count: > 0 } invalid
                 ? string.Join(' ', invalid.Errors.Values.SelectMany(messages => messages))
-                : Sentence(context.HttpContext);
+                : Sentence(
+                    context.HttpContext.Response.StatusCode,
+                    context.HttpContext.Request.Path,
+                    context.HttpContext.Request.Method);
         })
         .AddSingleton<IProblemDetailsWriter, AnyAcceptWriter>()
         .Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true)
@@ -78,13 +81,19 @@ public static class Problems
         TypedResults.Problem(
             detail, statusCode: status, extensions: new Dictionary<string, object?> { ["code"] = code });
 
-    private static string? Sentence(HttpContext context) => context.Response.StatusCode switch
+    /// <summary>What is said of a status where nobody has said more.</summary>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="path">Of the request.</param>
+    /// <param name="method">Of the request.</param>
+    internal static string? Sentence(int status, string? path, string method) => status switch
     {
+        StatusCodes.Status400BadRequest =>
+            "A value in the path, query or headers of this request has the wrong form.",
         StatusCodes.Status401Unauthorized =>
             "A valid access token is needed: send it as 'Authorization: Bearer <access>'. POST /api/login gives one.",
         StatusCodes.Status403Forbidden => "This access token does not allow that.",
-        StatusCodes.Status404NotFound => $"There is nothing at {context.Request.Path}.",
-        StatusCodes.Status405MethodNotAllowed => $"{context.Request.Path} does not take {context.Request.Method}.",
+        StatusCodes.Status404NotFound => $"There is nothing at {path}.",
+        StatusCodes.Status405MethodNotAllowed => $"{path} does not take {method}.",
         StatusCodes.Status413PayloadTooLarge => $"The body may have {Extensions.MaxRequestBodyBytes} bytes at most.",
         StatusCodes.Status415UnsupportedMediaType => "Send the body as JSON, with 'Content-Type: application/json'.",
         StatusCodes.Status500InternalServerError => "Something went wrong here. The traceId finds it in the logs.",
@@ -157,7 +166,7 @@ public static class Problems
             { InnerException: JsonException json } =>
                 $"The body is not valid JSON (line {json.LineNumber + 1}, byte {json.BytePositionInLine + 1}).",
             _ when bad.Message.Contains("body", StringComparison.OrdinalIgnoreCase) => "This call needs a JSON body.",
-            _ => "A value in the path, query or headers of this request has the wrong form.",
+            _ => null,
         };
     }
 }

@@ -19,10 +19,16 @@ internal static class ChatApi
 {
     /// <summary>Maps <c>POST /api/chat</c>.</summary>
     public static void MapChats(this IEndpointRouteBuilder app) => app.MapGroup("/api/chat")
-        .WithTags("Chat").RequireAuthorization(Tokens.UserPolicy).MapPost("/", Send);
+        .WithTags("Chat").RequireAuthorization(Tokens.UserPolicy).MapPost("/", Send)
+        .Refuses([IdempotencyKey.Invalid(), ChatProblems.UnknownModel("gpt-0"), .. ChatProblems.All])
+        .Gives("text/event-stream", ReplyEvents.Example);
 
     /// <summary>Sends a message to a model and pays for the reply.</summary>
-    private static async Task<Answer> Send(
+    /// <remarks>
+    /// With <c>Accept: text/event-stream</c> the reply comes as events while the model writes it. A message that is not
+    /// answered costs nothing.
+    /// </remarks>
+    internal static async Task<Answer> Send(
         ChatRequest request,
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
@@ -75,12 +81,14 @@ internal static class ChatApi
     }
 }
 
-/// <summary>A message to a model. Public, because validation passes over internal types.</summary>
+/// <summary>A message to a model.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Message">1 to 32,768 bytes of UTF-8.</param>
 /// <param name="Model">One of GET /api/v1/models; null for the default one.</param>
 /// <param name="Conversation">
 /// A name that the client makes: messages under the same one are told to the model together.
 /// </param>
+/// <example>{"message":"Hello AI"}</example>
 public sealed record ChatRequest(
     [Required(ErrorMessage = "The message must not be empty."), ChatMessage] string Message,
     string? Model = null,
@@ -96,6 +104,10 @@ public sealed record ChatRequest(
 /// <param name="Tokens">The user's tokens right after the charge; null for a chat from another system.</param>
 /// <param name="Model">The model, where one was asked for by name.</param>
 /// <param name="Conversation">The conversation, where there is one.</param>
+/// <example>
+/// {"id":1,"user":1,"message":"Hello AI","response":"AI Response to: Hello AI","timestamp":"2025-01-06T12:34:56.789Z",
+/// "cost":100,"tokens":3900}
+/// </example>
 internal sealed record ChatResponse(
     long Id,
     long User,
@@ -105,4 +117,10 @@ internal sealed record ChatResponse(
     long Cost,
     long? Tokens,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Model,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Conversation);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Conversation)
+{
+    /// <summary>One, where the API's description needs it as a text.</summary>
+    public const string Example = "{\"id\":1,\"user\":1,\"message\":\"Hello AI\","
+        + "\"response\":\"AI Response to: Hello AI\",\"timestamp\":\"2025-01-06T12:34:56.789Z\","
+        + "\"cost\":100,\"tokens\":3900}";
+}

@@ -5,6 +5,13 @@ namespace Chat.Service.Chats;
 /// <summary>Messages without a reply, as problem details. <c>code</c> is for programs.</summary>
 internal static class ChatProblems
 {
+    /// <summary>The answers to messages that were not answered, for the description of the API.</summary>
+    public static IEnumerable<ProblemHttpResult> All => Enum.GetValues<ReplyStatus>()
+        .Where(status => status is not ReplyStatus.Stored)
+        .Select(status => Of(new PaidReplyResult(
+            status,
+            Problem: status is ReplyStatus.InsufficientTokens ? "Not enough tokens: the balance is 50." : null)));
+
     /// <summary>The answer to a message for a model that is not there.</summary>
     /// <param name="model">The model's name.</param>
     public static ProblemHttpResult UnknownModel(string model) => Problems.Refusal(

@@ -21,15 +21,22 @@ internal static class HistoryApi
     {
         var chats = app.MapGroup("/api/chat").WithTags("Chat").RequireAuthorization(Tokens.UserPolicy);
         chats.MapGet("/", List);
-        chats.MapGet("/export", Export);
+        chats.MapGet("/export", Export).Gives("application/jsonl", $"{ChatResponse.Example}\n");
         chats.MapGet("/{id:long}", Get);
         // An API key may read and spend. What it cannot give back, it may not take.
         chats.MapDelete("/", DeleteAll).RequireAuthorization(Tokens.LoginPolicy);
         chats.MapDelete("/{id:long}", Delete).RequireAuthorization(Tokens.LoginPolicy);
     }
 
-    /// <summary>The caller's chats, newest first; <c>before</c> is the id of the last one of the page before.</summary>
-    private static async Task<Ok<List<ChatResponse>>> List(
+    /// <summary>The caller's chats, newest first.</summary>
+    /// <param name="user">The caller.</param>
+    /// <param name="db">Where they are.</param>
+    /// <param name="response">Gets the link to the next page.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="before">The id of the last one of the page before.</param>
+    /// <param name="conversation">Only those of this conversation.</param>
+    /// <param name="cancellationToken">The caller has gone.</param>
+    internal static async Task<Ok<List<ChatResponse>>> List(
         ClaimsPrincipal user,
         ChatDb db,
         HttpResponse response,
@@ -53,7 +60,7 @@ internal static class HistoryApi
     }
 
     /// <summary>One of the caller's chats. Another user's is not there.</summary>
-    private static async Task<Results<Ok<ChatResponse>, NotFound>> Get(
+    internal static async Task<Results<Ok<ChatResponse>, NotFound>> Get(
         long id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
     {
         var chat = await db.ChatsOf(user).FirstOrDefaultAsync(chat => chat.Id == id, cancellationToken);
@@ -61,7 +68,7 @@ internal static class HistoryApi
     }
 
     /// <summary>All of the caller's chats, oldest first, a line of JSON each (JSON Lines).</summary>
-    private static async Task Export(
+    internal static async Task Export(
         ClaimsPrincipal user, ChatDb db, HttpResponse response, CancellationToken cancellationToken)
     {
         response.ContentType = "application/jsonl";
@@ -92,7 +99,7 @@ internal static class HistoryApi
     /// <summary>
     /// Takes the words out of all of the caller's chats, and deletes the conversations. It stays paid for.
     /// </summary>
-    private static async Task<NoContent> DeleteAll(
+    internal static async Task<NoContent> DeleteAll(
         ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
     {
         var userId = user.GetUserId();
@@ -102,7 +109,8 @@ internal static class HistoryApi
         return TypedResults.NoContent();
     }
 
-    private static async Task<Results<NoContent, NotFound>> Delete(
+    /// <summary>Takes the words out of one of the caller's chats. It stays paid for.</summary>
+    internal static async Task<Results<NoContent, NotFound>> Delete(
         long id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
     {
         var userId = user.GetUserId();

@@ -96,14 +96,16 @@ internal static class ImportApi
     }
 }
 
-/// <summary>Chats to store. Public, because validation passes over internal types.</summary>
+/// <summary>Chats to store.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Chats">1 to 500, oldest first.</param>
 public sealed record ImportRequest(
     [Required(ErrorMessage = "Send the 'chats'.")]
     [Length(1, ImportApi.MaxChats, ErrorMessage = "Send 1 to 500 chats at once.")]
     IReadOnlyList<ImportedChat>? Chats);
 
-/// <summary>A chat from another system. Public, because validation passes over internal types.</summary>
+/// <summary>A chat from another system.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Key">Its name, made by the caller and always the same.</param>
 /// <param name="Message">What the user said; may be empty.</param>
 /// <param name="Response">What the model answered; may be empty.</param>

@@ -52,4 +52,8 @@ internal sealed class Conversation
 /// <param name="Title">What people call it.</param>
 /// <param name="Created">When it began, in UTC.</param>
 /// <param name="Updated">When its latest chat was stored, in UTC.</param>
+/// <example>
+/// {"id":"018f0000-0000-7000-8000-000000000001","title":"Greetings","created":"2025-01-06T12:34:56.789Z",
+/// "updated":"2025-01-06T12:34:56.789Z"}
+/// </example>
 internal sealed record ConversationResponse(Guid Id, string Title, DateTime Created, DateTime Updated);

@@ -15,16 +15,19 @@ internal static class ConversationApi
     {
         var conversations = app.MapGroup("/api/conversations")
             .WithTags("Conversations").RequireAuthorization(Tokens.UserPolicy);
-        conversations.MapGet("/", List);
+        conversations.MapGet("/", List).Refuses(InvalidPage());
         conversations.MapPatch("/{id:guid}", Rename).RequireAuthorization(Tokens.LoginPolicy);
         conversations.MapDelete("/{id:guid}", Delete).RequireAuthorization(Tokens.LoginPolicy);
     }
 
-    /// <summary>
-    /// The caller's conversations, the one with the latest chat first; <c>before</c> is where the page before ended, as
-    /// its <c>Link</c> says.
-    /// </summary>
-    private static async Task<Results<Ok<List<ConversationResponse>>, ProblemHttpResult>> List(
+    /// <summary>The caller's conversations, the one with the latest chat first.</summary>
+    /// <param name="user">The caller.</param>
+    /// <param name="db">Where they are.</param>
+    /// <param name="response">Gets the link to the next page.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="before">Where the page before ended, as its Link says.</param>
+    /// <param name="cancellationToken">The caller has gone.</param>
+    internal static async Task<Results<Ok<List<ConversationResponse>>, ProblemHttpResult>> List(
         ClaimsPrincipal user,
         ChatDb db,
         HttpResponse response,
@@ -38,8 +41,7 @@ internal static class ConversationApi
         {
             if (!PageEnd.TryParse(before, out var end))
             {
-                return Problems.Refusal(
-                    StatusCodes.Status400BadRequest, "invalid_page", "before must be what a page's Link says.");
+                return InvalidPage();
             }
 
             all = all.Where(conversation => conversation.UpdatedAt < end.UpdatedAt
@@ -59,7 +61,8 @@ internal static class ConversationApi
         return TypedResults.Ok(page.ConvertAll(conversation => conversation.ToResponse()));
     }
 
-    private static async Task<Results<NoContent, NotFound>> Rename(
+    /// <summary>Gives a conversation another title.</summary>
+    internal static async Task<Results<NoContent, NotFound>> Rename(
         Guid id, RenameRequest request, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
     {
         var userId = user.GetUserId();
@@ -71,7 +74,7 @@ internal static class ConversationApi
     }
 
     /// <summary>Deletes a conversation with its chats.</summary>
-    private static async Task<Results<NoContent, NotFound>> Delete(
+    internal static async Task<Results<NoContent, NotFound>> Delete(
         Guid id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
     {
         var userId = user.GetUserId();
@@ -82,10 +85,15 @@ internal static class ConversationApi
             .ExecuteDeleteAsync(cancellationToken);
         return deleted == 0 ? TypedResults.NotFound() : TypedResults.NoContent();
     }
+
+    private static ProblemHttpResult InvalidPage() => Problems.Refusal(
+        StatusCodes.Status400BadRequest, "invalid_page", "before must be what a page's Link says.");
 }
 
-/// <summary>A conversation's new title. Public, because validation passes over internal types.</summary>
+/// <summary>A conversation's new title.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Title">1 to 200 characters.</param>
+/// <example>{"title":"Greetings"}</example>
 public sealed record RenameRequest(
     [Required(ErrorMessage = "Send a 'title'.")]
     [StringLength(Conversation.MaxTitleLength, ErrorMessage = "A title has at most 200 characters.")]

@@ -12,6 +12,12 @@ namespace Chat.Service.OpenAi;
 /// <param name="Model">The model that was asked.</param>
 /// <param name="Choices">One choice.</param>
 /// <param name="Usage">The model's tokens, which are not the user's.</param>
+/// <example>
+/// {"id":"chatcmpl-018f3b1c7a528c4e9d106f2b8e5a4c37","object":"chat.completion","created":1736166896,"model":"mock",
+/// "choices":[{"index":0,"message":{"role":"assistant","content":"AI Response to: Hello AI","refusal":null},
+/// "logprobs":null,"finish_reason":"stop"}],
+/// "usage":{"prompt_tokens":2,"completion_tokens":6,"total_tokens":8}}
+/// </example>
 internal sealed record Completion(
     [property: JsonPropertyName("id")] string Id,
     [property: JsonPropertyName("object")] string Object,

@@ -16,6 +16,15 @@ namespace Chat.Service.OpenAi;
 internal sealed class CompletionEvents(
     EventStream events, CompletionRequest request, DateTimeOffset created) : IReplyStream
 {
+    /// <summary>A stream, for the description of the API; shortened.</summary>
+    public const string Example = """
+        data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hello"}}]}
+
+        data: [DONE]
+
+
+        """;
+
     private string _id = "";
     private bool _hasRole;
 

@@ -23,19 +23,25 @@ internal static class OpenAiApi
     public static void MapOpenAi(this IEndpointRouteBuilder app)
     {
         var api = app.MapGroup(OpenAiErrors.PathPrefix).WithTags("OpenAI").RequireAuthorization(Tokens.UserPolicy);
-        api.MapPost("/chat/completions", Complete);
+        api.MapPost("/chat/completions", Complete)
+            .Takes<CompletionBody>()
+            .Refuses([IdempotencyKey.Invalid(), UnknownModel("gpt-0"), .. ChatProblems.All])
+            .Gives("text/event-stream", CompletionEvents.Example);
         api.MapGet("/models", List);
-        api.MapGet("/models/{**id}", Get);
+        api.MapGet("/models/{**id}", Get).Refuses(UnknownModel("gpt-0"));
     }
 
-    private static Ok<ModelList> List(ModelCatalog models) =>
+    /// <summary>The models, the default one first.</summary>
+    internal static Ok<ModelList> List(ModelCatalog models) =>
         TypedResults.Ok(new ModelList("list", [.. models.All.Select(ModelObject.Of)]));
 
-    private static Results<Ok<ModelObject>, ProblemHttpResult> Get(string id, ModelCatalog models) =>
+    /// <summary>One of the models.</summary>
+    internal static Results<Ok<ModelObject>, ProblemHttpResult> Get(string id, ModelCatalog models) =>
         models.Find(id) is { } model ? TypedResults.Ok(ModelObject.Of(model)) : UnknownModel(id);
 
     /// <summary>Answers messages and pays for the reply.</summary>
-    private static async Task<Answer> Complete(
+    /// <remarks>As OpenAI's. What would change the answer and cannot be done is refused, and named.</remarks>
+    internal static async Task<Answer> Complete(
         JsonElement body,
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
@@ -105,6 +111,9 @@ internal static class OpenAiApi
 /// <summary>The models.</summary>
 /// <param name="Object">What this is.</param>
 /// <param name="Data">The default one first.</param>
+/// <example>
+/// {"object":"list","data":[{"id":"mock","object":"model","created":0,"owned_by":"aspirechat","cost":100}]}
+/// </example>
 internal sealed record ModelList(
     [property: JsonPropertyName("object")] string Object,
     [property: JsonPropertyName("data")] IReadOnlyList<ModelObject> Data);
@@ -115,6 +124,7 @@ internal sealed record ModelList(
 /// <param name="Created">Not known: 0.</param>
 /// <param name="OwnedBy">Who has it.</param>
 /// <param name="Cost">What a chat costs, in tokens. OpenAI has nothing like it.</param>
+/// <example>{"id":"mock","object":"model","created":0,"owned_by":"aspirechat","cost":100}</example>
 internal sealed record ModelObject(
     [property: JsonPropertyName("id")] string Id,
     [property: JsonPropertyName("object")] string Object,

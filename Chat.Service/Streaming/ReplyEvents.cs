@@ -12,6 +12,17 @@ namespace Chat.Service.Streaming;
 /// <param name="events">The stream.</param>
 internal sealed class ReplyEvents(EventStream events) : IReplyStream
 {
+    /// <summary>A stream, for the description of the API.</summary>
+    public const string Example = $$$"""
+        event: delta
+        data: {"text":"AI Response to: Hello AI"}
+
+        event: done
+        data: {"chat":{{{ChatResponse.Example}}},"receipt":{{{Receipt.Example}}}}
+
+
+        """;
+
     /// <inheritdoc/>
     public void Began(Guid charge) => events.KeepAlive();
 
@@ -53,7 +64,12 @@ internal sealed record Done(ChatResponse Chat, Receipt Receipt);
 /// <param name="Cost">Tokens.</param>
 /// <param name="Charge">The charge's name, which GET /api/tokens/history shows.</param>
 /// <param name="Tokens">The user's tokens right after it.</param>
-internal sealed record Receipt(long Cost, Guid Charge, long Tokens);
+internal sealed record Receipt(long Cost, Guid Charge, long Tokens)
+{
+    /// <summary>One, for the description of the API.</summary>
+    public const string Example =
+        """{"cost":100,"charge":"018f3b1c-7a52-8c4e-9d10-6f2b8e5a4c37","tokens":3900}""";
+}
 
 /// <summary>How events are written.</summary>
 [JsonSerializable(typeof(ChatResponse))]

@@ -68,21 +68,24 @@ public sealed class KeyNameAttribute : ValidationAttribute
             && !string.IsNullOrWhiteSpace(name) && !name.Any(char.IsControl));
 }
 
-/// <summary>A key to be made. Public, because validation passes over internal types.</summary>
+/// <summary>A key to be made.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Name">What the user calls it.</param>
 /// <param name="Limit">The most tokens it may ever spend; null for no limit.</param>
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC; null for no limit.</param>
+/// <example>{"name":"my program","limit":2000,"daily_limit":500}</example>
 public sealed record CreateKeyRequest(
     [Required(ErrorMessage = ApiKey.NameRule), KeyName] string? Name,
-    [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)] long? Limit,
+    [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)] long? Limit = null,
     [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)]
     [property: JsonPropertyName("daily_limit")]
-    long? DailyLimit);
+    long? DailyLimit = null);
 
 /// <summary>
 /// What to change of a key: what is there. A limit of null is one that is taken away, unlike one that is not there.
-/// Public, because validation passes over internal types.
 /// </summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
+/// <example>{"limit":null}</example>
 public sealed class ChangeKeyRequest
 {
     /// <summary>What the user calls it from now on.</summary>
@@ -114,6 +117,9 @@ public sealed class ChangeKeyRequest
 /// <param name="Limit">The most tokens it may ever spend.</param>
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC.</param>
 /// <param name="Created">When it was made, in UTC.</param>
+/// <example>
+/// {"id":1,"name":"my program","start":"ac_Xk2f9Q","limit":2000,"daily_limit":500,"created":"2025-01-06T12:34:56.789Z"}
+/// </example>
 internal sealed record KeyResponse(
     long Id,
     string Name,
@@ -135,6 +141,10 @@ internal sealed record KeyResponse(
 /// <param name="Limit">The most tokens it may ever spend.</param>
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC.</param>
 /// <param name="Created">When it was made, in UTC.</param>
+/// <example>
+/// {"id":1,"name":"my program","key":"ac_Xk2f9Q…","start":"ac_Xk2f9Q","limit":2000,"daily_limit":500,
+/// "created":"2025-01-06T12:34:56.789Z"}
+/// </example>
 internal sealed record NewKeyResponse(
     long Id,
     string Name,

@@ -12,14 +12,15 @@ internal static class ApiKeyApi
     /// <param name="routes">The service.</param>
     public static void MapApiKeys(this IEndpointRouteBuilder routes)
     {
-        var keys = routes.MapGroup("/api/keys").RequireAuthorization(Tokens.LoginPolicy);
-        keys.MapPost("/", Create);
+        var keys = routes.MapGroup("/api/keys").WithTags("Keys").RequireAuthorization(Tokens.LoginPolicy);
+        keys.MapPost("/", Create).Refuses(TooManyKeys());
         keys.MapGet("/", List);
         keys.MapPatch("/{id:long}", Change);
         keys.MapDelete("/{id:long}", Revoke);
     }
 
-    private static async Task<Results<Created<NewKeyResponse>, ProblemHttpResult>> Create(
+    /// <summary>Makes an API key, which is shown this once.</summary>
+    internal static async Task<Results<Created<NewKeyResponse>, ProblemHttpResult>> Create(
         CreateKeyRequest request, ClaimsPrincipal caller, IdentityDb db, SecurityLog log, HttpResponse response)
     {
         var key = ApiKeys.Create();
@@ -43,15 +44,17 @@ internal static class ApiKeyApi
             stored.Id, stored.Name, key, stored.Start, stored.Limit, stored.DailyLimit, stored.CreatedAt.UtcDateTime));
     }
 
-    /// <summary>Those that live, newest first. There are few enough for one page.</summary>
-    private static async Task<Ok<List<KeyResponse>>> List(
+    /// <summary>The caller's API keys, newest first, without those that are revoked.</summary>
+    /// <remarks>There are few enough for one page.</remarks>
+    internal static async Task<Ok<List<KeyResponse>>> List(
         ClaimsPrincipal caller, IdentityDb db, CancellationToken cancellationToken)
     {
         var keys = await Living(db, caller.GetUserId()).OrderByDescending(key => key.Id).ToListAsync(cancellationToken);
         return TypedResults.Ok(keys.ConvertAll(KeyResponse.Of));
     }
 
-    private static async Task<Results<Ok<KeyResponse>, NotFound, ProblemHttpResult>> Change(
+    /// <summary>Changes what the request has: a name or a limit; null is no limit any more.</summary>
+    internal static async Task<Results<Ok<KeyResponse>, NotFound, ProblemHttpResult>> Change(
         long id,
         ChangeKeyRequest request,
         ClaimsPrincipal caller,
@@ -84,8 +87,8 @@ internal static class ApiKeyApi
             : TypedResults.NotFound();
     }
 
-    /// <summary>Ends a key. The gateway may know it for 5 seconds more.</summary>
-    private static async Task<Results<NoContent, NotFound>> Revoke(
+    /// <summary>Revokes an API key, which is refused within 5 seconds.</summary>
+    internal static async Task<Results<NoContent, NotFound>> Revoke(
         long id,
         ClaimsPrincipal caller,
         IdentityDb db,
@@ -125,9 +128,7 @@ internal static class ApiKeyApi
 
         if (await Living(db, key.UserId).CountAsync() >= ApiKey.MaxPerUser)
         {
-            return Problems.Refusal(
-                StatusCodes.Status409Conflict, "too_many_keys",
-                $"There are {ApiKey.MaxPerUser} keys, which is the most. Revoke one that is not used any more.");
+            return TooManyKeys();
         }
 
         db.ApiKeys.Add(key);
@@ -135,4 +136,8 @@ internal static class ApiKeyApi
         await together.CommitAsync();
         return null;
     }
+
+    private static ProblemHttpResult TooManyKeys() => Problems.Refusal(
+        StatusCodes.Status409Conflict, "too_many_keys",
+        $"There are {ApiKey.MaxPerUser} keys, which is the most. Revoke one that is not used any more.");
 }

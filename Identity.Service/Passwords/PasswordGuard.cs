@@ -174,6 +174,10 @@ internal enum PasswordStatus
 /// <param name="User">Whose the password is, where it is right.</param>
 internal sealed record PasswordVerdict(PasswordStatus Status, TimeSpan RetryAfter = default, User? User = null)
 {
+    /// <summary>Those answers, for the description of the API.</summary>
+    public static IEnumerable<ProblemHttpResult> Refusals =>
+        [Refusal(PasswordStatus.Locked), Refusal(PasswordStatus.Busy)];
+
     /// <summary>
     /// The answer to a check that was not made: 429 or 503, with <c>Retry-After</c> (RFC 9110, 10.2.3).
     /// </summary>
@@ -182,17 +186,19 @@ internal sealed record PasswordVerdict(PasswordStatus Status, TimeSpan RetryAfte
     {
         var seconds = Math.Max(1, (long)Math.Ceiling(RetryAfter.TotalSeconds));
         response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return Status == PasswordStatus.Locked
-            ? Problems.Refusal(
-                StatusCodes.Status429TooManyRequests, "too_many_failed_logins",
-                "There were too many wrong passwords. Try again after the seconds in Retry-After.")
-            : Problems.Refusal(
-                StatusCodes.Status503ServiceUnavailable, "too_many_logins",
-                "Too many are logging in at once. Nothing was done: try again after the seconds in Retry-After.");
+        return Refusal(Status);
     }
 
     /// <summary>The answer when too many passwords wait to be hashed.</summary>
     /// <param name="response">Gets the header.</param>
     public static ProblemHttpResult RefuseBusy(HttpResponse response) =>
         new PasswordVerdict(PasswordStatus.Busy).Refuse(response);
+
+    private static ProblemHttpResult Refusal(PasswordStatus status) => status == PasswordStatus.Locked
+        ? Problems.Refusal(
+            StatusCodes.Status429TooManyRequests, "too_many_failed_logins",
+            "There were too many wrong passwords. Try again after the seconds in Retry-After.")
+        : Problems.Refusal(
+            StatusCodes.Status503ServiceUnavailable, "too_many_logins",
+            "Too many are logging in at once. Nothing was done: try again after the seconds in Retry-After.");
 }

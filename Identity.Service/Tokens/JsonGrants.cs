@@ -1,4 +1,6 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 using static OpenIddict.Abstractions.OpenIddictConstants;
@@ -18,9 +20,11 @@ internal interface IJsonGrant
 /// <summary>The body of POST /api/login.</summary>
 /// <param name="Username">The user's name.</param>
 /// <param name="Password">The password.</param>
-internal sealed record LoginRequest(string? Username, string? Password) : IJsonGrant
+/// <example>{"username":"alice","password":"correct horse battery"}</example>
+internal sealed record LoginRequest([Required] string? Username, [Required] string? Password) : IJsonGrant
 {
     /// <inheritdoc/>
+    [JsonIgnore]
     public string? Missing => string.IsNullOrEmpty(Username) || string.IsNullOrEmpty(Password)
         ? "Send a 'username' and a 'password'."
         : null;
@@ -36,9 +40,11 @@ internal sealed record LoginRequest(string? Username, string? Password) : IJsonG
 
 /// <summary>The body of POST /api/token/refresh and of POST /api/logout.</summary>
 /// <param name="Refresh">The refresh token.</param>
-internal sealed record RefreshRequest(string? Refresh) : IJsonGrant
+/// <example>{"refresh":"udxaGP-2AwI…"}</example>
+internal sealed record RefreshRequest([Required] string? Refresh) : IJsonGrant
 {
     /// <inheritdoc/>
+    [JsonIgnore]
     public string? Missing => string.IsNullOrEmpty(Refresh)
         ? "Send the refresh token as 'refresh'."
         : null;
@@ -59,11 +65,15 @@ internal static class JsonGrants
     /// <summary>Makes an endpoint take its token request as JSON.</summary>
     /// <typeparam name="TGrant">The body.</typeparam>
     /// <param name="endpoint">The endpoint.</param>
+    /// <returns>The same endpoint.</returns>
     /// <remarks>
     /// Not with Accepts(): routing would then pick an endpoint of its own for other content types, without this
     /// metadata, and OpenIddict would read the form.
     /// </remarks>
-    public static void TakesJson<TGrant>(this RouteHandlerBuilder endpoint) where TGrant : class, IJsonGrant => endpoint
+    public static RouteHandlerBuilder TakesJson<TGrant>(this RouteHandlerBuilder endpoint)
+        where TGrant : class, IJsonGrant => endpoint
+        .Takes<TGrant>()
+        .Produces<TokenResponse>()
         .WithMetadata((Reader)(async request =>
             await request.ReadFromJsonAsync<TGrant>(request.HttpContext.RequestAborted)));
 

@@ -11,6 +11,7 @@ namespace Identity.Service;
 /// <param name="Access">The access token.</param>
 /// <param name="Refresh">The refresh token, good for one use.</param>
 /// <param name="ExpiresIn">How long the access token lives, in seconds.</param>
+/// <example>{"access":"eyJhbGciOi…","refresh":"udxaGP-2AwI…","expires_in":3599}</example>
 internal sealed record TokenResponse(
     string Access, string Refresh, [property: JsonPropertyName("expires_in")] long ExpiresIn);
 

@@ -20,6 +20,7 @@ namespace Identity.Service;
 /// </summary>
 internal static class TokenApi
 {
+    private const string WrongLogin = "The username or the password is wrong.";
     private const string Scheme = OpenIddictServerAspNetCoreDefaults.AuthenticationScheme;
 
     /// <summary>
@@ -33,9 +34,14 @@ internal static class TokenApi
     public static void MapTokens(this IEndpointRouteBuilder routes)
     {
         routes.MapPost(TokenServer.TokenPath, Exchange);
-        routes.MapPost(TokenServer.LoginPath, LogIn).TakesJson<LoginRequest>();
-        routes.MapPost(TokenServer.RefreshPath, Refresh).TakesJson<RefreshRequest>();
-        routes.MapPost("/api/logout", LogOut);
+        var api = routes.MapGroup("").WithTags("Account");
+        api.MapPost(TokenServer.LoginPath, LogIn).TakesJson<LoginRequest>().Refuses(
+            [
+                TypedResults.Problem(WrongLogin, statusCode: StatusCodes.Status401Unauthorized),
+                .. PasswordVerdict.Refusals,
+            ]);
+        api.MapPost(TokenServer.RefreshPath, Refresh).TakesJson<RefreshRequest>().Refuses(BadRefreshToken());
+        api.MapPost("/api/logout", LogOut).Refuses(BadRefreshToken());
     }
 
     private static Task<Answer> Exchange(
@@ -53,7 +59,8 @@ internal static class TokenApi
             _ => Delegate(context, applications, log),
         };
 
-    private static async Task<Answer> LogIn(
+    /// <summary>Gives tokens for a name and a password.</summary>
+    internal static async Task<Answer> LogIn(
         HttpContext context, UserManager<User> users, PasswordGuard guard, SecurityLog log, IdentityMetrics metrics)
     {
         var request = context.GetOpenIddictServerRequest()!;
@@ -65,7 +72,7 @@ internal static class TokenApi
             context);
         if (verdict.Status is PasswordStatus.Wrong)
         {
-            return Refuse("The username or the password is wrong.");
+            return Refuse(WrongLogin);
         }
 
         if (verdict.Status is not PasswordStatus.Right)
@@ -78,7 +85,8 @@ internal static class TokenApi
         return SignIn(await DescribeAsync(verdict.User, users, new ClaimsIdentity(Scheme)));
     }
 
-    private static async Task<Answer> Refresh(HttpContext context, UserManager<User> users)
+    /// <summary>Gives new tokens for a refresh token, which is used up.</summary>
+    internal static async Task<Answer> Refresh(HttpContext context, UserManager<User> users)
     {
         var ticket = await context.AuthenticateAsync(Scheme);
         var user = await users.FindByIdAsync(ticket.Principal!.GetClaim(Claims.Subject)!);
@@ -120,7 +128,8 @@ internal static class TokenApi
             .SetScopes(scopes));
     }
 
-    private static async Task<Results<NoContent, ProblemHttpResult>> LogOut(
+    /// <summary>Ends a login: all refresh tokens that came of it are revoked.</summary>
+    internal static async Task<Results<NoContent, ProblemHttpResult>> LogOut(
         RefreshRequest request,
         IOpenIddictTokenManager tokens,
         Families families,
@@ -137,8 +146,7 @@ internal static class TokenApi
         // The family first: a refresh that runs at the same time may add a token, but not one that works.
         if (!await families.EndAsync(familyId, cancellationToken))
         {
-            return TypedResults.Problem(
-                JsonTokenResponse.BadRefreshToken, statusCode: StatusCodes.Status401Unauthorized);
+            return BadRefreshToken();
         }
 
         await tokens.RevokeByAuthorizationIdAsync(familyId!, cancellationToken);
@@ -158,6 +166,9 @@ internal static class TokenApi
         new ClaimsPrincipal(identity.SetResources(Tokens.Audience).SetDestinations(
             claim => claim.Type == StampClaim ? [] : [Destinations.AccessToken])),
         authenticationScheme: Scheme);
+
+    private static ProblemHttpResult BadRefreshToken() => TypedResults.Problem(
+        JsonTokenResponse.BadRefreshToken, statusCode: StatusCodes.Status401Unauthorized);
 
     private static ForbidHttpResult Refuse(string sentence) => TypedResults.Forbid(
         new AuthenticationProperties(new Dictionary<string, string?>

@@ -16,13 +16,16 @@ internal static class AccountApi
     /// <param name="routes">The service.</param>
     public static void MapAccount(this IEndpointRouteBuilder routes)
     {
-        var account = routes.MapGroup("/api").RequireAuthorization(Tokens.UserPolicy);
-        account.MapPost("/password", ChangePassword).RequireAuthorization(Tokens.LoginPolicy);
+        var account = routes.MapGroup("/api").WithTags("Account").RequireAuthorization(Tokens.UserPolicy);
+        account.MapPost("/password", ChangePassword).RequireAuthorization(Tokens.LoginPolicy)
+            .Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
         account.MapGet("/me", Me);
-        account.MapDelete("/me", Delete).RequireAuthorization(Tokens.LoginPolicy);
+        account.MapDelete("/me", Delete).RequireAuthorization(Tokens.LoginPolicy)
+            .Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
     }
 
-    private static async Task<Results<Ok<MeResponse>, ProblemHttpResult>> Me(
+    /// <summary>Who the caller is.</summary>
+    internal static async Task<Results<Ok<MeResponse>, ProblemHttpResult>> Me(
         ClaimsPrincipal caller, UserManager<User> users)
     {
         if (await FindAsync(users, caller) is not { } user)
@@ -34,7 +37,8 @@ internal static class AccountApi
             user.Id, user.UserName!, [.. (await users.GetRolesAsync(user)).Order()], user.CreatedAt.UtcDateTime));
     }
 
-    private static async Task<Results<NoContent, ProblemHttpResult>> ChangePassword(
+    /// <summary>Changes the password, and ends all logins.</summary>
+    internal static async Task<Results<NoContent, ProblemHttpResult>> ChangePassword(
         ChangePasswordRequest request,
         ClaimsPrincipal caller,
         UserManager<User> users,
@@ -82,7 +86,9 @@ internal static class AccountApi
         return TypedResults.NoContent();
     }
 
-    private static async Task<Results<NoContent, ProblemHttpResult>> Delete(
+    /// <summary>Deletes the user for good.</summary>
+    /// <remarks>Name and password are gone, the account is closed, and the words of all chats are erased.</remarks>
+    internal static async Task<Results<NoContent, ProblemHttpResult>> Delete(
         [FromBody] DeleteRequest request,
         ClaimsPrincipal caller,
         UserManager<User> users,
@@ -131,17 +137,21 @@ internal static class AccountExtensions
     }
 }
 
-/// <summary>A new password for an old one. Public, because validation passes over internal types.</summary>
+/// <summary>A new password for an old one.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Old">The password in use.</param>
 /// <param name="New">The one to be used from now on.</param>
+/// <example>{"old":"correct horse battery","new":"another horse battery"}</example>
 public sealed record ChangePasswordRequest(
     [Required(AllowEmptyStrings = true, ErrorMessage = User.OldPasswordRule)]
     [MinLength(1, ErrorMessage = User.OldPasswordRule)]
     string? Old,
     [Required(AllowEmptyStrings = true, ErrorMessage = "Send the new password as 'new'."), Password] string? New);
 
-/// <summary>The end of an account. Public, because validation passes over internal types.</summary>
+/// <summary>The end of an account.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Password">The password in use.</param>
+/// <example>{"password":"correct horse battery"}</example>
 public sealed record DeleteRequest(
     [Required(AllowEmptyStrings = true, ErrorMessage = User.PasswordInUseRule)]
     [MinLength(1, ErrorMessage = User.PasswordInUseRule)]
@@ -152,4 +162,5 @@ public sealed record DeleteRequest(
 /// <param name="Username">The name, as it was registered.</param>
 /// <param name="Roles">Roles, in alphabetical order; most users have none.</param>
 /// <param name="Created">When the user registered.</param>
+/// <example>{"id":1,"username":"alice","roles":[],"created":"2025-01-06T12:34:56.789Z"}</example>
 internal sealed record MeResponse(long Id, string Username, string[] Roles, DateTime Created);

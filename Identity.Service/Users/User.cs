@@ -71,6 +71,7 @@ public sealed partial class User : IdentityUser<long>
 /// <summary>The body of POST /api/register.</summary>
 /// <param name="Username">The name, unique without regard to case.</param>
 /// <param name="Password">The password; any characters.</param>
+/// <example>{"username":"alice","password":"correct horse battery"}</example>
 public sealed record RegisterRequest(
     [Required(ErrorMessage = "Send a 'username'.")]
     [RegularExpression(User.NamePattern, ErrorMessage = User.NameRule)]
@@ -80,4 +81,5 @@ public sealed record RegisterRequest(
 
 /// <summary>The answer to POST /api/register.</summary>
 /// <param name="Message">Says that it is done.</param>
+/// <example>{"message":"User registered successfully"}</example>
 public sealed record RegisterResponse(string Message);

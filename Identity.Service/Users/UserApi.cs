@@ -9,9 +9,12 @@ namespace Identity.Service;
 /// <summary>Registration.</summary>
 internal static class UserApi
 {
+    private const string NameTaken = "This username is taken. Choose another.";
+
     /// <summary>Maps POST /api/register.</summary>
     /// <param name="routes">The service.</param>
-    public static void MapUsers(this IEndpointRouteBuilder routes) => routes.MapPost("/api/register", Register);
+    public static void MapUsers(this IEndpointRouteBuilder routes) => routes.MapPost("/api/register", Register)
+        .WithTags("Account").Refuses(TypedResults.Problem(NameTaken, statusCode: StatusCodes.Status409Conflict));
 
     /// <summary>Adds users with hashed passwords, and their roles. No cookies.</summary>
     /// <param name="builder">The service's builder.</param>
@@ -28,7 +31,8 @@ internal static class UserApi
         builder.AddDepartures();
     }
 
-    private static async Task<Results<Created<RegisterResponse>, ProblemHttpResult>> Register(
+    /// <summary>Registers a user, who then has 4000 tokens.</summary>
+    internal static async Task<Results<Created<RegisterResponse>, ProblemHttpResult>> Register(
         RegisterRequest request,
         UserManager<User> users,
         PasswordGuard guard,
@@ -65,7 +69,7 @@ internal static class UserApi
         }
 
         return result.Errors.Any(error => error.Code == nameof(IdentityErrorDescriber.DuplicateUserName))
-            ? TypedResults.Problem("This username is taken. Choose another.", statusCode: StatusCodes.Status409Conflict)
+            ? TypedResults.Problem(NameTaken, statusCode: StatusCodes.Status409Conflict)
             : TypedResults.Problem(
                 string.Join(' ', result.Errors.Select(error => error.Description)),
                 statusCode: StatusCodes.Status400BadRequest);

@@ -13,9 +13,15 @@ internal static class AdminApi
     public static void MapAdmin(this IEndpointRouteBuilder app)
     {
         var admin = app.MapGroup("/api/tokens").WithTags("Administration").RequireAuthorization(Tokens.AdminPolicy)
-            .AddEndpointFilter(RefuseThoseWhoHaveLeft);
-        admin.MapPost("/credit", Credit);
-        admin.MapPost("/close", Close);
+            .AddEndpointFilter(RefuseThoseWhoHaveLeft).Refuses(Closed());
+        admin.MapPost("/credit", Credit).Refuses(
+        [
+            IdempotencyKey.Invalid(),
+            .. LedgerProblems.Examples(
+                TransferStatus.UnknownAccount, TransferStatus.ExistsWithDifferentContent,
+                TransferStatus.AccountClosed, TransferStatus.BalanceTooLarge),
+        ]);
+        admin.MapPost("/close", Close).Refuses(LedgerProblems.Examples(TransferStatus.UnknownAccount));
     }
 
     /// <summary>
@@ -28,12 +34,15 @@ internal static class AdminApi
         var account = await http.RequestServices.GetRequiredService<LedgerReader>()
             .AccountAsync(http.User.GetUserId(), http.RequestAborted);
         return account is { IsClosed: true }
-            ? Problems.Refusal(StatusCodes.Status403Forbidden, "account_closed", "Your own account is closed.")
+            ? Closed()
             : await next(context);
     }
 
+    private static ProblemHttpResult Closed() =>
+        Problems.Refusal(StatusCodes.Status403Forbidden, "account_closed", "Your own account is closed.");
+
     /// <summary>Gives tokens to a user who has an account.</summary>
-    private static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Credit(
+    internal static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Credit(
         CreditRequest request,
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal admin,
@@ -57,7 +66,7 @@ internal static class AdminApi
     }
 
     /// <summary>Closes an account for all but refunds. Closing a closed one changes nothing.</summary>
-    private static async Task<Results<Ok<TokensResponse>, ProblemHttpResult>> Close(
+    internal static async Task<Results<Ok<TokensResponse>, ProblemHttpResult>> Close(
         CloseRequest request,
         ClaimsPrincipal admin,
         TokenLedger ledger,
@@ -72,16 +81,20 @@ internal static class AdminApi
     }
 }
 
-/// <summary>Tokens to give. Public, because validation passes over internal types.</summary>
+/// <summary>Tokens to give.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">Who gets them.</param>
 /// <param name="Amount">How many.</param>
 /// <param name="Reason">What for; the user sees it.</param>
+/// <example>{"user":2,"amount":500,"reason":"a gift"}</example>
 public sealed record CreditRequest(
     [Range(1, long.MaxValue, ErrorMessage = "The user is a number, 1 or more.")] long User,
     [Range(1, Balance.Max, ErrorMessage = "The amount must be 1 or more, and less than 2^53.")] long Amount,
     [Required(ErrorMessage = "Say what the tokens are for: the user sees the reason."), Reason] string Reason);
 
-/// <summary>An account to close. Public, because validation passes over internal types.</summary>
+/// <summary>An account to close.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">Whose.</param>
+/// <example>{"user":2}</example>
 public sealed record CloseRequest(
     [Range(1, long.MaxValue, ErrorMessage = "The user is a number, 1 or more.")] long User);

@@ -30,7 +30,8 @@ internal static class OpeningApi
     }
 }
 
-/// <summary>Tokens to open an account with. Public, because validation passes over internal types.</summary>
+/// <summary>Tokens to open an account with.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Amount">How many.</param>
 public sealed record OpeningRequest(
     [Required(ErrorMessage = "Send the 'amount' of tokens, 0 or more.")]

@@ -15,16 +15,22 @@ internal static class TokensApi
     {
         var tokens = app.MapGroup("/api/tokens").WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
         tokens.MapGet("/", GetBalance);
-        tokens.MapPost("/deduct", Deduct);
+        tokens.MapPost("/deduct", Deduct).Refuses(
+        [
+            IdempotencyKey.Invalid(),
+            .. LedgerProblems.Examples(
+                TransferStatus.InsufficientTokens, TransferStatus.KeyLimitReached,
+                TransferStatus.ExistsWithDifferentContent, TransferStatus.AccountClosed),
+        ]);
     }
 
     /// <summary>The caller's balance. The first call opens the account.</summary>
-    private static async Task<Ok<TokensResponse>> GetBalance(
+    internal static async Task<Ok<TokensResponse>> GetBalance(
         ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken) =>
         TypedResults.Ok(new TokensResponse(await ledger.GetBalanceAsync(user.GetUserId(), cancellationToken)));
 
     /// <summary>Spends some of the caller's tokens.</summary>
-    private static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Deduct(
+    internal static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Deduct(
         DeductRequest request,
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
@@ -52,14 +58,17 @@ internal static class TokensApi
 
 /// <summary>A balance.</summary>
 /// <param name="Tokens">Tokens left.</param>
+/// <example>{"tokens":3900}</example>
 internal sealed record TokensResponse(long Tokens);
 
-/// <summary>Tokens to spend. Public, because validation passes over internal types.</summary>
+/// <summary>Tokens to spend.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Amount">How many.</param>
 /// <param name="Reason">What for.</param>
+/// <example>{"amount":100,"reason":"a gift"}</example>
 public sealed record DeductRequest(
     [Range(1, long.MaxValue, ErrorMessage = "The amount must be 1 or more.")] long Amount,
-    [Reason] string? Reason);
+    [Reason] string? Reason = null);
 
 /// <summary>What users read: 200 characters at most, all of which Postgres can hold.</summary>
 [AttributeUsage(AttributeTargets.Parameter | AttributeTargets.Property)]
@@ -78,6 +87,7 @@ internal sealed class ReasonAttribute : ValidationAttribute
 /// <summary>A transfer that is written.</summary>
 /// <param name="Tokens">Tokens left right after it.</param>
 /// <param name="Transaction">Its name.</param>
+/// <example>{"tokens":3800,"transaction":"018f3b1c-7a52-8c4e-9d10-6f2b8e5a4c37"}</example>
 internal sealed record TransferResponse(long Tokens, Guid Transaction)
 {
     /// <summary>The answer to a request that names its transfer: written now, or before.</summary>

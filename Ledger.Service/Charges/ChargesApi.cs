@@ -85,7 +85,8 @@ internal static class ChargesApi
     }
 }
 
-/// <summary>A charge. Public, because validation passes over internal types.</summary>
+/// <summary>A charge.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">The account.</param>
 /// <param name="Amount">Tokens.</param>
 /// <param name="Fingerprint">What it is for; the same charge with another fingerprint is refused.</param>
@@ -100,7 +101,8 @@ public sealed record ChargeRequest(
     UsedApiKey? Key = null,
     Guid? Origin = null);
 
-/// <summary>A part of a charge to give back. Public, because validation passes over internal types.</summary>
+/// <summary>A part of a charge to give back.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Amount">Tokens.</param>
 public sealed record RefundPartRequest([Range(1, long.MaxValue)] long Amount);
 

@@ -17,14 +17,29 @@ internal static class HistoryApi
     private const string Path = "/api/tokens/history";
     private const int MaxPage = 1_000;
 
+    private const string Example = """
+        number,transaction,kind,amount,balance,charge,reason,timestamp,key
+        2,018f3b1c-7a52-8c4e-9d10-6f2b8e5a4c37,deduction,-100,3900,,a gift,2025-01-06T12:34:56.7890000Z,
+
+        """;
+
     private static readonly CsvConfiguration Csv = new(CultureInfo.InvariantCulture) { NewLine = "\r\n" }; // RFC 4180
 
     /// <summary>Maps <c>/api/tokens/history</c>.</summary>
     public static void MapHistory(this IEndpointRouteBuilder app) =>
-        app.MapGet(Path, List).WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
+        app.MapGet(Path, List).WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy)
+            .Produces<List<HistoryEntry>>()
+            .Gives(MediaTypeNames.Text.Csv, Example);
 
-    /// <summary>Newest first; <c>before</c> is the number of the last entry of the page before.</summary>
-    private static async Task<IResult> List(
+    /// <summary>The caller's ledger entries, newest first, as JSON or CSV.</summary>
+    /// <param name="user">The caller.</param>
+    /// <param name="db">Where they are.</param>
+    /// <param name="ledger">Opens the account.</param>
+    /// <param name="context">The request, and the answer, which gets the link to the next page.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="before">The number of the last entry of the page before.</param>
+    /// <param name="cancellationToken">The caller has gone.</param>
+    internal static async Task<IResult> List(
         ClaimsPrincipal user,
         LedgerDb db,
         TokenLedger ledger,
@@ -111,6 +126,10 @@ internal static class HistoryApi
 /// <param name="Reason">What for, as far as somebody said.</param>
 /// <param name="Timestamp">When, in UTC.</param>
 /// <param name="Key">The number of the API key with which it was made, or with which its charge was.</param>
+/// <example>
+/// {"number":2,"transaction":"018f3b1c-7a52-8c4e-9d10-6f2b8e5a4c37","kind":"deduction","amount":-100,"balance":3900,
+/// "charge":null,"reason":"a gift","timestamp":"2025-01-06T12:34:56.789Z","key":null}
+/// </example>
 internal sealed record HistoryEntry(
     long Number,
     Guid Transaction,

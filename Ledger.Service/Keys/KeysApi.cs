@@ -13,8 +13,9 @@ internal static class KeysApi
     public static void MapKeys(this IEndpointRouteBuilder app) =>
         app.MapGet("/api/tokens/keys", List).WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
 
-    /// <summary>Every key that has spent something, the latest key first; a key sees itself alone.</summary>
-    private static async Task<Ok<List<KeySpendingResponse>>> List(
+    /// <summary>What each of the caller's API keys has spent, the latest key first.</summary>
+    /// <remarks>Those that have spent something. A key sees itself alone.</remarks>
+    internal static async Task<Ok<List<KeySpendingResponse>>> List(
         ClaimsPrincipal user, LedgerDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
         var (account, key, day) = (user.GetUserId(), user.GetApiKey()?.Id, KeyUse.Today(clock));
@@ -31,4 +32,5 @@ internal static class KeysApi
 /// <param name="Key">The key's number.</param>
 /// <param name="Total">Tokens it has ever spent, without those given back.</param>
 /// <param name="Today">Those of this day of UTC.</param>
+/// <example>{"key":1,"total":700,"today":100}</example>
 internal sealed record KeySpendingResponse(long Key, long Total, long Today);

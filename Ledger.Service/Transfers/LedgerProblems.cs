@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Ledger.Service.Accounts;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Ledger.Service.Transfers;
@@ -11,6 +12,11 @@ internal static class LedgerProblems
 
     /// <summary>A status's name, such as <c>insufficient_tokens</c>.</summary>
     public static string Code(TransferStatus status) => Codes[status];
+
+    /// <summary>The answers to requests that are refused so, for the description of the API.</summary>
+    /// <param name="statuses">Why they are.</param>
+    public static IEnumerable<ProblemHttpResult> Examples(params IEnumerable<TransferStatus> statuses) =>
+        statuses.Select(status => Of(new Outcome(status, Guid.Empty, new Balance(Tokens: 50, Version: 1))));
 
     /// <summary>The answer to a refused request.</summary>
     public static ProblemHttpResult Of(Outcome outcome)

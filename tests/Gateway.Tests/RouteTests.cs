@@ -108,19 +108,31 @@ public sealed class RouteTests(GatewayFixture system)
     }
 
     [Fact]
-    public async Task Landing_Page_NamesCallsThatAreThere()
+    public async Task Landing_ForPrograms_LinksToWhatIsThere()
     {
         using var response = await _client.CallAsync("GET", "/");
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         var landing = await response.Content.ReadFromJsonAsync<Page>(TestContext.Current.CancellationToken).Soon();
         Assert.Equal("AspireChat", landing!.Name);
-        Assert.NotEmpty(landing.Calls);
-        foreach (var named in landing.Calls)
+        Assert.Equal(["health", "openapi", "reference"], landing.Links.Keys.Order());
+        foreach (var link in landing.Links.Values)
         {
-            var call = named.Replace("{id}", "1", StringComparison.Ordinal).Split(' ');
-            using var answer = await _client.CallAsync(call[0], call[1], system.Issuer.CreateToken());
-            Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{call[0]} {call[1]}: {answer.StatusCode}");
+            using var answer = await _client.CallAsync("GET", link);
+            Assert.NotEqual(HttpStatusCode.NotFound, answer.StatusCode);
         }
+    }
+
+    [Fact]
+    public async Task Landing_ForBrowsers_IsAPageThatLoadsNothing()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/");
+        request.Headers.Add("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken).Soon();
+        Assert.Equal("text/html", response.Content.Headers.ContentType?.MediaType);
+        Assert.Contains("default-src 'none'", response.Headers.GetValues("Content-Security-Policy").Single());
+        var page = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.All(["/scalar", "/openapi/v1.json", "/health"], link => Assert.Contains($"href=\"{link}\"", page));
+        Assert.DoesNotContain("://", page, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -133,5 +145,5 @@ public sealed class RouteTests(GatewayFixture system)
         Assert.Empty(system.Reached(_query));
     }
 
-    private sealed record Page(string Name, string Description, string[] Calls);
+    private sealed record Page(string Name, string Description, Dictionary<string, string> Links);
 }

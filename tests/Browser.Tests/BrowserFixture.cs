@@ -1,0 +1,105 @@
+using AspireChat.Tests;
+using Microsoft.Playwright;
+
+[assembly: AssemblyFixture(typeof(Browser.Tests.BrowserFixture))]
+
+namespace Browser.Tests;
+
+/// <summary>A browser without a window, once for all tests.</summary>
+public sealed class BrowserFixture : IAsyncLifetime
+{
+    private static readonly string[] Arguments =
+    [
+        "--no-sandbox", // Root may not use it. All pages are our own.
+        "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+    ];
+
+    private IPlaywright? _playwright;
+    private IBrowser? _browser;
+
+    public async ValueTask InitializeAsync()
+    {
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(
+            new() { ExecutablePath = await Chromium.FindAsync(), Args = Arguments });
+    }
+
+    /// <summary>Opens a page of the gateway, in a profile of its own.</summary>
+    /// <param name="system">The system.</param>
+    /// <param name="path">The page.</param>
+    /// <param name="scheme">Whether it is to be light or dark.</param>
+    public async Task<WatchedPage> OpenAsync(
+        AppHostFixture system, string path, ColorScheme scheme = ColorScheme.Light)
+    {
+        using var client = system.CreateClient();
+        var context = await _browser!.NewContextAsync(new()
+        {
+            BaseURL = client.BaseAddress!.ToString(),
+            ColorScheme = scheme,
+            ViewportSize = new() { Width = 1400, Height = 1000 },
+        });
+        var page = new WatchedPage(context, await context.NewPageAsync(), client.BaseAddress!);
+        await page.Page.GotoAsync(path);
+        return page;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await (_browser?.DisposeAsync() ?? ValueTask.CompletedTask);
+        _playwright?.Dispose();
+    }
+}
+
+/// <summary>A page, and what it did besides showing itself.</summary>
+public sealed class WatchedPage : IAsyncDisposable
+{
+    /// <summary>How long the page may take for a step; generous, because CI machines are slow.</summary>
+    private const int StepMilliseconds = 60_000;
+
+    private readonly IBrowserContext _context;
+    private readonly List<string> _offences = [];
+
+    /// <summary>Watches a page.</summary>
+    /// <param name="context">Its profile, which ends with it.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="home">The only server that it may use.</param>
+    public WatchedPage(IBrowserContext context, IPage page, Uri home)
+    {
+        (_context, Page) = (context, page);
+        page.SetDefaultTimeout(StepMilliseconds);
+        page.Request += (_, request) => Note(
+            request.Url.StartsWith("http", StringComparison.Ordinal) && !home.IsBaseOf(new(request.Url)),
+            $"asked {request.Url}");
+        page.Console += (_, message) => Note(message.Type == "error", $"wrote {message.Text}");
+        page.PageError += (_, error) => Note(true, $"threw {error}");
+    }
+
+    /// <summary>The page.</summary>
+    public IPage Page { get; }
+
+    /// <summary>What it asked of other servers, and its errors.</summary>
+    public IReadOnlyList<string> Offences
+    {
+        get
+        {
+            lock (_offences)
+            {
+                return [.. _offences];
+            }
+        }
+    }
+
+    public ValueTask DisposeAsync() => _context.DisposeAsync();
+
+    private void Note(bool isOffence, string what)
+    {
+        if (isOffence)
+        {
+            lock (_offences)
+            {
+                _offences.Add(what);
+            }
+        }
+    }
+}
