@@ -14,7 +14,8 @@ builder.AddDescription();
 builder.Services.AddReverseProxy()
     .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
     .AddServiceDiscoveryDestinations()
-    .AddReplicaHealth();
+    .AddReplicaHealth()
+    .AddRetries();
 
 var app = builder.Build();
 
@@ -27,6 +28,6 @@ app.UseRateLimits();
 app.MapDefaultEndpoints();
 app.MapLanding();
 app.MapDescription();
-app.MapReverseProxy();
+app.MapRoutes();
 
 return await app.RunServiceAsync();

@@ -62,6 +62,7 @@ public static class ErrorDescriptions
             yield return StatusCodes.Status415UnsupportedMediaType;
         }
 
+        yield return StatusCodes.Status429TooManyRequests; // The gateway counts all calls.
         var policies = metadata.OfType<IAuthorizeData>().Select(needed => needed.Policy).ToList();
         if (policies.Count > 0)
         {

@@ -87,6 +87,8 @@ public static class Extensions
         builder.Logging.AddFilter<ConsoleLoggerProvider>("Polly", LogLevel.None);
         builder.Logging.AddFilter<ConsoleLoggerProvider>(
             "Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
+        builder.Logging.AddConsole(console => console.FormatterName = TracedConsoleFormatter.FormatterName)
+            .AddConsoleFormatter<TracedConsoleFormatter, ConsoleFormatterOptions>();
         builder.Logging.AddOpenTelemetry(logging =>
         {
             logging.IncludeFormattedMessage = true;

@@ -96,6 +96,7 @@ public static class Problems
         StatusCodes.Status405MethodNotAllowed => $"{path} does not take {method}.",
         StatusCodes.Status413PayloadTooLarge => $"The body may have {Extensions.MaxRequestBodyBytes} bytes at most.",
         StatusCodes.Status415UnsupportedMediaType => "Send the body as JSON, with 'Content-Type: application/json'.",
+        StatusCodes.Status429TooManyRequests => "Too many requests. Try again when Retry-After says so.",
         StatusCodes.Status500InternalServerError => "Something went wrong here. The traceId finds it in the logs.",
         StatusCodes.Status502BadGateway
             or StatusCodes.Status503ServiceUnavailable

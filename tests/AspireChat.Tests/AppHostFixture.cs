@@ -60,7 +60,7 @@ public sealed class AppHostFixture : IAsyncLifetime
     }
 
     /// <summary>What the system has written, for the message of a failure.</summary>
-    private CollectedLogs Output { get; } = new();
+    internal CollectedLogs Output { get; } = new();
 
     /// <summary>A client of the gateway.</summary>
     public HttpClient CreateClient() => App.CreateHttpClient("gateway");

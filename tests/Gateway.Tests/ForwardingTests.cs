@@ -57,15 +57,13 @@ public sealed class ForwardingTests(GatewayFixture system)
     }
 
     [Fact]
-    public async Task Destination_ThatIsDown_Is502Or503WithASentence()
+    public async Task Destination_ThatIsDown_Is503WithASentence()
     {
         // Nothing listens on port 1.
         await using var gateway = await StartAsync("http://127.0.0.1:1");
         using var client = gateway.CreateClient();
         using var response = await client.CallAsync("GET", "/api/chat", _token);
-        // 503 once a probe has found it out, 502 before.
-        Assert.True(response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable);
-        await response.ProblemAsync(response.StatusCode);
+        await response.ProblemAsync(HttpStatusCode.ServiceUnavailable);
     }
 
     [Fact]

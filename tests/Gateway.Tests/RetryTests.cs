@@ -1,0 +1,134 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Yarp.ReverseProxy.Configuration;
+
+namespace Gateway.Tests;
+
+/// <summary>What did not leave the gateway goes to another replica, if sending it twice would do it once.</summary>
+public sealed class RetryTests : IAsyncLifetime
+{
+    private const int Down = 8;
+
+    private readonly TokenIssuer _issuer = new();
+    private readonly List<Socket> _down = [];
+    private Destination _identity = null!;
+    private Destination _chat = null!;
+    private string? _body;
+
+    public async ValueTask InitializeAsync()
+    {
+        _identity = await Destination.StartAsync(_issuer.ServeAsync);
+        _chat = await Destination.StartAsync(async context =>
+            _body = await new StreamReader(context.Request.Body).ReadToEndAsync(context.RequestAborted));
+        for (var n = 0; n < Down; n++)
+        {
+            // Taken, and nobody listens.
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            _down.Add(socket);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _down.ForEach(socket => socket.Dispose());
+        await _identity.DisposeAsync();
+        await _chat.DisposeAsync();
+        _issuer.Dispose();
+    }
+
+    [Theory]
+    [InlineData("GET", false)]
+    [InlineData("DELETE", false)]
+    [InlineData("POST", true)]
+    public async Task Request_ThatMayBeRepeated_FindsTheReplicaThatIsUp(string method, bool isWithKey)
+    {
+        await using var gateway = await StartAsync(_chat.Address);
+        using var client = gateway.CreateClient();
+        if (isWithKey)
+        {
+            client.DefaultRequestHeaders.Add(IdempotencyKey.Header, "key");
+        }
+
+        using var content = method == "POST" ? JsonContent.Create(new { message = new string('x', 30_000) }) : null;
+        var sent = content is null ? "" : await content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        using var response = await client.CallAsync(method, "/api/chat", _issuer.CreateToken(), content);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Single(_chat.Reached);
+        Assert.Equal(sent, _body);
+    }
+
+    [Fact]
+    public async Task Request_ThatMayNotBeRepeated_GoesToOneReplicaOnly()
+    {
+        await using var gateway = await StartAsync(_chat.Address);
+        using var client = gateway.CreateClient();
+        for (var n = 0; n < 10; n++)
+        {
+            using var content = JsonContent.Create(new { message = "hi" });
+            using var response = await client.CallAsync("POST", "/api/chat", _issuer.CreateToken(), content);
+            if (response.StatusCode is not HttpStatusCode.OK)
+            {
+                await AssertNobodyThereAsync(response);
+                return;
+            }
+        }
+
+        Assert.Fail($"Ten times in a row the one of {Down + 1} replicas that is up was found at once.");
+    }
+
+    [Theory]
+    [InlineData("GET")]
+    [InlineData("POST")]
+    public async Task Request_ToAServiceThatIsDown_IsAQuick503(string method)
+    {
+        await using var gateway = await StartAsync();
+        using var client = gateway.CreateClient();
+        using var response = await client.CallAsync(method, "/api/chat", _issuer.CreateToken());
+        await AssertNobodyThereAsync(response);
+    }
+
+    [Fact]
+    public async Task Request_ThatWasSent_IsNotRepeated()
+    {
+        await using var first = await Destination.StartAsync(Abort);
+        await using var second = await Destination.StartAsync(Abort);
+        await using var gateway = new GatewayServer(
+            ("identity", _identity.Address), ("chat", first.Address), ("chat", second.Address));
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        using var response = await client.CallAsync("GET", "/api/chat", _issuer.CreateToken());
+        await response.ProblemAsync(HttpStatusCode.BadGateway);
+        Assert.Single(first.Reached.Concat(second.Reached));
+
+        static Task Abort(HttpContext context)
+        {
+            context.Abort();
+            return Task.CompletedTask;
+        }
+    }
+
+    private static async Task AssertNobodyThereAsync(HttpResponseMessage response)
+    {
+        Assert.Equal(TimeSpan.FromSeconds(1), response.Headers.RetryAfter?.Delta);
+        await response.ProblemAsync(HttpStatusCode.ServiceUnavailable);
+    }
+
+    private async Task<GatewayServer> StartAsync(params string[] up)
+    {
+        // Without probes, which would find out before the first request.
+        var gateway = new GatewayServer(
+            services => services.RemoveAll<IProxyConfigFilter>(),
+            [
+                ("identity", _identity.Address),
+                .. _down.Select(socket => ("chat", $"http://{socket.LocalEndPoint}")),
+                .. up.Select(address => ("chat", address)),
+            ]);
+        await gateway.StartAsync();
+        return gateway;
+    }
+}
