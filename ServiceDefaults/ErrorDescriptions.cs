@@ -35,12 +35,14 @@ public static class ErrorDescriptions
             isOpenAi);
         var metadata = context.Description.ActionDescriptor.EndpointMetadata;
         var own = metadata.OfType<Refusals>().SelectMany(refusals => refusals.All)
+            .Append(Problems.TooManyRequests(seconds: 42)) // The gateway counts all calls.
             .ToLookup(refusal => refusal.StatusCode);
         var known = operation.Responses!.Keys.Where(status => status[0] == '4').Select(int.Parse);
         foreach (var status in known.Concat(StatusesOf(operation, metadata)).Concat(own.Select(each => each.Key))
             .Distinct().Order().ToList())
         {
-            operation.Responses![$"{status}"] = own.Contains(status)
+            var isShared = status is StatusCodes.Status429TooManyRequests && own[status].Count() == 1;
+            operation.Responses![$"{status}"] = own.Contains(status) && !isShared
                 ? shape.Of(status, [.. own[status]])
                 : shape.Shared(status, context.Document!);
         }
@@ -62,7 +64,6 @@ public static class ErrorDescriptions
             yield return StatusCodes.Status415UnsupportedMediaType;
         }
 
-        yield return StatusCodes.Status429TooManyRequests; // The gateway counts all calls.
         var policies = metadata.OfType<IAuthorizeData>().Select(needed => needed.Policy).ToList();
         if (policies.Count > 0)
         {
@@ -110,8 +111,9 @@ public static class ErrorDescriptions
             var isAny = status == StatusCodes.Status500InternalServerError;
             var name = (IsOpenAi ? "OpenAi" : "")
                 + (isAny ? "Error" : ReasonPhrases.GetReasonPhrase(status).Replace(" ", "", StringComparison.Ordinal));
-            var sentence = Problems.Sentence(status, "/api/…", "…");
-            var response = Of(status, TypedResults.Problem(sentence, statusCode: status));
+            var response = Of(status, status is StatusCodes.Status429TooManyRequests
+                ? Problems.TooManyRequests(seconds: 42)
+                : TypedResults.Problem(Problems.Sentence(status, "/api/…", "…"), statusCode: status));
             response.Description = isAny ? "Any other error." : response.Description;
             document.AddComponent(name, response);
             return new OpenApiResponseReference(name, document);

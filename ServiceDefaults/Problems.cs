@@ -72,6 +72,13 @@ public static class Problems
         return next(context);
     }
 
+    /// <summary>The answer to a caller who sends more requests than the gateway allows.</summary>
+    /// <param name="seconds">When there are new permits.</param>
+    /// <returns>429.</returns>
+    public static ProblemHttpResult TooManyRequests(long seconds) => Refusal(
+        StatusCodes.Status429TooManyRequests, "too_many_requests",
+        $"Too many requests of this kind came from you. Nothing was done: try again in {seconds} s.");
+
     /// <summary>A refusal with a word for programs beside the sentence for people.</summary>
     /// <param name="status">The HTTP status.</param>
     /// <param name="code">The word: snake_case, and the same for ever.</param>
@@ -96,7 +103,6 @@ public static class Problems
         StatusCodes.Status405MethodNotAllowed => $"{path} does not take {method}.",
         StatusCodes.Status413PayloadTooLarge => $"The body may have {Extensions.MaxRequestBodyBytes} bytes at most.",
         StatusCodes.Status415UnsupportedMediaType => "Send the body as JSON, with 'Content-Type: application/json'.",
-        StatusCodes.Status429TooManyRequests => "Too many requests. Try again when Retry-After says so.",
         StatusCodes.Status500InternalServerError => "Something went wrong here. The traceId finds it in the logs.",
         StatusCodes.Status502BadGateway
             or StatusCodes.Status503ServiceUnavailable

@@ -33,8 +33,14 @@ internal sealed class TracedConsoleFormatter() : ConsoleFormatter(FormatterName)
         }
     }
 
-    /// <summary>Nobody can make lines of their own by what they send.</summary>
-    private static string Indented(string text) => text.ReplaceLineEndings("\n  ");
+    /// <summary>Nobody can make lines of their own by what they send, nor paint them.</summary>
+    private static string Indented(string text)
+    {
+        var lines = text.ReplaceLineEndings("\n  ");
+        return lines.Any(IsUnfit) ? string.Concat(lines.Select(c => IsUnfit(c) ? '?' : c)) : lines;
+    }
+
+    private static bool IsUnfit(char c) => char.IsControl(c) && c is not ('\n' or '\t');
 
     private static string Word(LogLevel level) => level switch
     {

@@ -16,7 +16,7 @@ internal static class DescriptionApi
     /// <summary>The page sends and loads nothing but from here, whatever its scripts may have in mind.</summary>
     private const string PagePolicy =
         "default-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        + "frame-ancestors 'none'; base-uri 'none'";
+        + "frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
     /// <summary>Adds the joined description.</summary>
     /// <param name="builder">The gateway's builder.</param>

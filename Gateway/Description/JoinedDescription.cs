@@ -50,7 +50,8 @@ internal sealed class JoinedDescription(
                 _answer = Task.Run(JoinAsync, CancellationToken.None);
             }
 
-            return _answer.WaitAsync(cancellationToken);
+            // What is a little old is better than a wait for a service that may not answer.
+            return _last is { } last ? Task.FromResult<byte[]?>(last) : _answer.WaitAsync(cancellationToken);
         }
     }
 

@@ -31,16 +31,17 @@ internal static class ApiKeyMiddleware
         }
 
         var limits = context.RequestServices.GetRequiredService<RateLimits>();
-        if (!await limits.MaySendKeyAsync(context))
-        {
-            return;
-        }
-
+        var address = RateLimits.AddressOf(context);
         string? token;
         try
         {
             token = await context.RequestServices.GetRequiredService<KeyTokens>()
-                .GetAsync(key, context.RequestAborted);
+                .GetAsync(key, ask => limits.AskAsync(address, ask), context.RequestAborted);
+        }
+        catch (TooManyRequestsException tooMany)
+        {
+            await RateLimits.AnswerAsync(context, tooMany.Permit);
+            return;
         }
         catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
         {
@@ -55,7 +56,6 @@ internal static class ApiKeyMiddleware
 
         if (token is null)
         {
-            await limits.CountWrongKeyAsync(context);
             context.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\""; // RFC 6750, 3
             await Problems.Refusal(
                 StatusCodes.Status401Unauthorized, "unknown_api_key",

@@ -32,10 +32,12 @@ internal sealed class KeyTokens(IServiceProvider services, TimeProvider clock) :
 
     /// <summary>The access token of a key. Requests that come together ask once.</summary>
     /// <param name="key">What a caller sent as a key.</param>
+    /// <param name="around">Is around the question to Identity.Service, when there is one.</param>
     /// <param name="cancellationToken">Ends the wait of this caller; others may wait for the same answer.</param>
     /// <returns>The token; null when the key is unknown or revoked, which is kept like a token.</returns>
     /// <exception cref="Exception">Identity.Service cannot be asked. That is not kept.</exception>
-    public Task<string?> GetAsync(string key, CancellationToken cancellationToken)
+    public Task<string?> GetAsync(
+        string key, Func<Func<Task<string?>>, Task<string?>> around, CancellationToken cancellationToken)
     {
         if (!ApiKeys.IsWellFormed(key))
         {
@@ -43,13 +45,13 @@ internal sealed class KeyTokens(IServiceProvider services, TimeProvider clock) :
         }
 
         var hash = Convert.ToHexString(ApiKeys.Hash(key));
-        return Answer(hash, key).WaitAsync(cancellationToken);
+        return Answer(hash, key, around).WaitAsync(cancellationToken);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _answers.Dispose();
 
-    private Task<string?> Answer(string hash, string key)
+    private Task<string?> Answer(string hash, string key, Func<Func<Task<string?>>, Task<string?>> around)
     {
         if (_answers.TryGetValue(hash, out Task<string?>? known))
         {
@@ -64,17 +66,18 @@ internal sealed class KeyTokens(IServiceProvider services, TimeProvider clock) :
             }
 
             var until = clock.GetUtcNow() + Lifetime;
-            var answer = Task.Run(() => ExchangeAsync(hash, key));
+            var answer = Task.Run(() => ExchangeAsync(hash, key, around));
             _answers.Set(hash, answer, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpiration = until });
             return answer;
         }
     }
 
-    private async Task<string?> ExchangeAsync(string hash, string key)
+    private async Task<string?> ExchangeAsync(
+        string hash, string key, Func<Func<Task<string?>>, Task<string?>> around)
     {
         try
         {
-            return await services.GetRequiredService<KeyExchange>().ExchangeAsync(key);
+            return await around(() => services.GetRequiredService<KeyExchange>().ExchangeAsync(key));
         }
         catch
         {

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Gateway.Limits;
 
@@ -23,7 +25,7 @@ internal sealed class RateLimiter(string name, Limit limit, SharedCounts counts,
     /// <summary>A block is this part of what is left.</summary>
     private const int BlocksLeft = 20;
 
-    private volatile Window _window = new(-1);
+    private Window _window = new(-1);
 
     /// <summary>Gets what is allowed, as a header's value (draft-ietf-httpapi-ratelimit-headers).</summary>
     public string Policy { get; } = string.Create(
@@ -61,33 +63,32 @@ internal sealed class RateLimiter(string name, Limit limit, SharedCounts counts,
         }
     }
 
-    /// <summary>Whether a caller has used all up, without counting anything.</summary>
-    /// <param name="caller">The caller.</param>
-    /// <returns>What is left.</returns>
-    public Permit Look(string caller)
+    /// <summary>Takes a granted permit back, as if there had been no request.</summary>
+    /// <param name="caller">Whose it was.</param>
+    public void GiveBack(string caller)
     {
         var (_, tally, _) = Find(caller);
         lock (tally)
         {
-            return New(isGranted: tally.Held > 0 || tally.Taken < limit.Permits, tally);
+            tally.Held++;
         }
     }
 
     private (Window Window, Tally Tally, string Key) Find(string caller)
     {
         var number = clock.GetUtcNow().Ticks / limit.Window.Ticks;
-        var window = _window;
-        if (window.Number != number)
+        var window = Volatile.Read(ref _window);
+        while (window.Number < number)
         {
-            // Two may do that at once. What the one of them counts, the other takes from the shared count.
-            _window = window = new(number);
+            Interlocked.CompareExchange(ref _window, new(number), window);
+            window = Volatile.Read(ref _window);
         }
 
         if (!window.Tallies.TryGetValue(caller, out var tally))
         {
             caller = window.Tallies.Count < MaxTallies
                 ? caller
-                : $"shared {(uint)StringComparer.Ordinal.GetHashCode(caller) % SharedTallies}";
+                : $"shared {BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes(caller))) % SharedTallies}";
             tally = window.Tallies.GetOrAdd(caller, _ => new());
         }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Claims;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Model;
 
@@ -38,37 +39,60 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
             return true;
         }
 
-        if (context.User.Identity is not { IsAuthenticated: true })
+        // Calls that need no token are counted by address, whoever has one.
+        if (context.GetEndpoint()!.Metadata.GetMetadata<IAllowAnonymous>() is not null)
         {
             return await AnswerAsync(context, await _limiters[name].TakeAsync(AddressOf(context)));
         }
 
         var user = context.User.FindFirstValue("sub")!;
-        var permit = await _limiters[name].TakeAsync(user);
-        return permit.IsGranted && context.User.GetApiKey() is { } key
-            ? await AnswerAsync(
-                context, permit, await _limiters[$"{name}-by-key"].TakeAsync(
-                    key.Id.ToString(CultureInfo.InvariantCulture)))
-            : await AnswerAsync(context, permit);
+        if (context.User.GetApiKey() is not { } key)
+        {
+            return await AnswerAsync(context, await _limiters[name].TakeAsync(user));
+        }
+
+        // The key's first: what it may not send does not count for its user.
+        var ofKey = await _limiters[$"{name}-by-key"].TakeAsync(key.Id.ToString(CultureInfo.InvariantCulture));
+        return ofKey.IsGranted
+            ? await AnswerAsync(context, ofKey, await _limiters[name].TakeAsync(user))
+            : await AnswerAsync(context, ofKey);
     }
 
-    /// <summary>Looks whether an address has sent too many wrong keys, before another one is checked.</summary>
-    /// <param name="context">The request.</param>
-    /// <returns>Whether it may go on. If not, it is answered.</returns>
-    public ValueTask<bool> MaySendKeyAsync(HttpContext context) =>
-        _isOn && _limiters[WrongKey].Look(AddressOf(context)) is { IsGranted: false } refused
-            ? AnswerAsync(context, refused)
-            : ValueTask.FromResult(true);
+    /// <summary>Asks for the token of a key, which counts if it turns out not to be one.</summary>
+    /// <param name="address">Where it comes from.</param>
+    /// <param name="ask">Asks.</param>
+    /// <returns>The token, or null.</returns>
+    /// <exception cref="TooManyRequestsException">Too many were none.</exception>
+    public async Task<string?> AskAsync(string address, Func<Task<string?>> ask)
+    {
+        if (!_isOn)
+        {
+            return await ask();
+        }
 
-    /// <summary>Counts a wrong key.</summary>
-    /// <param name="context">The request.</param>
-    public ValueTask<Permit> CountWrongKeyAsync(HttpContext context) =>
-        _limiters[WrongKey].TakeAsync(AddressOf(context));
+        var permit = await _limiters[WrongKey].TakeAsync(address);
+        if (!permit.IsGranted)
+        {
+            throw new TooManyRequestsException(permit);
+        }
+
+        var token = await ask();
+        if (token is not null)
+        {
+            _limiters[WrongKey].GiveBack(address);
+        }
+
+        return token;
+    }
 
     private static string? LimitOf(HttpContext context) => context.GetEndpoint()?.Metadata
         .GetMetadata<RouteModel>()?.Config.Metadata?.GetValueOrDefault(MetadataName);
 
-    private static async ValueTask<bool> AnswerAsync(HttpContext context, params Permit[] permits)
+    /// <summary>Says in the headers what is left, and refuses the request if one of the permits is not granted.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="permits">The permits.</param>
+    /// <returns>Whether it may go on.</returns>
+    public static async ValueTask<bool> AnswerAsync(HttpContext context, params Permit[] permits)
     {
         var headers = context.Response.Headers;
         headers["RateLimit-Policy"] = string.Join(", ", permits.Select(permit => permit.Limiter.Policy));
@@ -80,14 +104,13 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
         }
 
         headers.RetryAfter = refused.Seconds.ToString(CultureInfo.InvariantCulture);
-        await Problems.Refusal(
-            StatusCodes.Status429TooManyRequests, "too_many_requests",
-            $"Too many requests of this kind came from you. Nothing was done: try again in {refused.Seconds} s.")
-            .ExecuteAsync(context);
+        await Problems.TooManyRequests(refused.Seconds).ExecuteAsync(context);
         return false;
     }
 
-    private static string AddressOf(HttpContext context)
+    /// <summary>What a caller without a token is counted by.</summary>
+    /// <param name="context">The request.</param>
+    public static string AddressOf(HttpContext context)
     {
         var address = context.Connection.RemoteIpAddress ?? IPAddress.None;
         if (address.IsIPv4MappedToIPv6)
@@ -104,6 +127,14 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
         Array.Clear(bytes, NetworkBytes, bytes.Length - NetworkBytes);
         return $"{new IPAddress(bytes)}/56";
     }
+}
+
+/// <summary>More was asked for than is allowed.</summary>
+/// <param name="permit">What was refused.</param>
+internal sealed class TooManyRequestsException(Permit permit) : Exception($"The limit {permit} is reached.")
+{
+    /// <summary>Gets what was refused.</summary>
+    public Permit Permit => permit;
 }
 
 /// <summary>Registers the limits.</summary>

@@ -22,14 +22,23 @@ internal sealed class SharedCounts(
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     // Connecting waits for the server; until it is done each replica counts by itself.
-    private readonly Lazy<Task<IConnectionMultiplexer>> _connection = new(() =>
-        Task.Run(services.GetRequiredService<IConnectionMultiplexer>));
-
+    private Task<IConnectionMultiplexer>? _connection;
     private long _silentSince;
 
+    /// <summary>Gets the end of connecting.</summary>
+    internal Task Connected => _connection ?? Task.CompletedTask;
+
     /// <summary>Connects before the gateway listens. Without Redis it starts all the same.</summary>
-    public Task StartAsync(CancellationToken cancellationToken) =>
-        Task.WhenAny(_connection.Value, Task.Delay(ConnectPatience, cancellationToken));
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        _connection = Task.Run(services.GetRequiredService<IConnectionMultiplexer>, CancellationToken.None);
+        await Task.WhenAny(_connection, Task.Delay(ConnectPatience, cancellationToken));
+        if (_connection.Exception is { } failed)
+        {
+            // It connects again by itself whenever there is something to connect to: this is the configuration.
+            logger.LogError(failed.InnerException, "There is no Redis: each gateway counts its own requests");
+        }
+    }
 
     /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -42,7 +51,7 @@ internal sealed class SharedCounts(
     public async Task<long?> AddAsync(string name, int by, TimeSpan keep)
     {
         var silentSince = Volatile.Read(ref _silentSince);
-        if (!_connection.Value.IsCompletedSuccessfully
+        if (_connection is not { IsCompletedSuccessfully: true } connection
             || (silentSince != 0 && clock.GetElapsedTime(silentSince) < Pause))
         {
             return null;
@@ -50,14 +59,14 @@ internal sealed class SharedCounts(
 
         try
         {
-            var redis = _connection.Value.Result.GetDatabase();
+            var redis = connection.Result.GetDatabase();
             var count = redis.StringIncrementAsync(KeyPrefix + name, by);
             _ = redis.KeyExpireAsync(KeyPrefix + name, keep, flags: CommandFlags.FireAndForget);
             var counted = await count.WaitAsync(options.Value.Patience, clock);
             Volatile.Write(ref _silentSince, 0);
             return counted;
         }
-        catch (Exception exception) when (exception is RedisException or TimeoutException)
+        catch (Exception exception)
         {
             Volatile.Write(ref _silentSince, clock.GetTimestamp());
             logger.LogWarning(exception, "Redis does not count requests: each gateway counts its own");

@@ -7,7 +7,7 @@ namespace Gateway.Routing;
 
 /// <summary>
 /// Keeps requests from replicas that are down, in every cluster alike: each replica is asked twice a second whether it
-/// lives, and one that breaks a connection is left out at once until it has answered again.
+/// lives, and one that breaks a connection is left out at once, for a second.
 /// </summary>
 internal sealed class ReplicaHealth : IProxyConfigFilter
 {
@@ -20,7 +20,7 @@ internal sealed class ReplicaHealth : IProxyConfigFilter
         {
             Enabled = true,
             Interval = TimeSpan.FromSeconds(0.5),
-            Timeout = TimeSpan.FromSeconds(2),
+            Timeout = TimeSpan.FromSeconds(1),
             Path = "/alive",
             Policy = HealthCheckConstants.ActivePolicy.ConsecutiveFailures,
         },
@@ -29,7 +29,8 @@ internal sealed class ReplicaHealth : IProxyConfigFilter
 
     private static readonly Dictionary<string, string> Metadata = new()
     {
-        [ConsecutiveFailuresHealthPolicyOptions.ThresholdMetadataName] = "1",
+        // One that is late now and then is well; one that is gone is found out by the first request.
+        [ConsecutiveFailuresHealthPolicyOptions.ThresholdMetadataName] = "3",
     };
 
     public ValueTask<ClusterConfig> ConfigureClusterAsync(ClusterConfig cluster, CancellationToken cancel) =>

@@ -43,20 +43,25 @@ internal static class Retries
         if (WasNotSent(context) || IsNobodyThere(context))
         {
             context.Response.Headers.RetryAfter = "1";
+            // A DELETE without a body may have been sent before, on a connection that broke: the client repeats it.
+            var isCertain = !HttpMethods.IsDelete(context.Request.Method);
             await Problems.Refusal(
                 StatusCodes.Status503ServiceUnavailable, "service_unavailable",
-                "A service behind this call is not there at the moment. Nothing was done: try again in a second.")
+                $"A service behind this call is not there at the moment.{(isCertain ? " Nothing was done." : "")} "
+                    + "Try again in a second.")
                 .ExecuteAsync(context);
         }
     }
 
     /// <summary>Whether no connection could be opened, so that nothing can have been done.</summary>
     private static bool WasNotSent(HttpContext context) => !context.Response.HasStarted
-        && context.GetForwarderErrorFeature() is
-        {
-            Error: ForwarderError.Request,
-            Exception: HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError },
-        };
+        && context.GetForwarderErrorFeature()?.Exception is
+            HttpRequestException
+            {
+                HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError,
+            }
+            // Of the connection: an answer that does not come is no TimeoutException inside.
+            or OperationCanceledException { InnerException: TimeoutException };
 
     private static bool IsNobodyThere(HttpContext context) => !context.Response.HasStarted
         && context.GetForwarderErrorFeature()?.Error is ForwarderError.NoAvailableDestinations;

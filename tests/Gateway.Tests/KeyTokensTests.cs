@@ -91,7 +91,7 @@ public sealed class KeyTokensTests : IDisposable
     {
         _identity.Pause = new();
         using var caller = new CancellationTokenSource();
-        var left = _tokens.GetAsync(_key, caller.Token);
+        var left = _tokens.GetAsync(_key, ask => ask(), caller.Token);
         var stays = AskAsync();
         await _identity.Asked.Task.Soon();
         await caller.CancelAsync();
@@ -105,7 +105,8 @@ public sealed class KeyTokensTests : IDisposable
     {
         for (var n = 0; n < KeyTokens.MaxKeys + 100; n++)
         {
-            Assert.NotNull(await _tokens.GetAsync(ApiKeys.Create(), TestContext.Current.CancellationToken).Soon());
+            Assert.NotNull(await _tokens.GetAsync(
+                ApiKeys.Create(), ask => ask(), TestContext.Current.CancellationToken).Soon());
             Assert.InRange(_tokens.Count, 0, KeyTokens.MaxKeys);
         }
 
@@ -124,7 +125,7 @@ public sealed class KeyTokensTests : IDisposable
     [MemberData(nameof(NoKeys))]
     public async Task Text_ThatCannotBeAKey_IsNotAskedFor(string text)
     {
-        Assert.Null(await _tokens.GetAsync(text, TestContext.Current.CancellationToken).Soon());
+        Assert.Null(await _tokens.GetAsync(text, ask => ask(), TestContext.Current.CancellationToken).Soon());
         Assert.Equal(0, _identity.Questions);
     }
 
@@ -135,7 +136,7 @@ public sealed class KeyTokensTests : IDisposable
         _identity.Dispose();
     }
 
-    private Task<string?> AskAsync() => _tokens.GetAsync(_key, TestContext.Current.CancellationToken).Soon();
+    private Task<string?> AskAsync() => _tokens.GetAsync(_key, ask => ask(), TestContext.Current.CancellationToken).Soon();
 
     /// <summary>Identity.Service, as the gateway sees it: numbered tokens, or what a test wants.</summary>
     private sealed class Identity : HttpMessageHandler

@@ -2,7 +2,9 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using AspireChat.Tests.Shared;
+using Gateway.Limits;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
@@ -30,7 +32,7 @@ public sealed class RateLimitTests : IAsyncLifetime
         {
             var gateway = new GatewayServer(
                     ("identity", _identity.Address), ("chat", _service.Address), ("ledger", _service.Address))
-                .With("ConnectionStrings:cache", _redis.ConnectionString)
+                .With("ConnectionStrings:cache", $"{_redis.ConnectionString},asyncTimeout=60000")
                 .With("Limits:Patience", "00:00:10");
             foreach (var limit in new[] { "Chat", "Call", "Login", "Register", "Session", "WrongKey" })
             {
@@ -39,6 +41,7 @@ public sealed class RateLimitTests : IAsyncLifetime
 
             gateway.With("Limits:ChatByKey:Permits", "2").With("Limits:ChatByKey:Window", "1.00:00:00");
             await gateway.StartAsync();
+            await gateway.Services.GetRequiredService<SharedCounts>().Connected.Soon();
             _gateways.Add(gateway);
         }
 
@@ -81,7 +84,9 @@ public sealed class RateLimitTests : IAsyncLifetime
     {
         var answers = await CallAsync(Permits * 2, "POST", path, token: null);
         Assert.Equal(Permits, answers.Count(answer => answer.StatusCode is HttpStatusCode.OK));
-        // Who is logged in can go on.
+        // A token changes nothing about the address, and who has one can go on.
+        using var again = await _clients[0].CallAsync("POST", path, TokenOf("1"));
+        await again.ProblemAsync(HttpStatusCode.TooManyRequests);
         using var chat = await _clients[0].CallAsync("POST", "/api/chat", TokenOf("1"));
         Assert.Equal(HttpStatusCode.OK, chat.StatusCode);
     }
@@ -99,12 +104,12 @@ public sealed class RateLimitTests : IAsyncLifetime
     [Fact]
     public async Task Key_OfAUser_IsLimitedBeforeItsUserIs()
     {
-        var answers = await CallAsync(4, "POST", "/api/chat", _key);
+        var answers = await CallAsync(Permits * 2, "POST", "/api/chat", _key);
         Assert.Equal(2, answers.Count(answer => answer.StatusCode is HttpStatusCode.OK));
         var refused = answers.First(answer => answer.StatusCode is HttpStatusCode.TooManyRequests);
         Assert.Contains("\"chat-by-key\";q=2;w=86400", Header(refused, "RateLimit-Policy"), StringComparison.Ordinal);
         using var user = await _clients[0].CallAsync("POST", "/api/chat", TokenOf("7"));
-        Assert.Equal(HttpStatusCode.OK, user.StatusCode);
+        Assert.Equal(Permits - 3, Left(user)); // What the key was refused does not count.
     }
 
     /// <summary>Each would be a question to Identity.Service.</summary>
@@ -118,6 +123,26 @@ public sealed class RateLimitTests : IAsyncLifetime
         }
 
         Assert.Equal(Permits, _identity.Reached.Count(request => request.Path == "/connect/token"));
+    }
+
+    /// <summary>A program that was forgotten goes on with a key that was revoked.</summary>
+    [Fact]
+    public async Task Keys_ThatAreKnown_AreNotCounted()
+    {
+        using var good = await _clients[0].CallAsync("GET", "/api/tokens", _key);
+        var wrong = ApiKeys.Create();
+        for (var n = 0; n < Permits * 2; n++)
+        {
+            using var known = await _clients[0].CallAsync("GET", "/api/tokens", wrong);
+            await known.ProblemAsync(HttpStatusCode.Unauthorized);
+            using var unfit = await _clients[0].CallAsync("GET", "/api/tokens", ApiKeys.Prefix + n);
+            await unfit.ProblemAsync(HttpStatusCode.Unauthorized);
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, Permits)
+            .Select(_ => _clients[0].CallAsync("GET", "/api/tokens", ApiKeys.Create())));
+        using var still = await _clients[0].CallAsync("GET", "/api/tokens", _key);
+        Assert.Equal(HttpStatusCode.OK, still.StatusCode);
     }
 
     [Fact]

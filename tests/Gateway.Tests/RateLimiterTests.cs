@@ -24,6 +24,7 @@ public sealed class RateLimiterTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        _redis.GoOn(); // Or its clients would wait for it.
         foreach (var service in _services)
         {
             await service.DisposeAsync();
@@ -42,7 +43,10 @@ public sealed class RateLimiterTests : IAsyncLifetime
         var permits = await Task.WhenAll(Enumerable.Range(0, Permits * 3)
             .Select(n => Task.Run(() => limiters[n % replicas].TakeAsync("caller").AsTask())));
         Assert.Equal(Permits, permits.Count(permit => permit.IsGranted));
-        Assert.All(limiters, limiter => Assert.False(limiter.Look("caller").IsGranted));
+        foreach (var limiter in limiters)
+        {
+            Assert.False((await limiter.TakeAsync("caller")).IsGranted);
+        }
     }
 
     [Fact]
@@ -78,6 +82,17 @@ public sealed class RateLimiterTests : IAsyncLifetime
         }
 
         Assert.InRange(granted, 30, 40); // The first holds a block at most that it has not used.
+    }
+
+    [Fact]
+    public async Task Permit_GivenBack_CanBeTakenAgain()
+    {
+        var limiter = (await NewReplicasAsync(1, permits: 1))[0];
+        for (var n = 0; n < 3; n++)
+        {
+            Assert.True((await limiter.TakeAsync("caller")).IsGranted);
+            limiter.GiveBack("caller");
+        }
     }
 
     [Fact]
@@ -152,6 +167,7 @@ public sealed class RateLimiterTests : IAsyncLifetime
         {
             var options = ConfigurationOptions.Parse(_redis.ConnectionString);
             options.BacklogPolicy = BacklogPolicy.FailFast;
+            options.AsyncTimeout = (int)Long.TotalMilliseconds;
             var services = new ServiceCollection()
                 .AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(options))
                 .BuildServiceProvider();
@@ -162,6 +178,7 @@ public sealed class RateLimiterTests : IAsyncLifetime
                 _clock,
                 NullLogger<SharedCounts>.Instance);
             await counts.StartAsync(TestContext.Current.CancellationToken).Soon();
+            await counts.Connected.Soon();
             replicas[n] = new RateLimiter("test", limit, counts, _clock);
         }
 

@@ -92,6 +92,26 @@ public sealed class RetryTests : IAsyncLifetime
         await AssertNobodyThereAsync(response);
     }
 
+    /// <summary>A host that says nothing, not even that nobody listens.</summary>
+    [Fact]
+    public async Task Request_ToAReplicaThatLetsNobodyIn_IsA503()
+    {
+        using var full = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        full.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        full.Listen(0);
+        var waiting = Enumerable.Range(0, 4)
+            .Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)).ToList();
+        waiting.ForEach(socket => _ = socket.ConnectAsync(full.LocalEndPoint!)); // More than the system lets wait.
+        _down.ForEach(socket => socket.Dispose());
+        _down.Clear();
+        _down.Add(full);
+        await using var gateway = await StartAsync();
+        using var client = gateway.CreateClient();
+        using var response = await client.CallAsync("GET", "/api/chat", _issuer.CreateToken());
+        await AssertNobodyThereAsync(response);
+        waiting.ForEach(socket => socket.Dispose());
+    }
+
     [Fact]
     public async Task Request_ThatWasSent_IsNotRepeated()
     {
