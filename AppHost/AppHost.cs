@@ -47,8 +47,8 @@ identity.WithReference(ledger).WithReference(chat); // To close the account, and
 var gateway = builder.AddProject<Projects.Gateway>("gateway")
     .WithEndpoint("http", endpoint => endpoint.Port = gatewayPort).WithExternalHttpEndpoints()
     .WithReference(identity).WaitFor(identity).WithReference(ledger).WaitFor(ledger).WithReference(chat).WaitFor(chat)
-    .WithReference(cache).WithSettings(builder.Configuration, "Limits", "Cors", "Proxies", "Kestrel")
-    .WithHttpHealthCheck("/health").WithReplicas(replicas);
+    .WithReference(cache).WithSettings(builder.Configuration, "Limits", "Connections", "Cors", "Proxies", "Https")
+    .WithHttps(builder.Configuration).WithHttpHealthCheck("/health", endpointName: "http").WithReplicas(replicas);
 
 builder.AddLedgerVerify(ledgerDb, cache, ledgerCacheKey);
 builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); // --ImportDjango=db.sqlite3

@@ -1,5 +1,6 @@
 using Gateway;
 using Gateway.Description;
+using Gateway.Edge;
 using Gateway.Keys;
 using Gateway.Limits;
 using Gateway.Routing;
@@ -7,6 +8,7 @@ using Gateway.Routing;
 var builder = WebApplication.CreateBuilder(args);
 
 builder.AddServiceDefaults();
+builder.AddEdge();
 builder.AddTokenAuthentication();
 builder.AddApiKeys();
 builder.AddRateLimits();
@@ -14,13 +16,19 @@ builder.AddDescription();
 builder.Services.AddReverseProxy()
     .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
     .AddServiceDiscoveryDestinations()
+    .AddKnownHeaders()
     .AddReplicaHealth()
     .AddRetries();
 
-var app = builder.Build();
+if (builder.BuildService() is not { } app)
+{
+    return 1;
+}
 
+app.UseEdge();
 app.UseProblems();
 app.UseBodyLimit();
+app.UseRequestTimes();
 app.UseApiKeys();
 app.UseAuthentication();
 app.UseAuthorization();

@@ -101,8 +101,10 @@ public static class Problems
         StatusCodes.Status403Forbidden => "This access token does not allow that.",
         StatusCodes.Status404NotFound => $"There is nothing at {path}.",
         StatusCodes.Status405MethodNotAllowed => $"{path} does not take {method}.",
+        StatusCodes.Status408RequestTimeout => "The body of this request came too slowly.",
         StatusCodes.Status413PayloadTooLarge => $"The body may have {Extensions.MaxRequestBodyBytes} bytes at most.",
         StatusCodes.Status415UnsupportedMediaType => "Send the body as JSON, with 'Content-Type: application/json'.",
+        StatusCodes.Status431RequestHeaderFieldsTooLarge => "The headers of this request are too large.",
         StatusCodes.Status500InternalServerError => "Something went wrong here. The traceId finds it in the logs.",
         StatusCodes.Status502BadGateway
             or StatusCodes.Status503ServiceUnavailable

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -9,6 +10,28 @@ namespace Microsoft.Extensions.Hosting;
 /// <summary>Runs a service, and says in a sentence why it cannot.</summary>
 public static class ServiceRun
 {
+    /// <summary>
+    /// Builds a service that has options of its server's. Those that are validated at start are so here, since the
+    /// server, and what is mapped next, read them before that.
+    /// </summary>
+    /// <param name="builder">The service's builder.</param>
+    /// <returns>The service; null when an option is wrong, which is then said on standard error.</returns>
+    public static WebApplication? BuildService(this WebApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        try
+        {
+            var app = builder.Build();
+            app.Services.GetService<IStartupValidator>()?.Validate();
+            return app;
+        }
+        catch (Exception exception) when (Explain(exception) is { } sentence)
+        {
+            Console.Error.WriteLine(sentence);
+            return null;
+        }
+    }
+
     /// <summary>
     /// Runs until Ctrl+C or SIGTERM. What an operator can mend (a wrong option, a missing connection string, a taken
     /// port, a database that does not answer) is one sentence on standard error and not a stack trace.
@@ -45,6 +68,7 @@ public static class ServiceRun
             when exception.InnerException is { } inner && Explain(inner) is { } cause => cause,
         InvalidOperationException invalid when invalid.Message.Contains("onnection string", StringComparison.Ordinal)
             || invalid.Message.StartsWith("Failed to convert configuration", StringComparison.Ordinal)
+            || invalid.Message.StartsWith("Unable to configure HTTPS endpoint", StringComparison.Ordinal)
             => invalid.Message,
         _ => null,
     };

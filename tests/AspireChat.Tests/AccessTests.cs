@@ -81,6 +81,7 @@ public sealed class AccessTests(AppHostFixture system)
     [InlineData("ledger", "PUT", "/charges/018f0000-0000-7000-8000-000000000001", HttpStatusCode.Unauthorized)]
     [InlineData("ledger", "GET", "/api/tokens", HttpStatusCode.Unauthorized)]
     [InlineData("chat", "GET", "/api/chat", HttpStatusCode.Unauthorized)]
+    [InlineData("identity", "GET", "/api/me", HttpStatusCode.Unauthorized)]
     [InlineData("gateway", "PUT", "/charges/018f0000-0000-7000-8000-000000000001", HttpStatusCode.NotFound)]
     [InlineData("gateway", "POST", "/connect/token", HttpStatusCode.NotFound)]
     public async Task ServiceCall_FromOutside_IsRefused(
@@ -90,6 +91,27 @@ public sealed class AccessTests(AppHostFixture system)
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
         await response.ProblemAsync(expected);
+    }
+
+    [Theory]
+    [InlineData("identity")]
+    [InlineData("ledger")]
+    [InlineData("chat")]
+    [InlineData("gateway")]
+    public async Task Service_OfThisMachine_ListensOnLoopbackOnly(string resource)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return; // Elsewhere no file says which process listens where.
+        }
+
+        for (var replica = 1; replica <= 2; replica++)
+        {
+            using var process = await system.ProcessAsync($"{resource}-{replica}");
+            var listening = ListeningAddresses(process.Id);
+            Assert.NotEmpty(listening);
+            Assert.All(listening, address => Assert.True(IPAddress.IsLoopback(address), $"{address}"));
+        }
     }
 
     [Fact]
@@ -114,6 +136,29 @@ public sealed class AccessTests(AppHostFixture system)
         using var response = await ledger.PutAsync(
             $"/charges/{Guid.NewGuid()}", content: null, TestContext.Current.CancellationToken);
         await response.ProblemAsync(HttpStatusCode.Forbidden);
+    }
+
+    /// <summary>Where a process listens by TCP (proc_pid_fd(5), proc_pid_net(5)).</summary>
+    private static List<IPAddress> ListeningAddresses(int processId)
+    {
+        const string Listen = "0A";
+        string[] tables = ["tcp", "tcp6"];
+        var sockets = Directory.EnumerateFiles($"/proc/{processId}/fd")
+            .Select(file => new FileInfo(file).LinkTarget).ToHashSet();
+        return
+        [
+            .. from table in tables
+               from line in File.ReadLines($"/proc/{processId}/net/{table}").Skip(1)
+               let columns = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+               where columns[3] == Listen && sockets.Contains($"socket:[{columns[9]}]")
+               select Parse(columns[1].Split(':')[0]),
+        ];
+
+        // Each four bytes as a number of this machine's, in hex.
+        static IPAddress Parse(string hex) => new(
+            [.. Convert.FromHexString(hex).Chunk(4).SelectMany(word => BitConverter.IsLittleEndian
+                ? word.Reverse()
+                : word)]);
     }
 
     private static JsonNode Payload(string token) => JsonNode.Parse(Base64Url.DecodeFromChars(token.Split('.')[1]))!;

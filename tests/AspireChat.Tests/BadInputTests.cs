@@ -22,6 +22,7 @@ public sealed class BadInputTests(AppHostFixture system)
         { "/api/chat", $$"""{"message":"{{new string('x', (32 * 1024) + 1)}}"}""", HttpStatusCode.BadRequest },
         { "/api/chat", $$"""{"message":"{{new string('é', (16 * 1024) + 1)}}"}""", HttpStatusCode.BadRequest },
         { "/api/chat", $$"""{"message":"{{new string('x', 10_000_000)}}"}""", HttpStatusCode.RequestEntityTooLarge },
+        { "/api/chat", new string('[', 100_000), HttpStatusCode.BadRequest },
         { "/api/tokens/deduct", """{"amount":0}""", HttpStatusCode.BadRequest },
         { "/api/tokens/deduct", """{"amount":-1}""", HttpStatusCode.BadRequest },
         { "/api/tokens/deduct", """{"amount":1.5}""", HttpStatusCode.BadRequest },

@@ -166,6 +166,9 @@ public sealed class ForwardingTests(GatewayFixture system)
         var proxy = system.Gateway.Services.GetRequiredService<IProxyConfigProvider>().GetConfig();
         var chat = proxy.Clusters.Single(cluster => cluster.ClusterId == "chat");
         Assert.True(chat.HttpRequest?.ActivityTimeout > TimeSpan.FromMinutes(10));
+        Assert.Equal(
+            ["chat-export", "chat-send", "openai-send"],
+            proxy.Routes.Where(route => route.TimeoutPolicy == "Disable").Select(route => route.RouteId).Order());
     }
 
     [Fact]

@@ -26,7 +26,7 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
     public GatewayServer(Action<IServiceCollection>? change, params (string Service, string Address)[] replicas)
     {
         (_change, _replicas) = (change, replicas);
-        UseKestrel(0);
+        UseKestrel();
     }
 
     /// <summary>Sets a part of the configuration, before the start.</summary>
@@ -40,6 +40,8 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
 
     protected override void ConfigureWebHost(IWebHostBuilder builder)
     {
+        // Not by UseKestrel(0), which sets the address when the gateway may have started.
+        builder.UseUrls("http://127.0.0.1:0");
         foreach (var replicas in _replicas.GroupBy(replica => replica.Service))
         {
             foreach (var (number, replica) in replicas.Index())

@@ -6,7 +6,6 @@ using Gateway.Limits;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Options;
 
 namespace Gateway.Tests;
 
@@ -178,17 +177,6 @@ public sealed class RateLimitTests : IAsyncLifetime
             Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
             Assert.False(answer.Headers.Contains("RateLimit"));
         }
-    }
-
-    [Theory]
-    [InlineData("Limits:Chat:Permits", "0")]
-    [InlineData("Limits:Login:Window", "00:00:00")]
-    [InlineData("Limits:Patience", "00:01:00")]
-    [InlineData("ReverseProxy:Routes:chat:Metadata:Limit", "none")]
-    public async Task Limits_ThatAreNone_StopTheStart(string key, string value)
-    {
-        await using var gateway = new GatewayServer().With(key, value);
-        await Assert.ThrowsAsync<OptionsValidationException>(gateway.StartAsync);
     }
 
     [Fact]

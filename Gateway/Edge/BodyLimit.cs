@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Gateway;
+namespace Gateway.Edge;
 
 /// <summary>Refuses large bodies before anything of them is sent on.</summary>
 internal static class BodyLimit

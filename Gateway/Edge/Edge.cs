@@ -1,0 +1,28 @@
+namespace Gateway.Edge;
+
+/// <summary>What stands between the world and the first line of the API.</summary>
+internal static class EdgeExtensions
+{
+    /// <summary>Adds the limits of connections, HTTPS, CORS, and the proxies that are believed.</summary>
+    /// <param name="builder">The gateway's builder.</param>
+    public static void AddEdge(this WebApplicationBuilder builder)
+    {
+        builder.AddConnectionLimits();
+        builder.AddHttps();
+        builder.AddCrossOrigin();
+        builder.AddProxies();
+    }
+
+    /// <summary>
+    /// Finds out who asks, refuses what no call of the API can be, and sets the headers of all answers. Goes first.
+    /// </summary>
+    /// <param name="app">The gateway.</param>
+    public static void UseEdge(this WebApplication app)
+    {
+        app.UseForwardedHeaders();
+        app.UseSecurityHeaders();
+        app.UseHttps();
+        app.UseCors();
+        app.UseRequestGuard();
+    }
+}
