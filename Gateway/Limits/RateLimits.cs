@@ -88,7 +88,7 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
     private static string? LimitOf(HttpContext context) => context.GetEndpoint()?.Metadata
         .GetMetadata<RouteModel>()?.Config.Metadata?.GetValueOrDefault(MetadataName);
 
-    /// <summary>Says in the headers what is left, and refuses the request if one of the permits is not granted.</summary>
+    /// <summary>Says in the headers what is left, and refuses the request if a permit is not granted.</summary>
     /// <param name="context">The request.</param>
     /// <param name="permits">The permits.</param>
     /// <returns>Whether it may go on.</returns>
@@ -140,7 +140,9 @@ internal sealed class TooManyRequestsException(Permit permit) : Exception($"The 
 /// <summary>Registers the limits.</summary>
 internal static class RateLimitsExtensions
 {
-    /// <summary>Adds the limits, and what counts for all replicas. A route with an unknown limit stops the start.</summary>
+    /// <summary>
+    /// Adds the limits, and what counts for all replicas. A route with an unknown limit stops the start.
+    /// </summary>
     /// <param name="builder">The gateway's builder.</param>
     public static void AddRateLimits(this IHostApplicationBuilder builder)
     {

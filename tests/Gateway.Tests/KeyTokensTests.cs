@@ -136,7 +136,8 @@ public sealed class KeyTokensTests : IDisposable
         _identity.Dispose();
     }
 
-    private Task<string?> AskAsync() => _tokens.GetAsync(_key, ask => ask(), TestContext.Current.CancellationToken).Soon();
+    private Task<string?> AskAsync() =>
+        _tokens.GetAsync(_key, ask => ask(), TestContext.Current.CancellationToken).Soon();
 
     /// <summary>Identity.Service, as the gateway sees it: numbered tokens, or what a test wants.</summary>
     private sealed class Identity : HttpMessageHandler
