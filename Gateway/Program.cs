@@ -27,8 +27,7 @@ if (builder.BuildService() is not { } app)
 
 app.UseEdge();
 app.UseProblems();
-app.UseBodyLimit();
-app.UseRequestTimes();
+app.UseRequestLimits();
 app.UseApiKeys();
 app.UseAuthentication();
 app.UseAuthorization();

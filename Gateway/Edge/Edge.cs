@@ -25,4 +25,12 @@ internal static class EdgeExtensions
         app.UseCors();
         app.UseRequestGuard();
     }
+
+    /// <summary>Limits the length of a request and its time. Goes after UseProblems, which says what was too much.</summary>
+    /// <param name="app">The gateway.</param>
+    public static void UseRequestLimits(this WebApplication app)
+    {
+        app.UseBodyLimit();
+        app.UseRequestTimes();
+    }
 }

@@ -7,12 +7,12 @@ namespace Gateway.Routing;
 
 /// <summary>
 /// Keeps requests from replicas that are down, in every cluster alike: each replica is asked twice a second whether it
-/// lives, and one that breaks a connection is left out at once, for a second.
+/// lives, and one that breaks a connection is left out at once, for longer than probes take to find out.
 /// </summary>
 internal sealed class ReplicaHealth : IProxyConfigFilter
 {
     /// <summary>How long a replica is left out after a broken connection, unless the active probes say more.</summary>
-    internal static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    internal static readonly TimeSpan Pause = TimeSpan.FromSeconds(3);
 
     private static readonly HealthCheckConfig HealthCheck = new()
     {

@@ -15,6 +15,7 @@ public sealed class RateLimitTests : IAsyncLifetime
     private const int Permits = 6;
 
     private readonly TokenIssuer _issuer = new();
+    private readonly StoppedClock _clock = new(); // What is known of a key is known for 5 seconds.
     private readonly string _key = ApiKeys.Create();
     private readonly List<GatewayServer> _gateways = [];
     private OwnRedis _redis = null!;
@@ -30,6 +31,7 @@ public sealed class RateLimitTests : IAsyncLifetime
         for (var n = 0; n < 2; n++)
         {
             var gateway = new GatewayServer(
+                    services => services.AddSingleton<TimeProvider>(_clock),
                     ("identity", _identity.Address), ("chat", _service.Address), ("ledger", _service.Address))
                 .With("ConnectionStrings:cache", $"{_redis.ConnectionString},asyncTimeout=60000")
                 .With("Limits:Patience", "00:00:10");
