@@ -26,7 +26,7 @@ internal static class EdgeExtensions
         app.UseRequestGuard();
     }
 
-    /// <summary>Limits the length of a request and its time. Goes after UseProblems, which says what was too much.</summary>
+    /// <summary>Limits a request's length and time. Goes after UseProblems, which says what was too much.</summary>
     /// <param name="app">The gateway.</param>
     public static void UseRequestLimits(this WebApplication app)
     {
