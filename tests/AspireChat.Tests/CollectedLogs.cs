@@ -6,7 +6,7 @@ namespace AspireChat.Tests;
 /// <summary>Keeps the last lines of all logs.</summary>
 internal sealed class CollectedLogs : ILoggerProvider
 {
-    private const int MaxLines = 500;
+    private const int MaxLines = 5_000;
 
     private readonly ConcurrentQueue<string> _lines = new();
 
