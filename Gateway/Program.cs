@@ -18,7 +18,7 @@ builder.Services.AddReverseProxy()
     .AddServiceDiscoveryDestinations()
     .AddKnownHeaders()
     .AddReplicaHealth()
-    .AddRetries();
+    .AddSmallBodies();
 
 if (builder.BuildService() is not { } app)
 {

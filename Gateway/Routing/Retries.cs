@@ -11,12 +11,6 @@ internal static class Retries
     /// <summary>How long a connection to a replica may take to open.</summary>
     public static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2);
 
-    /// <summary>Gives up soon on replicas that are not there.</summary>
-    /// <param name="proxy">The proxy's builder.</param>
-    /// <returns>The same builder.</returns>
-    public static IReverseProxyBuilder AddRetries(this IReverseProxyBuilder proxy) =>
-        proxy.ConfigureHttpClient((_, handler) => handler.ConnectTimeout = ConnectTimeout);
-
     /// <summary>Maps the routes, with retries around the choice of a replica.</summary>
     /// <param name="app">The gateway.</param>
     public static void MapRoutes(this WebApplication app) => app.MapReverseProxy(proxy =>
@@ -30,6 +24,7 @@ internal static class Retries
     {
         var proxy = context.GetReverseProxyFeature();
         var untried = proxy.AvailableDestinations.ToHashSet();
+        await context.Request.ReadSmallBodyAsync(context.RequestAborted);
         await next(context);
         while (WasNotSent(context) && IsRepeatable(context.Request)
             && untried.Remove(proxy.ProxiedDestination!) && untried.Count > 0)
@@ -37,6 +32,7 @@ internal static class Retries
             context.Features.Set<IForwarderErrorFeature>(null);
             context.Response.StatusCode = StatusCodes.Status200OK;
             proxy.AvailableDestinations = [.. untried];
+            context.Request.Rewind();
             await next(context);
         }
 
