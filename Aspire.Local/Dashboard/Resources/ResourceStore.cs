@@ -1,0 +1,92 @@
+using Aspire.Dashboard.Resources.Wire;
+using Aspire.Dashboard.Telemetry;
+
+namespace Aspire.Dashboard.Resources;
+
+/// <summary>What the AppHost has told: its resources, and the last lines that each has written.</summary>
+public sealed class ResourceStore
+{
+    /// <summary>How long a line may be, in characters.</summary>
+    private const int MaxLineLength = 8 * 1024;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, ResourceView> _resources = [];
+    private readonly Dictionary<string, Queue<ConsoleEntry>> _lines = [];
+    private long _version;
+
+    /// <summary>Grows with each change, also of the output.</summary>
+    public long Version => Interlocked.Read(ref _version);
+
+    /// <summary>The AppHost's name.</summary>
+    public string Application { get; private set; } = "";
+
+    /// <summary>Whether the AppHost is there.</summary>
+    public bool IsConnected { get; private set; }
+
+    /// <summary>All processes and resources without one, in the AppHost's order.</summary>
+    public IReadOnlyList<ResourceView> Resources()
+    {
+        lock (_lock)
+        {
+            return
+            [
+                .. _resources.Values.OrderBy(r => r.Order).ThenBy(r => r.Id.Length)
+                    .ThenBy(r => r.Id, StringComparer.Ordinal),
+            ];
+        }
+    }
+
+    /// <summary>The last lines of a process.</summary>
+    /// <param name="id">The process.</param>
+    public IReadOnlyList<ConsoleEntry> Lines(string id)
+    {
+        lock (_lock)
+        {
+            return _lines.TryGetValue(id, out var lines) ? [.. lines] : [];
+        }
+    }
+
+    /// <summary>Takes in what the AppHost tells.</summary>
+    internal void Take(Update update)
+    {
+        lock (_lock)
+        {
+            if (update.Application.Length > 0)
+            {
+                // The first message of a connection tells everything from the start.
+                (Application, IsConnected) = (update.Application, true);
+                _resources.Clear();
+                _lines.Clear();
+            }
+
+            foreach (var replica in update.Replicas)
+            {
+                _resources[replica.Id] = new ResourceView(replica);
+            }
+
+            foreach (var line in update.Lines)
+            {
+                if (!_lines.TryGetValue(line.Replica, out var lines))
+                {
+                    _lines.Add(line.Replica, lines = []);
+                }
+
+                var text = line.Text.Length <= MaxLineLength ? line.Text : line.Text[..MaxLineLength] + "…";
+                lines.Enqueue(new(line.Number, text, line.IsError, DateTime.UnixEpoch.AddMilliseconds(line.TimeUnixMs)));
+                if (lines.Count > Limits.ConsoleLines)
+                {
+                    lines.Dequeue();
+                }
+            }
+        }
+
+        Interlocked.Increment(ref _version);
+    }
+
+    /// <summary>Notes that the AppHost does not answer. What it told is shown on.</summary>
+    internal void Disconnect()
+    {
+        IsConnected = false;
+        Interlocked.Increment(ref _version);
+    }
+}

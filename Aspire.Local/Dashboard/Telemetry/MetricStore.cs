@@ -1,0 +1,131 @@
+using Aspire.Dashboard.Otlp.Wire;
+
+namespace Aspire.Dashboard.Telemetry;
+
+/// <summary>The metrics of all processes: the points of the last minutes.</summary>
+public sealed class MetricStore
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(TelemetrySource Source, string Meter, string Name), Instrument> _instruments = [];
+    private int _series;
+    private long _numbers;
+    private long _version;
+
+    /// <summary>Grows with each change.</summary>
+    public long Version => Interlocked.Read(ref _version);
+
+    /// <summary>The instruments of a resource, by meter and name.</summary>
+    /// <param name="resource">The resource or the process; all when null.</param>
+    public IReadOnlyList<InstrumentInfo> Instruments(string? resource)
+    {
+        lock (_lock)
+        {
+            return
+            [
+                .. _instruments.Where(i => IsOf(i.Key.Source, resource)).Select(i => i.Value.Info)
+                    .DistinctBy(info => (info.Meter, info.Name))
+                    .OrderBy(info => info.Meter, StringComparer.Ordinal)
+                    .ThenBy(info => info.Name, StringComparer.Ordinal),
+            ];
+        }
+    }
+
+    /// <summary>What an instrument has measured.</summary>
+    /// <param name="resource">The resource or the process; all when null.</param>
+    /// <param name="meter">The instrument's meter; any when null.</param>
+    /// <param name="name">Its name.</param>
+    /// <returns>One series for each process and each combination of attributes; null when there is none such.</returns>
+    public InstrumentData? Find(string? resource, string? meter, string name)
+    {
+        lock (_lock)
+        {
+            var found = _instruments.Where(i => i.Key.Name == name
+                && (meter is null || i.Key.Meter == meter) && IsOf(i.Key.Source, resource)).ToList();
+            return found.Count == 0 ? null : new InstrumentData(
+                found[0].Value.Info,
+                [.. found.SelectMany(i => i.Value.Series.Values.Select(series => series.Read()))]);
+        }
+    }
+
+    /// <summary>Takes in what a meter has measured.</summary>
+    /// <returns>How many points there was no room for.</returns>
+    internal int Add(TelemetrySource source, string meter, IEnumerable<Metric> metrics)
+    {
+        var refused = 0;
+        lock (_lock)
+        {
+            foreach (var metric in metrics)
+            {
+                refused += Add(source, meter, metric);
+            }
+
+            if (_numbers > Limits.PointNumbers)
+            {
+                _numbers = _instruments.Values.SelectMany(i => i.Series.Values).Sum(series => series.Halve());
+            }
+        }
+
+        Interlocked.Increment(ref _version);
+        return refused;
+    }
+
+    /// <summary>Forgets all.</summary>
+    public void Clear()
+    {
+        lock (_lock)
+        {
+            _instruments.Clear();
+            (_series, _numbers) = (0, 0);
+        }
+
+        Interlocked.Increment(ref _version);
+    }
+
+    private static bool IsOf(TelemetrySource source, string? resource) =>
+        resource is null || source.Service == resource || source.Instance == resource;
+
+    private int Add(TelemetrySource source, string meter, Metric metric)
+    {
+        var points = MetricReader.Read(metric, out var kind);
+        var key = (source, meter, Texts.Name(metric.Name));
+        var refused = 0;
+        foreach (var point in points)
+        {
+            if (!_instruments.TryGetValue(key, out var instrument))
+            {
+                if (_series >= Limits.Series)
+                {
+                    return points.Count;
+                }
+
+                instrument = new Instrument(
+                    new(meter, key.Item3, Texts.Text(metric.Description), Texts.Name(metric.Unit), kind),
+                    point.Time);
+                _instruments.Add(key, instrument);
+            }
+
+            if (!instrument.Series.TryGetValue(point.Key, out var series))
+            {
+                if (_series >= Limits.Series || instrument.Series.Count >= Limits.SeriesOfInstrument)
+                {
+                    refused++;
+                    continue;
+                }
+
+                _series++;
+                // One that appears while its instrument is watched has begun at 0; of others that is not known.
+                series = new SeriesPoints(source, point.Attributes, isNew: point.Time > instrument.FirstPoint);
+                instrument.Series.Add(point.Key, series);
+            }
+
+            _numbers += series.Add(point);
+        }
+
+        return refused;
+    }
+
+    private sealed record Instrument(InstrumentInfo Info, DateTime FirstPoint)
+    {
+        public Dictionary<string, SeriesPoints> Series { get; } = [];
+    }
+}
