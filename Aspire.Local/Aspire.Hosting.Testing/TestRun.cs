@@ -19,12 +19,15 @@ internal abstract class TestRun(string[] args) : AppHostInterceptor
     /// <summary>Lets the builder build.</summary>
     public abstract Task<DistributedApplication> BuildAsync(CancellationToken cancellationToken);
 
-    public override void ConfigureOptions(DistributedApplicationOptions options) =>
+    public override void ConfigureOptions(DistributedApplicationOptions options)
+    {
         // The later of two arguments wins: what the test says goes before what is said here.
         options.Args =
         [
             "--DcpPublisher:RandomizePorts=true", $"--Aspire:Store:Path={_store}", .. options.Args ?? [], .. Args,
         ];
+        options.DisableDashboard = true; // Unless the test says otherwise.
+    }
 
     public override void ConfigureHost(HostApplicationBuilderSettings settings) =>
         settings.EnvironmentName = Environments.Development;

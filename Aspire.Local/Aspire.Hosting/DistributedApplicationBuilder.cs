@@ -1,5 +1,6 @@
 using System.Reflection;
 using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Dashboard;
 using Aspire.Hosting.Eventing;
 using Aspire.Hosting.Orchestration;
 using Aspire.Hosting.Publishing;
@@ -28,10 +29,12 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
 
     private readonly HostApplicationBuilder _host;
     private readonly AppHostInterceptor? _interceptor;
+    private readonly DistributedApplicationOptions _options;
+    private readonly DashboardSetup _dashboard;
 
     public DistributedApplicationBuilder(DistributedApplicationOptions options, AppHostInterceptor? interceptor)
     {
-        _interceptor = interceptor;
+        (_interceptor, _options) = (interceptor, options);
         interceptor?.ConfigureOptions(options);
         if (interceptor is null)
         {
@@ -65,6 +68,9 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
         Services.AddSingleton<ProcessStarter>();
         Services.AddSingleton<AppHostFolders>();
         Services.AddSingleton<PortAllocator>();
+        Services.AddSingleton(_dashboard = new DashboardSetup(Configuration));
+        Services.AddSingleton<ResourceTeller>();
+        Services.AddSingleton<ResourceServer>();
         _ = ExecutionContext.IsPublishMode
             ? Services.AddHostedService<ManifestPublisher>()
             : Services.AddHostedService<Orchestrator>();
@@ -106,6 +112,11 @@ internal sealed class DistributedApplicationBuilder : IDistributedApplicationBui
     public DistributedApplication Build()
     {
         _interceptor?.OnBuilding(this);
+        if (ExecutionContext.IsRunMode && !_options.DisableDashboard)
+        {
+            _dashboard.AddTo(this, isTest: _interceptor is not null);
+        }
+
         var application = new DistributedApplication(_host.Build());
         _interceptor?.OnBuilt(application);
         return application;

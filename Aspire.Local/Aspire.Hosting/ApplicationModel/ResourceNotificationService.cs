@@ -223,7 +223,16 @@ public sealed record CustomResourceSnapshot
 
     /// <summary>Where to reach it: its endpoints, and what <c>WithUrl</c> adds.</summary>
     public ImmutableArray<UrlSnapshot> Urls { get; init; } = [];
+
+    /// <summary>What its process finds in its environment besides the AppHost's own.</summary>
+    public ImmutableArray<EnvironmentVariableSnapshot> EnvironmentVariables { get; init; } = [];
 }
+
+/// <summary>A variable of a process's environment.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="Value">The value, with its secrets.</param>
+/// <param name="IsFromSpec">Whether the AppHost has set it.</param>
+public sealed record EnvironmentVariableSnapshot(string Name, string? Value, bool IsFromSpec);
 
 /// <summary>A named value shown for a resource.</summary>
 /// <param name="Name">The name.</param>

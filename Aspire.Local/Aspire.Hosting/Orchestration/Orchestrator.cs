@@ -1,4 +1,5 @@
 using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Dashboard;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -19,6 +20,8 @@ internal sealed class Orchestrator(
     ProcessStarter processes,
     AppHostFolders folders,
     PortAllocator ports,
+    DashboardSetup dashboard,
+    ResourceServer resourceServer,
     IConfiguration configuration,
     IHostEnvironment environment,
     ILoggerFactory loggers) : IHostedService, IAsyncDisposable
@@ -46,7 +49,9 @@ internal sealed class Orchestrator(
         }
 
         WaitGraph.RefuseWhatNeverEnds(model.Resources);
+        dashboard.GiveWayToOthers(_logger);
         AllocateEndpoints();
+        await resourceServer.StartAsync(cancellationToken);
         foreach (var resource in model.Resources)
         {
             ResourceUrls.Resolve(resource, _logger);
@@ -54,7 +59,7 @@ internal sealed class Orchestrator(
 
         var services = new RunnerServices(
             model, notifications, output, folders, processes,
-            new ProcessEnvironment(configuration, executionContext, environment), loggers, environment.ApplicationName,
+            new ProcessEnvironment(dashboard, executionContext, environment), loggers, environment.ApplicationName,
             events);
         _runners.AddRange(model.Resources.Select(resource => new ResourceRunner(resource, services)));
         running.Set(_runners.SelectMany(runner => runner.Replicas));
@@ -69,6 +74,7 @@ internal sealed class Orchestrator(
             runner => Task.Run(() => runner.PublishReadyAsync(_stopping.Token), CancellationToken.None)));
         _running.Add(Task.Run(PublishCreatedAsync, CancellationToken.None));
         _running.Add(Task.Run(ReportReadyAsync, CancellationToken.None));
+        _running.Add(Task.Run(ReportDashboardAsync, CancellationToken.None));
         _logger.LogInformation("Distributed application started. Press Ctrl+C to shut down.");
     }
 
@@ -91,7 +97,9 @@ internal sealed class Orchestrator(
             var used = left
                 .SelectMany(runner => WaitGraph.Uses(runner.Resource).Where(r => r != runner.Resource))
                 .ToHashSet();
-            var wave = left.Where(runner => !used.Contains(runner.Resource)).ToList();
+            // The dashboard last: it hears of the end of the others.
+            var wave = left.Where(runner => !used.Contains(runner.Resource)
+                && (runner.Resource is not DashboardResource || left.Count == 1)).ToList();
             wave = wave.Count > 0 ? wave : [.. left];
             await Task.WhenAll(wave.Select(runner => runner.StopAsync(hurry.Token)));
             left.RemoveAll(wave.Contains);
@@ -102,6 +110,8 @@ internal sealed class Orchestrator(
         {
             await proxy.DisposeAsync();
         }
+
+        await resourceServer.DisposeAsync();
 
         _logger.LogInformation("Distributed application stopped");
     }
@@ -148,18 +158,28 @@ internal sealed class Orchestrator(
 
     private async Task ReportReadyAsync()
     {
-        foreach (var runner in _runners.Where(runner => runner.StartsByItself))
+        foreach (var runner in _runners.Where(runner =>
+            runner.StartsByItself && runner.Resource is not DashboardResource))
         {
             await notifications.WaitForResourceHealthyAsync(runner.Resource.Name, _stopping.Token);
         }
 
         foreach (var (resource, endpoint) in model.Resources
             .SelectMany(r => r.Annotations.OfType<EndpointAnnotation>().Select(e => (r, e)))
-            .Where(pair => pair.r.Annotations.OfType<ExplicitStartupAnnotation>().FirstOrDefault() is null))
+            .Where(pair => pair.r is not DashboardResource && pair.r.Annotations.OfType<ExplicitStartupAnnotation>().FirstOrDefault() is null))
         {
             _logger.LogInformation(
                 "{Resource} is ready at {Url}{External}",
                 resource.Name, endpoint.AllocatedEndpoint!.UriString, endpoint.IsExternal ? "  <- start here" : "");
+        }
+    }
+
+    private async Task ReportDashboardAsync()
+    {
+        if (dashboard.Resource is { } resource)
+        {
+            await notifications.WaitForResourceHealthyAsync(resource.Name, _stopping.Token);
+            _logger.LogInformation("Login to the dashboard at {Url}", dashboard.LoginUrl);
         }
     }
 }

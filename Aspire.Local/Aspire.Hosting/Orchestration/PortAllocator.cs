@@ -66,7 +66,8 @@ internal sealed class PortAllocator : IDisposable
         }
     }
 
-    private static bool IsFree(int port) => CanBind(IPAddress.Loopback, port)
+    /// <summary>Whether nobody listens on a port.</summary>
+    public static bool IsFree(int port) => CanBind(IPAddress.Loopback, port)
         && (!Socket.OSSupportsIPv6 || CanBind(IPAddress.IPv6Loopback, port));
 
     private static bool CanBind(IPAddress address, int port)

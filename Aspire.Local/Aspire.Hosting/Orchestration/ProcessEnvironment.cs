@@ -1,12 +1,12 @@
 using Aspire.Hosting.ApplicationModel;
-using Microsoft.Extensions.Configuration;
+using Aspire.Hosting.Dashboard;
 using Microsoft.Extensions.Hosting;
 
 namespace Aspire.Hosting.Orchestration;
 
 /// <summary>The environment variables and arguments that Aspire gives a process.</summary>
 internal sealed class ProcessEnvironment(
-    IConfiguration configuration, DistributedApplicationExecutionContext executionContext, IHostEnvironment environment)
+    DashboardSetup dashboard, DistributedApplicationExecutionContext executionContext, IHostEnvironment environment)
 {
     /// <summary>Completes a process's description with the variables and arguments of its resource.</summary>
     public async Task<ProcessSpec> CompleteAsync(
@@ -74,10 +74,14 @@ internal sealed class ProcessEnvironment(
     {
         variables["OTEL_SERVICE_NAME"] = resource.Name;
         variables["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={resourceId}";
-        if (configuration["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"] is { Length: > 0 } otlp)
+        if (dashboard.OtlpUrl is { } otlp)
         {
             variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp;
             variables["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";
+            if (dashboard.OtlpHeaders is { } headers)
+            {
+                variables["OTEL_EXPORTER_OTLP_HEADERS"] = headers;
+            }
         }
 
         if (environment.IsDevelopment())

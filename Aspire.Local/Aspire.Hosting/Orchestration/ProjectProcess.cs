@@ -6,7 +6,8 @@ namespace Aspire.Hosting.Orchestration;
 /// <summary>How a project's built output is started.</summary>
 internal static class ProjectProcess
 {
-    private static readonly string DotNet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH")
+    /// <summary>The program that runs what the build has made.</summary>
+    public static readonly string DotNet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH")
         ?? Path.GetFullPath(Path.Combine(
             RuntimeEnvironment.GetRuntimeDirectory(),
             "../../..",

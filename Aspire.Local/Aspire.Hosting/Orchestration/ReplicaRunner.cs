@@ -14,7 +14,7 @@ internal sealed class ReplicaRunner(
     IResource resource, int replica, int replicas, ProcessAnnotation annotation, RunnerServices services)
 {
     /// <summary>The name of the property that holds the process id, as in Aspire.</summary>
-    private const string PidProperty = "executable.pid";
+    internal const string PidProperty = "executable.pid";
 
     private const int MaxFailuresInARow = 5;
     private const int LastLines = 10;
@@ -235,6 +235,11 @@ internal sealed class ReplicaRunner(
             State = KnownResourceStates.Running,
             Urls = ResourceUrls.Of(resource, KnownResourceStates.Running),
             Properties = [new ResourcePropertySnapshot(PidProperty, process.Id)],
+            EnvironmentVariables =
+            [
+                .. spec.Environment.OrderBy(variable => variable.Key, StringComparer.Ordinal)
+                    .Select(variable => new EnvironmentVariableSnapshot(variable.Key, variable.Value, IsFromSpec: true)),
+            ],
         });
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var began = Stopwatch.GetTimestamp();
@@ -268,7 +273,7 @@ internal sealed class ReplicaRunner(
     private void Take(string line, bool isError, ILogger output)
     {
         output.Log(isError ? LogLevel.Error : LogLevel.Information, "{Line}", line);
-        services.Output.Add(resource.Name, line, isError);
+        services.Output.Add(resource.Name, Id, line, isError);
         lock (_lastLines)
         {
             _lastLines.Enqueue(line);

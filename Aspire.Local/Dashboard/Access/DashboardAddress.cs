@@ -24,36 +24,21 @@ internal static class DashboardAddresses
     private const int MaxConnections = 500;
 
     /// <summary>Makes the server listen where the environment says. An address that is not given is not listened on.</summary>
-    public static void ListenAtAddresses(this WebApplicationBuilder builder) => builder.WebHost.ConfigureKestrel(kestrel =>
+    public static void ListenAtAddresses(this WebApplicationBuilder builder)
     {
-        kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = Limits.RequestBytes;
-        kestrel.Limits.MaxConcurrentConnections = MaxConnections;
         var configuration = builder.Configuration;
-        Listen(configuration["ASPNETCORE_URLS"] ?? "http://localhost:18888", DashboardAddress.Frontend);
-        Listen(configuration["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"], DashboardAddress.OtlpGrpc);
-        Listen(configuration["ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL"], DashboardAddress.OtlpHttp);
-
-        void Listen(string? urls, DashboardAddress address)
+        var frontend = configuration["ASPNETCORE_URLS"] ?? "http://localhost:18888";
+        builder.WebHost.UseSetting(WebHostDefaults.ServerUrlsKey, ""); // Listened on below.
+        builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            foreach (var url in (urls ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries))
-            {
-                var uri = new Uri(url);
-                if (IPAddress.TryParse(uri.Host, out var ip))
-                {
-                    kestrel.Listen(ip, uri.Port, options => Mark(options, uri, address));
-                }
-                else if (uri.IsLoopback)
-                {
-                    kestrel.ListenLocalhost(uri.Port, options => Mark(options, uri, address));
-                }
-                else
-                {
-                    kestrel.ListenAnyIP(uri.Port, options => Mark(options, uri, address));
-                }
-            }
-        }
-    });
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = Limits.RequestBytes;
+            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+            Listen(kestrel, frontend, DashboardAddress.Frontend);
+            Listen(kestrel, configuration["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"], DashboardAddress.OtlpGrpc);
+            Listen(kestrel, configuration["ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL"], DashboardAddress.OtlpHttp);
+        });
+    }
 
     /// <summary>Answers 404 to what is asked at an address that it does not belong to. Goes after routing.</summary>
     public static void UseAddresses(this WebApplication app) => app.Use(async (context, next) =>
@@ -74,6 +59,26 @@ internal static class DashboardAddresses
             statusCode: StatusCodes.Status404NotFound);
         await wrong.ExecuteAsync(context);
     });
+
+    private static void Listen(KestrelServerOptions kestrel, string? urls, DashboardAddress address)
+    {
+        foreach (var url in (urls ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var uri = new Uri(url);
+            if (IPAddress.TryParse(uri.Host, out var ip))
+            {
+                kestrel.Listen(ip, uri.Port, options => Mark(options, uri, address));
+            }
+            else if (uri.IsLoopback)
+            {
+                kestrel.ListenLocalhost(uri.Port, options => Mark(options, uri, address));
+            }
+            else
+            {
+                kestrel.ListenAnyIP(uri.Port, options => Mark(options, uri, address));
+            }
+        }
+    }
 
     private static void Mark(ListenOptions options, Uri uri, DashboardAddress address)
     {

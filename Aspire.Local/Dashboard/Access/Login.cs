@@ -35,7 +35,7 @@ internal static class Login
         }
 
         await context.SignInAsync(
-            new ClaimsPrincipal(new ClaimsIdentity(CookieAuthenticationDefaults.AuthenticationScheme)),
+            new ClaimsPrincipal(Caller.Named(CookieAuthenticationDefaults.AuthenticationScheme)),
             new AuthenticationProperties { IsPersistent = true });
         return TypedResults.LocalRedirect(IsLocal(returnUrl) ? returnUrl! : "/");
     }

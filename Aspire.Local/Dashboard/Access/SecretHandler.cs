@@ -43,7 +43,14 @@ internal sealed class SecretHandler(
         }
 
         return Task.FromResult(Options.Secret is null || IsSecret(said, Options.Secret)
-            ? AuthenticateResult.Success(new(new(new ClaimsIdentity(Scheme.Name)), Scheme.Name))
+            ? AuthenticateResult.Success(new(new(Caller.Named(Scheme.Name)), Scheme.Name))
             : AuthenticateResult.Fail("The secret is another one."));
     }
+}
+
+/// <summary>Who has been let in. There is one secret, and so one name; antiforgery needs one.</summary>
+internal static class Caller
+{
+    /// <summary>The caller, known in a way.</summary>
+    public static ClaimsIdentity Named(string scheme) => new([new Claim(ClaimTypes.Name, "user")], scheme);
 }

@@ -13,9 +13,13 @@ public sealed class ResourceStore
     private readonly Dictionary<string, ResourceView> _resources = [];
     private readonly Dictionary<string, Queue<ConsoleEntry>> _lines = [];
     private long _version;
+    private long _stateVersion;
 
     /// <summary>Grows with each change, also of the output.</summary>
     public long Version => Interlocked.Read(ref _version);
+
+    /// <summary>Grows with each change of a resource's state.</summary>
+    public long StateVersion => Interlocked.Read(ref _stateVersion);
 
     /// <summary>The AppHost's name.</summary>
     public string Application { get; private set; } = "";
@@ -23,14 +27,14 @@ public sealed class ResourceStore
     /// <summary>Whether the AppHost is there.</summary>
     public bool IsConnected { get; private set; }
 
-    /// <summary>All processes and resources without one, in the AppHost's order.</summary>
+    /// <summary>All processes and resources without one, in the AppHost's order; parameters last.</summary>
     public IReadOnlyList<ResourceView> Resources()
     {
         lock (_lock)
         {
             return
             [
-                .. _resources.Values.OrderBy(r => r.Order).ThenBy(r => r.Id.Length)
+                .. _resources.Values.OrderBy(r => r.IsParameter).ThenBy(r => r.Order).ThenBy(r => r.Id.Length)
                     .ThenBy(r => r.Id, StringComparer.Ordinal),
             ];
         }
@@ -57,11 +61,13 @@ public sealed class ResourceStore
                 (Application, IsConnected) = (update.Application, true);
                 _resources.Clear();
                 _lines.Clear();
+                _stateVersion++;
             }
 
             foreach (var replica in update.Replicas)
             {
                 _resources[replica.Id] = new ResourceView(replica);
+                _stateVersion++;
             }
 
             foreach (var line in update.Lines)

@@ -60,6 +60,9 @@ public sealed record ResourceView
     /// <summary>Which other resources it uses, and how.</summary>
     public IReadOnlyList<(string Resource, string Type)> Uses { get; }
 
+    /// <summary>Whether it is a value and nothing that runs.</summary>
+    public bool IsParameter => Kind == "Parameter";
+
     /// <summary>Whether it runs.</summary>
     public bool IsRunning => State == "Running";
 

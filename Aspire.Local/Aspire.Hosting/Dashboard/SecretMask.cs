@@ -1,0 +1,62 @@
+using System.Text.RegularExpressions;
+using Aspire.Hosting.ApplicationModel;
+
+namespace Aspire.Hosting.Dashboard;
+
+/// <summary>Takes secrets out of what is shown: they do not leave the AppHost.</summary>
+internal sealed partial class SecretMask
+{
+    private const string Mask = "••••••••";
+
+    private readonly IReadOnlyList<string> _secrets;
+
+    private SecretMask(IEnumerable<string> secrets) => _secrets =
+    [
+        // As they are, and as they stand in URIs. The longest first: one may be part of another.
+        .. secrets.Where(secret => secret.Length > 0).SelectMany(secret => new[] { secret, Uri.EscapeDataString(secret) })
+            .Distinct().OrderByDescending(secret => secret.Length),
+    ];
+
+    /// <summary>Knows the secret parameters of an application.</summary>
+    public static async Task<SecretMask> OfAsync(
+        IEnumerable<IResource> resources, IEnumerable<string> others, CancellationToken cancellationToken)
+    {
+        var secrets = others.ToList();
+        foreach (var parameter in resources.OfType<ParameterResource>().Where(parameter => parameter.Secret))
+        {
+            try
+            {
+                secrets.Add(await parameter.GetValueAsync(cancellationToken) ?? "");
+            }
+            catch (DistributedApplicationException)
+            {
+                // It has no value; who needs it says so.
+            }
+        }
+
+        return new SecretMask(secrets);
+    }
+
+    /// <summary>Masks what is secret in a variable, or all of it where its name says that it is.</summary>
+    public (string Value, bool IsMasked) Apply(string name, string value)
+    {
+        if (value.Length > 0 && SecretName().IsMatch(name))
+        {
+            return (Mask, true);
+        }
+
+        var shown = _secrets.Aggregate(value, (text, secret) => text.Replace(secret, Mask, StringComparison.Ordinal));
+        // Of servers outside, whose passwords are no parameters.
+        shown = PasswordOfUri().Replace(PasswordOfConnection().Replace(shown, $"$1{Mask}"), $"$1{Mask}@");
+        return (shown, shown != value);
+    }
+
+    [GeneratedRegex("PASSWORD|SECRET|TOKEN|API_?KEY|CREDENTIAL|PRIVATE_?KEY", RegexOptions.IgnoreCase)]
+    private static partial Regex SecretName();
+
+    [GeneratedRegex("((?:password|pwd)\\s*=\\s*)('[^']*'|\"[^\"]*\"|[^;,]*)", RegexOptions.IgnoreCase)]
+    private static partial Regex PasswordOfConnection();
+
+    [GeneratedRegex("(://[^/@:\\s]*:)[^@\\s]+@")]
+    private static partial Regex PasswordOfUri();
+}
