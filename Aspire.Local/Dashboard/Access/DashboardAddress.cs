@@ -28,7 +28,8 @@ internal static class DashboardAddresses
     {
         var configuration = builder.Configuration;
         var frontend = configuration["ASPNETCORE_URLS"] ?? "http://localhost:18888";
-        builder.WebHost.UseSetting(WebHostDefaults.ServerUrlsKey, ""); // Listened on below.
+        // It would warn that addresses are overridden, and they are those of the environment all the same.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Error);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -1,5 +1,6 @@
 using Aspire.Dashboard.Access;
 using Aspire.Dashboard.Telemetry;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.RateLimiting;
 
 namespace Aspire.Dashboard.Otlp;
@@ -29,7 +30,9 @@ internal static class OtlpExtensions
     /// <summary>Maps both protocols, each at its own address only, for those who have the key.</summary>
     public static void MapOtlp(this WebApplication app)
     {
-        var grpc = app.MapGroup("").WithMetadata(DashboardAddress.OtlpGrpc).AddOtlpRules();
+        // gRPC has a limit of its own, by which it answers as its clients understand.
+        var grpc = app.MapGroup("").WithMetadata(DashboardAddress.OtlpGrpc, new DisableRequestSizeLimitAttribute())
+            .AddOtlpRules();
         grpc.MapGrpcService<OtlpTraces>();
         grpc.MapGrpcService<OtlpLogs>();
         grpc.MapGrpcService<OtlpMetrics>();
