@@ -82,6 +82,8 @@ public static class Extensions
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Update", LogLevel.Critical);
         // It logs each statement at Information, a dozen lines for a chat. Traces show the same.
         builder.Logging.AddFilter("Npgsql", LogLevel.Warning);
+        // Two lines for each call of a neighbour that went well; what went wrong stays.
+        builder.Logging.AddFilter("Polly", LogLevel.Warning);
         // Each attempt that failed, and each check while a neighbour is not up yet, with a stack trace: to those who
         // look for it, and not onto the console.
         builder.Logging.AddFilter<ConsoleLoggerProvider>("Polly", LogLevel.None);

@@ -11,7 +11,7 @@ namespace Chat.Service.Chats;
 /// Charge, reply, store: a user is charged if and only if a reply is stored. Whatever fails after the charge was asked
 /// for sets the charge's tombstone and then refunds it, in that order, so that nothing can be both stored and refunded.
 /// </summary>
-internal sealed class PaidReply(
+internal sealed partial class PaidReply(
     ChatStore store,
     LedgerClient ledger,
     InFlight inFlight,
@@ -49,8 +49,14 @@ internal sealed class PaidReply(
         finally
         {
             metrics.Answered(status.ToString(), prompt.Model.Name);
+            LogAnswered(status, charge.Id, charge.UserId, prompt.Model.Name);
         }
     }
+
+    /// <summary>A line for each message, which appsettings.json keeps from the console.</summary>
+    [LoggerMessage(
+        Level = LogLevel.Information, Message = "{Status}: charge {Charge} of user {User}, answered by {Model}")]
+    private partial void LogAnswered(ReplyStatus status, Guid charge, long user, string model);
 
     private async Task<PaidReplyResult> ChargeAndAnswerAsync(
         ChatCharge charge,

@@ -1,0 +1,72 @@
+using System.Globalization;
+using Aspire.Dashboard.Telemetry;
+
+namespace Aspire.Dashboard.Components.Parts;
+
+/// <summary>A line of a trace's picture.</summary>
+/// <param name="Span">The span.</param>
+/// <param name="Depth">How deep it stands.</param>
+/// <param name="Children">How many spans are part of it, at any depth.</param>
+/// <param name="IsFolded">Whether these are not shown.</param>
+public sealed record SpanRowModel(Span Span, int Depth, int Children, bool IsFolded)
+{
+    /// <summary>The most that is drawn; a page with more would be of use to nobody.</summary>
+    private const int MaxRows = 2_000;
+
+    private static readonly string[] Subtitles =
+        ["db.query.text", "db.statement", "db.operation.name", "url.path", "url.full", "gen_ai.request.model"];
+
+    private string? _subtitle;
+
+    /// <summary>What it did, in more words than its name: the query, the address.</summary>
+    public string Subtitle => _subtitle ??= Span.ReadDetails().Attributes
+        .Where(attribute => Subtitles.Contains(attribute.Key))
+        .OrderBy(attribute => Array.IndexOf(Subtitles, attribute.Key))
+        .Select(attribute => string.Join(' ', attribute.Value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))
+        .FirstOrDefault() ?? "";
+
+    /// <summary>The lines of a trace.</summary>
+    /// <param name="trace">The trace.</param>
+    /// <param name="folded">The spans whose parts are not shown.</param>
+    public static IReadOnlyList<SpanRowModel> Of(Trace trace, IReadOnlySet<string> folded)
+    {
+        ArgumentNullException.ThrowIfNull(trace);
+        ArgumentNullException.ThrowIfNull(folded);
+        var tree = trace.Tree();
+        var rows = new List<SpanRowModel>();
+        for (var n = 0; n < tree.Count && rows.Count < MaxRows; n++)
+        {
+            var (span, depth) = tree[n];
+            var children = 0;
+            while (n + children + 1 < tree.Count && tree[n + children + 1].Depth > depth)
+            {
+                children++;
+            }
+
+            var isFolded = children > 0 && folded.Contains(span.Id);
+            rows.Add(new SpanRowModel(span, depth, children, isFolded));
+            n += isFolded ? children : 0;
+        }
+
+        return rows;
+    }
+
+    /// <summary>Where its bar is, as CSS has it.</summary>
+    /// <param name="trace">The trace.</param>
+    public string Place(Trace trace)
+    {
+        ArgumentNullException.ThrowIfNull(trace);
+        var whole = Math.Max(1, trace.Duration.Ticks);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"left: {100.0 * (Span.Start - trace.Start).Ticks / whole:0.###}%; width: {100.0 * Span.Duration.Ticks / whole:0.###}%");
+    }
+
+    /// <summary>Whether its duration stands left of the bar, since there is no room at its right.</summary>
+    /// <param name="trace">The trace.</param>
+    public bool IsLate(Trace trace)
+    {
+        ArgumentNullException.ThrowIfNull(trace);
+        return Span.End - trace.Start > trace.Duration * 0.8;
+    }
+}
