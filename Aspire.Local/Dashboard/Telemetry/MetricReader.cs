@@ -56,7 +56,9 @@ internal static class MetricReader
                 && point.ExplicitBounds.Count == Math.Max(0, point.BucketCounts.Count - 1))
             .Select(point => new SentPoint(
                 Times.FromUnixNano(point.TimeUnixNano), Finite(point.Sum),
-                new([.. point.BucketCounts.Select(n => (long)Math.Min(n, long.MaxValue / 4))], [.. point.ExplicitBounds]),
+                new(
+                    [.. point.BucketCounts.Select(n => (long)Math.Min(n, HistogramValue.MaxCount))],
+                    [.. point.ExplicitBounds.Select(Finite)]),
                 isDelta, Dimensions(point.Attributes))),
     ];
 

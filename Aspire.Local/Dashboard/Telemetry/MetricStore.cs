@@ -5,7 +5,14 @@ namespace Aspire.Dashboard.Telemetry;
 /// <summary>The metrics of all processes: the points of the last minutes.</summary>
 public sealed class MetricStore
 {
+    /// <summary>
+    /// How long a process must have been heard before what it then first counts is known to have begun at 0: a count
+    /// that was there all along comes with the first or second of what it sends.
+    /// </summary>
+    private static readonly TimeSpan Acquaintance = TimeSpan.FromSeconds(2);
+
     private readonly Lock _lock = new();
+    private readonly Dictionary<TelemetrySource, DateTime> _heard = [];
     private readonly Dictionary<(TelemetrySource Source, string Meter, string Name), Instrument> _instruments = [];
     private int _series;
     private long _numbers;
@@ -13,6 +20,19 @@ public sealed class MetricStore
 
     /// <summary>Grows with each change.</summary>
     public long Version => Interlocked.Read(ref _version);
+
+    /// <summary>The processes that have measured something, by name.</summary>
+    public IReadOnlyList<TelemetrySource> Sources()
+    {
+        lock (_lock)
+        {
+            return
+            [
+                .. _heard.Keys.OrderBy(s => s.Service, StringComparer.Ordinal)
+                    .ThenBy(s => s.Instance, StringComparer.Ordinal),
+            ];
+        }
+    }
 
     /// <summary>The instruments of a resource, by meter and name.</summary>
     /// <param name="resource">The resource or the process; all when null.</param>
@@ -34,8 +54,9 @@ public sealed class MetricStore
     /// <param name="resource">The resource or the process; all when null.</param>
     /// <param name="meter">The instrument's meter; any when null.</param>
     /// <param name="name">Its name.</param>
+    /// <param name="since">Points that are older are of no interest, but for the last of them.</param>
     /// <returns>One series for each process and each combination of attributes; null when there is none such.</returns>
-    public InstrumentData? Find(string? resource, string? meter, string name)
+    public InstrumentData? Find(string? resource, string? meter, string name, DateTime since = default)
     {
         lock (_lock)
         {
@@ -43,7 +64,7 @@ public sealed class MetricStore
                 && (meter is null || i.Key.Meter == meter) && IsOf(i.Key.Source, resource)).ToList();
             return found.Count == 0 ? null : new InstrumentData(
                 found[0].Value.Info,
-                [.. found.SelectMany(i => i.Value.Series.Values.Select(series => series.Read()))]);
+                [.. found.SelectMany(i => i.Value.Series.Values.Select(series => series.Read(since)))]);
         }
     }
 
@@ -75,6 +96,7 @@ public sealed class MetricStore
         lock (_lock)
         {
             _instruments.Clear();
+            _heard.Clear();
             (_series, _numbers) = (0, 0);
         }
 
@@ -99,8 +121,7 @@ public sealed class MetricStore
                 }
 
                 instrument = new Instrument(
-                    new(meter, key.Item3, Texts.Text(metric.Description), Texts.Name(metric.Unit), kind),
-                    point.Time);
+                    new(meter, key.Item3, Texts.Text(metric.Description), Texts.Name(metric.Unit), kind));
                 _instruments.Add(key, instrument);
             }
 
@@ -113,8 +134,10 @@ public sealed class MetricStore
                 }
 
                 _series++;
-                // One that appears while its instrument is watched has begun at 0; of others that is not known.
-                series = new SeriesPoints(source, point.Attributes, isNew: point.Time > instrument.FirstPoint);
+                var heard = _heard.GetValueOrDefault(source, point.Time);
+                _heard.TryAdd(source, heard);
+                // One that appears while its process is listened to has begun at 0; of others that is not known.
+                series = new SeriesPoints(source, point.Attributes, isNew: point.Time - heard > Acquaintance);
                 instrument.Series.Add(point.Key, series);
             }
 
@@ -124,7 +147,7 @@ public sealed class MetricStore
         return refused;
     }
 
-    private sealed record Instrument(InstrumentInfo Info, DateTime FirstPoint)
+    private sealed record Instrument(InstrumentInfo Info)
     {
         public Dictionary<string, SeriesPoints> Series { get; } = [];
     }

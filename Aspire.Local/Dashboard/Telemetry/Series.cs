@@ -36,7 +36,11 @@ public sealed record InstrumentData(InstrumentInfo Info, IReadOnlyList<Series> S
 /// <param name="Points">In order of time; equal ones in a row are two: the first and the last.</param>
 /// <param name="BeganAtZero">Whether a sum was 0 before its first point.</param>
 public sealed record Series(
-    TelemetrySource Source, IReadOnlyList<Attribute> Attributes, IReadOnlyList<MetricPoint> Points, bool BeganAtZero);
+    TelemetrySource Source, IReadOnlyList<Attribute> Attributes, IReadOnlyList<MetricPoint> Points, bool BeganAtZero)
+{
+    /// <summary>How long it was from the last point but one to the last, as they were sent; 0 where that is not known.</summary>
+    public TimeSpan Interval { get; init; }
+}
 
 /// <summary>A point of a series. Sums and histograms are since the start of the process.</summary>
 /// <param name="Time">When, in UTC.</param>
@@ -49,6 +53,9 @@ public readonly record struct MetricPoint(DateTime Time, double Value, Histogram
 /// <param name="Bounds">The bounds; one fewer than counts.</param>
 public sealed record HistogramValue(long[] Counts, double[] Bounds)
 {
+    /// <summary>The greatest count there is: so many of them, from all series, can be added and stay a number.</summary>
+    internal const long MaxCount = 1L << 42;
+
     /// <summary>How many values there were.</summary>
     public long Count => Counts.Sum();
 }
@@ -63,6 +70,7 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
 
     private readonly List<MetricPoint> _points = [];
     private bool _isNew = isNew;
+    private TimeSpan _interval;
 
     /// <summary>Keeps a point.</summary>
     /// <returns>How much more memory it takes, in numbers.</returns>
@@ -80,7 +88,8 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
             point = Sum(last, point);
         }
 
-        _isNew |= sent.IsDelta;
+        _interval = _points.Count > 0 ? sent.Time - last.Time : TimeSpan.Zero;
+        _isNew |= sent.IsDelta && _points.Count == 0;
         if (_points.Count > 1 && IsSame(point, last) && IsSame(point, _points[^2]))
         {
             _points[^1] = point with { Histogram = last.Histogram };
@@ -113,7 +122,14 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
     }
 
     /// <summary>The points as they are now.</summary>
-    public Series Read() => new(source, attributes, _points.ToArray(), _isNew);
+    /// <param name="since">From the last one before this moment on.</param>
+    public Series Read(DateTime since)
+    {
+        var first = Math.Max(0, _points.FindIndex(point => point.Time > since) is var found and >= 0
+            ? found - 1
+            : _points.Count - 1);
+        return new(source, attributes, [.. _points[first..]], _isNew && first == 0) { Interval = _interval };
+    }
 
     private static bool IsSame(MetricPoint one, MetricPoint other) =>
         one.Value.Equals(other.Value)
@@ -128,7 +144,7 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
         delta.Time,
         before.Value + delta.Value,
         (before.Histogram, delta.Histogram) is ({ } a, { } b) && a.Counts.Length == b.Counts.Length
-            ? new HistogramValue([.. a.Counts.Zip(b.Counts, (x, y) => x + y)], b.Bounds)
+            ? new HistogramValue([.. a.Counts.Zip(b.Counts, (x, y) => Math.Min(x + y, HistogramValue.MaxCount))], b.Bounds)
             : delta.Histogram);
 
     private static int NumbersOf(MetricPoint point) =>
