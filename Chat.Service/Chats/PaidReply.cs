@@ -55,7 +55,7 @@ internal sealed partial class PaidReply(
 
     /// <summary>A line for each message, which appsettings.json keeps from the console.</summary>
     [LoggerMessage(
-        Level = LogLevel.Information, Message = "{Status}: charge {Charge} of user {User}, answered by {Model}")]
+        Level = LogLevel.Information, Message = "{Status}: charge {Charge} of user {User}, model {Model}")]
     private partial void LogAnswered(ReplyStatus status, Guid charge, long user, string model);
 
     private async Task<PaidReplyResult> ChargeAndAnswerAsync(

@@ -16,6 +16,13 @@ public sealed class AppHostFixture : IAsyncLifetime
     /// <summary>How long the system may take to be healthy; generous, because CI machines are slow.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
 
+    /// <summary>What opens the dashboard.</summary>
+    public const string BrowserToken = "token-of-a-test";
+
+    /// <summary>Whether there is a dashboard: the project of the tests says so.</summary>
+    private static readonly bool HasDashboard =
+        AppContext.TryGetSwitch("AspireChat.Tests.Dashboard", out var hasDashboard) && hasDashboard;
+
     private readonly Action<IDistributedApplicationTestingBuilder>? _change;
     private readonly string[] _options = [];
 
@@ -42,7 +49,11 @@ public sealed class AppHostFixture : IAsyncLifetime
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
-            ["--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}", .. _options],
+            [
+                "--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}",
+                $"--AppHost:BrowserToken={BrowserToken}", .. _options,
+            ],
+            (options, _) => options.DisableDashboard = !HasDashboard,
             cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         builder.Services.AddLogging(logging => logging.AddProvider(Output));
         _change?.Invoke(builder);

@@ -33,15 +33,33 @@ public sealed class BrowserFixture : IAsyncLifetime
         AppHostFixture system, string path, ColorScheme scheme = ColorScheme.Light)
     {
         using var client = system.CreateClient();
+        var page = await OpenAsync(client.BaseAddress!, scheme);
+        await page.Page.GotoAsync(path);
+        return page;
+    }
+
+    /// <summary>Opens a page of the dashboard, logged in, in a profile of its own.</summary>
+    /// <param name="system">The system.</param>
+    /// <param name="path">The page.</param>
+    /// <param name="scheme">Whether it is to be light or dark.</param>
+    public async Task<WatchedPage> OpenDashboardAsync(
+        AppHostFixture system, string path, ColorScheme scheme = ColorScheme.Light)
+    {
+        var home = system.App.GetEndpoint("aspire-dashboard");
+        var page = await OpenAsync(home, scheme);
+        await page.Page.GotoAsync($"/login?t={AppHostFixture.BrowserToken}&returnUrl={Uri.EscapeDataString(path)}");
+        return page;
+    }
+
+    private async Task<WatchedPage> OpenAsync(Uri home, ColorScheme scheme)
+    {
         var context = await _browser!.NewContextAsync(new()
         {
-            BaseURL = client.BaseAddress!.ToString(),
+            BaseURL = home.ToString(),
             ColorScheme = scheme,
             ViewportSize = new() { Width = 1400, Height = 1000 },
         });
-        var page = new WatchedPage(context, await context.NewPageAsync(), client.BaseAddress!);
-        await page.Page.GotoAsync(path);
-        return page;
+        return new WatchedPage(context, await context.NewPageAsync(), home);
     }
 
     public async ValueTask DisposeAsync()

@@ -44,7 +44,7 @@ internal static class TelemetryApi
         {
             Resource = resource,
             Text = text,
-            MinDuration = TimeSpan.FromMilliseconds(Math.Clamp(minMs ?? 0, 0, int.MaxValue)),
+            MinDuration = TimeSpan.FromMilliseconds(minMs is > 0 ? Math.Min(minMs.Value, int.MaxValue) : 0), // Not NaN.
             OnlyErrors = hasError == true,
         };
         var (found, total) = traces.Find(filter, Limit(limit));

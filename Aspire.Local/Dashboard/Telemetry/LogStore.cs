@@ -13,8 +13,9 @@ public sealed class LogEntry
         Time = Times.FromUnixNano(header.TimeUnixNano > 0 ? header.TimeUnixNano : header.ObservedTimeUnixNano);
         Level = LevelOf(header.SeverityNumber);
         Message = Texts.Text(Texts.Of(header.Body));
-        TraceId = header.TraceId.IsEmpty ? null : Convert.ToHexStringLower(header.TraceId.Span);
-        SpanId = header.SpanId.IsEmpty ? null : Convert.ToHexStringLower(header.SpanId.Span);
+        // An id of another length is none (OTLP, LogRecord).
+        TraceId = header.TraceId.Length == 16 ? Convert.ToHexStringLower(header.TraceId.Span) : null;
+        SpanId = header.SpanId.Length == 8 ? Convert.ToHexStringLower(header.SpanId.Span) : null;
     }
 
     /// <summary>Its number, from 1, in the order in which lines came.</summary>

@@ -46,7 +46,7 @@ public sealed class TraceStore
         {
             var spans = _traces.GetValueOrDefault(traceId) ?? (traceId.Length < Trace.ShortIdLength
                 ? null
-                : _traces.FirstOrDefault(trace => trace.Key.StartsWith(traceId, StringComparison.Ordinal)).Value);
+                : _traces.FirstOrDefault(trace => trace.Key.StartsWith(traceId, StringComparison.OrdinalIgnoreCase)).Value);
             return spans is null ? null : new Trace([.. spans]);
         }
     }
@@ -122,6 +122,9 @@ public sealed record TraceFilter
         (Resource is null || trace.Spans.Any(span => span.Source.Service == Resource))
         && trace.Duration >= MinDuration
         && (!OnlyErrors || trace.ErrorCount > 0)
-        && (string.IsNullOrWhiteSpace(Text) || trace.Id.StartsWith(Text, StringComparison.OrdinalIgnoreCase)
-            || trace.Spans.Any(span => span.Name.Contains(Text, StringComparison.OrdinalIgnoreCase)));
+        && (string.IsNullOrWhiteSpace(Text) || HasText(trace, Text.Trim()));
+
+    private static bool HasText(Trace trace, string text) =>
+        trace.Id.StartsWith(text, StringComparison.OrdinalIgnoreCase)
+        || trace.Spans.Any(span => span.Name.Contains(text, StringComparison.OrdinalIgnoreCase));
 }

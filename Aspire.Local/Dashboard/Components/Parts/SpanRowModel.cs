@@ -62,11 +62,13 @@ public sealed record SpanRowModel(Span Span, int Depth, int Children, bool IsFol
             $"left: {100.0 * (Span.Start - trace.Start).Ticks / whole:0.###}%; width: {100.0 * Span.Duration.Ticks / whole:0.###}%");
     }
 
-    /// <summary>Whether its duration stands left of the bar, since there is no room at its right.</summary>
+    /// <summary>Where its duration stands: in the bar, at its left or at its right, wherever there is room.</summary>
     /// <param name="trace">The trace.</param>
-    public bool IsLate(Trace trace)
+    public string Label(Trace trace)
     {
         ArgumentNullException.ThrowIfNull(trace);
-        return Span.End - trace.Start > trace.Duration * 0.8;
+        return Span.Duration > trace.Duration * 0.5 ? "inside"
+            : Span.End - trace.Start > trace.Duration * 0.8 ? "left"
+            : "right";
     }
 }
