@@ -60,7 +60,7 @@ public sealed record MetricView(
         return new MetricView(data.Info, DimensionsOf(data), series.Count, [.. ChartsOf(data.Info, groups, choice)]);
     }
 
-    /// <summary>Puts series together by an attribute: at most as many groups as a chart has lines, the others last.</summary>
+    /// <summary>Puts series together by an attribute: as many groups as a chart has lines, the others last.</summary>
     /// <param name="series">The series.</param>
     /// <param name="name">The attribute.</param>
     /// <param name="steps">The times; groups in which the most came are kept apart.</param>
@@ -98,7 +98,8 @@ public sealed record MetricView(
                 break;
             case InstrumentKind.Histogram when by.Length == 0:
                 var histograms = MetricMath.Histograms(groups[0].Series, steps);
-                yield return new("Percentiles", [.. Percentiles.Select(p => new ChartLine(p.Name, Shares(histograms, p.Share)))],
+                yield return new(
+                    "Percentiles", [.. Percentiles.Select(p => new ChartLine(p.Name, Shares(histograms, p.Share)))],
                     steps, info.Unit);
                 goto default;
             case InstrumentKind.Histogram:
