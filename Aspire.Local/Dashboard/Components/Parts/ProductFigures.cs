@@ -44,28 +44,29 @@ public sealed class ProductFigures(MetricStore store, DateTime now)
     /// <summary>How the gateway's routes answer, the busiest first; none when it has answered nothing lately.</summary>
     public IReadOnlyList<RouteFigure> Routes()
     {
-        var whole = new TimeSteps(_steps.Start, Span, 1);
+        var all = Series("gateway", RequestDuration);
+        // A dashboard that has just started does not know of all the time: rates are of what it knows of.
+        var seconds = MetricMath.Rates(all, _steps).Count(rate => rate is not null) * _steps.Step.TotalSeconds;
         return
         [
-            .. Series("gateway", RequestDuration)
-                .GroupBy(series => (
+            .. all.GroupBy(series => (
                     Method: MetricView.ValueOf(series, "http.request.method"),
                     Route: MetricView.ValueOf(series, "http.route")))
-                .Select(route => RouteOf(route.Key.Method, route.Key.Route, [.. route], whole))
+                .Select(route => RouteOf(route.Key.Method, route.Key.Route, [.. route], seconds))
                 .Where(route => route.Rate > 0)
                 .OrderByDescending(route => route.Rate).ThenBy(route => route.Route, StringComparer.Ordinal),
         ];
     }
 
-    private static RouteFigure RouteOf(string method, string route, IReadOnlyList<Series> series, TimeSteps whole)
+    private RouteFigure RouteOf(string method, string route, IReadOnlyList<Series> series, double seconds)
     {
-        var histogram = MetricMath.Histograms(series, whole)[0];
-        var rate = MetricMath.Rates(series, whole)[0] ?? 0;
-        var errors = MetricMath.Rates(
-            [.. series.Where(one => MetricView.ValueOf(one, "http.response.status_code") is ['5', ..])], whole)[0] ?? 0;
+        var histogram = MetricMath.Together(MetricMath.Histograms(series, _steps));
+        var count = MetricMath.Growth(series, _steps) ?? 0;
+        var failed = series.Where(one => MetricView.ValueOf(one, "http.response.status_code") is ['5', ..]).ToList();
+        var errors = MetricMath.Growth(failed, _steps) ?? 0;
         return new(
-            method, route.Length > 0 ? route : "(no route)", rate, Percentile(.5), Percentile(.95), Percentile(.99),
-            rate > 0 ? errors / rate : 0);
+            method, route.Length > 0 ? route : "(no route)", count > 0 ? count / seconds : 0,
+            Percentile(.5), Percentile(.95), Percentile(.99), count > 0 ? errors / count : 0);
 
         double? Percentile(double share) => histogram is null ? null : MetricMath.Percentile(histogram, share);
     }
