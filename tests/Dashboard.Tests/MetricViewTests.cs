@@ -39,6 +39,14 @@ public sealed class MetricViewTests
         Assert.Equal((MetricView.MaxValues, 50), (view.Dimensions[0].Values.Count, view.Dimensions[0].Total));
     }
 
+    [Fact]
+    public void Of_SplitByAttributeOfNoSeries_IsAllTogether()
+    {
+        var view = MetricView.Of(Data(3), new(Steps, "other", new Dictionary<string, HashSet<string>>()));
+        Assert.Null(view.SplitBy);
+        Assert.Equal("All", Assert.Single(Assert.Single(view.Charts).Lines).Name);
+    }
+
     /// <summary>Counters, of which the nth grows by n.</summary>
     private static InstrumentData Data(int count) => new(
         new("m", "c", "", "", InstrumentKind.Counter),

@@ -38,7 +38,7 @@ public sealed record InstrumentData(InstrumentInfo Info, IReadOnlyList<Series> S
 public sealed record Series(
     TelemetrySource Source, IReadOnlyList<Attribute> Attributes, IReadOnlyList<MetricPoint> Points, bool BeganAtZero)
 {
-    /// <summary>How long it was from the last point but one that was sent to the last; 0 where it is not known.</summary>
+    /// <summary>How long the last point came after the one before, as sent; 0 where it is not known.</summary>
     public TimeSpan Interval { get; init; }
 }
 
