@@ -66,7 +66,8 @@ public sealed class MetricMathTests
     {
         // The store keeps of equal points the first and the last; here nine minutes lie between.
         var steps = new TimeSteps(Start, TimeSpan.FromMinutes(3), 3);
-        Assert.Equal([7, 7, 7], MetricMath.Values([Sums((0, 7), (540, 7)) with { Interval = TimeSpan.FromSeconds(1) }], steps));
+        var held = Sums((0, 7), (540, 7)) with { Interval = TimeSpan.FromSeconds(1) };
+        Assert.Equal([7, 7, 7], MetricMath.Values([held], steps));
     }
 
     [Fact]
@@ -125,7 +126,8 @@ public sealed class MetricMathTests
         points.Select(point => new MetricPoint(Start.AddSeconds(point.Second), point.Value, Histogram: null)));
 
     private static Series Histograms(params (int Second, long[] Counts)[] points) => Of(
-        points.Select(point => new MetricPoint(Start.AddSeconds(point.Second), 0, new HistogramValue(point.Counts, [1]))));
+        points.Select(point => new MetricPoint(
+            Start.AddSeconds(point.Second), 0, new HistogramValue(point.Counts, [1]))));
 
     private static Series Of(IEnumerable<MetricPoint> points) =>
         new(new TelemetrySource("chat", "chat"), [], [.. points], BeganAtZero: false);

@@ -67,7 +67,8 @@ public sealed class MetricStoreTests
     [Fact]
     public void Add_MoreSeriesThanAnInstrumentMayHave_AreRefused()
     {
-        var refused = Add(Chat, [.. Enumerable.Range(0, Limits.SeriesOfInstrument + 3).Select(n => Sum((0, 1), $"{n}"))]);
+        var refused = Add(
+            Chat, [.. Enumerable.Range(0, Limits.SeriesOfInstrument + 3).Select(n => Sum((0, 1), $"{n}"))]);
         Assert.Equal(3, refused);
         Assert.Equal(Limits.SeriesOfInstrument, _store.Find("chat", "m", Name)!.Series.Count);
     }
@@ -155,7 +156,10 @@ public sealed class MetricStoreTests
         {
             IsMonotonic = true,
             AggregationTemporality = isDelta ? 1 : 2,
-            DataPoints = { new NumberPoint { TimeUnixNano = At(point.Second), AsDouble = point.Value, Attributes = { Tag(tag) } } },
+            DataPoints =
+            {
+                new NumberPoint { TimeUnixNano = At(point.Second), AsDouble = point.Value, Attributes = { Tag(tag) } },
+            },
         },
     };
 

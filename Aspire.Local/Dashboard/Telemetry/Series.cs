@@ -38,7 +38,7 @@ public sealed record InstrumentData(InstrumentInfo Info, IReadOnlyList<Series> S
 public sealed record Series(
     TelemetrySource Source, IReadOnlyList<Attribute> Attributes, IReadOnlyList<MetricPoint> Points, bool BeganAtZero)
 {
-    /// <summary>How long it was from the last point but one to the last, as they were sent; 0 where that is not known.</summary>
+    /// <summary>How long the last point came after the one before, as sent; 0 where it is not known.</summary>
     public TimeSpan Interval { get; init; }
 }
 
@@ -53,7 +53,7 @@ public readonly record struct MetricPoint(DateTime Time, double Value, Histogram
 /// <param name="Bounds">The bounds; one fewer than counts.</param>
 public sealed record HistogramValue(long[] Counts, double[] Bounds)
 {
-    /// <summary>The greatest count there is: so many of them, from all series, can be added and stay a number.</summary>
+    /// <summary>The greatest count there is: those of all series, added, are still a number.</summary>
     internal const long MaxCount = 1L << 42;
 
     /// <summary>How many values there were.</summary>
@@ -63,7 +63,7 @@ public sealed record HistogramValue(long[] Counts, double[] Bounds)
 /// <summary>Collects the points of one series. Not for several threads.</summary>
 internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribute> attributes, bool isNew)
 {
-    /// <summary>What a point takes of memory, in numbers of 8 bytes; a histogram's point takes its buckets besides.</summary>
+    /// <summary>What a point takes of memory, in numbers of 8 bytes. A histogram's takes its buckets besides.</summary>
     private const int NumbersOfPoint = 3;
 
     private const int NumbersOfHistogram = 6;
@@ -144,7 +144,7 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
         delta.Time,
         before.Value + delta.Value,
         (before.Histogram, delta.Histogram) is ({ } a, { } b) && a.Counts.Length == b.Counts.Length
-            ? new HistogramValue([.. a.Counts.Zip(b.Counts, (x, y) => Math.Min(x + y, HistogramValue.MaxCount))], b.Bounds)
+            ? b with { Counts = [.. a.Counts.Zip(b.Counts, (x, y) => Math.Min(x + y, HistogramValue.MaxCount))] }
             : delta.Histogram);
 
     private static int NumbersOf(MetricPoint point) =>

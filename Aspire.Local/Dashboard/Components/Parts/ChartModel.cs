@@ -45,7 +45,7 @@ public sealed record ChartModel(
         lines.SelectMany(line => line.Values).Where(value => value is { } number && double.IsFinite(number))
             .Select(value => value!.Value);
 
-    /// <summary>Round numbers for the axis, in the measured unit, from below the least value to above the greatest.</summary>
+    /// <summary>Round numbers for the axis, in the measured unit: from 0 or less to above all values.</summary>
     /// <param name="count">About how many.</param>
     public IReadOnlyList<double> Ticks(int count = 4)
     {

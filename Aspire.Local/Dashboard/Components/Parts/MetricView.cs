@@ -24,10 +24,12 @@ public sealed record MetricDimension(string Name, IReadOnlyList<string> Values, 
 /// <summary>What a page shows of an instrument.</summary>
 /// <param name="Info">The instrument.</param>
 /// <param name="Dimensions">The attributes of its series.</param>
+/// <param name="SplitBy">The attribute of which each value has a line; null for all together.</param>
 /// <param name="SeriesCount">How many series are in the charts.</param>
 /// <param name="Charts">What they have measured.</param>
 public sealed record MetricView(
-    InstrumentInfo Info, IReadOnlyList<MetricDimension> Dimensions, int SeriesCount, IReadOnlyList<ChartModel> Charts)
+    InstrumentInfo Info, IReadOnlyList<MetricDimension> Dimensions, string? SplitBy, int SeriesCount,
+    IReadOnlyList<ChartModel> Charts)
 {
     /// <summary>How many values of an attribute are shown to choose from.</summary>
     public const int MaxValues = 30;
@@ -56,11 +58,15 @@ public sealed record MetricView(
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(choice);
         var series = data.Series.Where(choice.Has).ToList();
-        var groups = choice.SplitBy is { Length: > 0 } name ? Split(series, name, choice.Steps) : [("All", series)];
-        return new MetricView(data.Info, DimensionsOf(data), series.Count, [.. ChartsOf(data.Info, groups, choice)]);
+        var dimensions = DimensionsOf(data);
+        // An address may name an attribute of another instrument.
+        var by = dimensions.FirstOrDefault(dimension => dimension.Name == choice.SplitBy)?.Name;
+        var groups = by is null ? [("All", series)] : Split(series, by, choice.Steps);
+        var charts = ChartsOf(data.Info, groups, by is null ? "" : $" by {by}", choice.Steps);
+        return new MetricView(data.Info, dimensions, by, series.Count, [.. charts]);
     }
 
-    /// <summary>Puts series together by an attribute: at most as many groups as a chart has lines, the others last.</summary>
+    /// <summary>Puts series together by an attribute: as many groups as a chart has lines, the others last.</summary>
     /// <param name="series">The series.</param>
     /// <param name="name">The attribute.</param>
     /// <param name="steps">The times; groups in which the most came are kept apart.</param>
@@ -86,10 +92,8 @@ public sealed record MetricView(
     }
 
     private static IEnumerable<ChartModel> ChartsOf(
-        InstrumentInfo info, List<(string Name, List<Series> Series)> groups, MetricChoice choice)
+        InstrumentInfo info, List<(string Name, List<Series> Series)> groups, string by, TimeSteps steps)
     {
-        var steps = choice.Steps;
-        var by = choice.SplitBy is { Length: > 0 } name ? $" by {name}" : "";
         switch (info.Kind)
         {
             case InstrumentKind.Counter:
@@ -98,7 +102,8 @@ public sealed record MetricView(
                 break;
             case InstrumentKind.Histogram when by.Length == 0:
                 var histograms = MetricMath.Histograms(groups[0].Series, steps);
-                yield return new("Percentiles", [.. Percentiles.Select(p => new ChartLine(p.Name, Shares(histograms, p.Share)))],
+                yield return new(
+                    "Percentiles", [.. Percentiles.Select(p => new ChartLine(p.Name, Shares(histograms, p.Share)))],
                     steps, info.Unit);
                 goto default;
             case InstrumentKind.Histogram:

@@ -23,7 +23,7 @@ public sealed record Figure(
 public sealed record RouteFigure(
     string Method, string Route, double Rate, double? P50, double? P95, double? P99, double Errors);
 
-/// <summary>The product's own figures. The one place that knows what its services measure, and by which names.</summary>
+/// <summary>The product's own figures: the one place that knows what its services measure, by which names.</summary>
 /// <param name="store">What they have measured.</param>
 /// <param name="now">The end of what is shown, in UTC.</param>
 public sealed class ProductFigures(MetricStore store, DateTime now)
@@ -41,31 +41,32 @@ public sealed class ProductFigures(MetricStore store, DateTime now)
     /// <summary>All figures, in the order in which they are shown.</summary>
     public IReadOnlyList<Figure> All() => [Chats(), Drift(), Tokens(), Refusals(), CacheHits(), Logins()];
 
-    /// <summary>How the gateway's routes answer, the busiest first; empty when it has answered nothing lately.</summary>
+    /// <summary>How the gateway's routes answer, the busiest first; none when it has answered nothing lately.</summary>
     public IReadOnlyList<RouteFigure> Routes()
     {
-        var whole = new TimeSteps(_steps.Start, Span, 1);
+        var all = Series("gateway", RequestDuration);
+        // A dashboard that has just started does not know of all the time: rates are of what it knows of.
+        var seconds = MetricMath.Rates(all, _steps).Count(rate => rate is not null) * _steps.Step.TotalSeconds;
         return
         [
-            .. Series("gateway", RequestDuration)
-                .GroupBy(series => (
+            .. all.GroupBy(series => (
                     Method: MetricView.ValueOf(series, "http.request.method"),
                     Route: MetricView.ValueOf(series, "http.route")))
-                .Select(route => RouteOf(route.Key.Method, route.Key.Route, [.. route], whole))
+                .Select(route => RouteOf(route.Key.Method, route.Key.Route, [.. route], seconds))
                 .Where(route => route.Rate > 0)
                 .OrderByDescending(route => route.Rate).ThenBy(route => route.Route, StringComparer.Ordinal),
         ];
     }
 
-    private static RouteFigure RouteOf(string method, string route, IReadOnlyList<Series> series, TimeSteps whole)
+    private RouteFigure RouteOf(string method, string route, IReadOnlyList<Series> series, double seconds)
     {
-        var histogram = MetricMath.Histograms(series, whole)[0];
-        var rate = MetricMath.Rates(series, whole)[0] ?? 0;
-        var errors = MetricMath.Rates(
-            [.. series.Where(one => MetricView.ValueOf(one, "http.response.status_code") is ['5', ..])], whole)[0] ?? 0;
+        var histogram = MetricMath.Together(MetricMath.Histograms(series, _steps));
+        var count = MetricMath.Growth(series, _steps) ?? 0;
+        var failed = series.Where(one => MetricView.ValueOf(one, "http.response.status_code") is ['5', ..]).ToList();
+        var errors = MetricMath.Growth(failed, _steps) ?? 0;
         return new(
-            method, route.Length > 0 ? route : "(no route)", rate, Percentile(.5), Percentile(.95), Percentile(.99),
-            rate > 0 ? errors / rate : 0);
+            method, route.Length > 0 ? route : "(no route)", count > 0 ? count / seconds : 0,
+            Percentile(.5), Percentile(.95), Percentile(.99), count > 0 ? errors / count : 0);
 
         double? Percentile(double share) => histogram is null ? null : MetricMath.Percentile(histogram, share);
     }
@@ -133,7 +134,8 @@ public sealed class ProductFigures(MetricStore store, DateTime now)
         {
             null => new(Title, null, "Not verified yet: waits for the ledger to verify its books.", Link: link),
             0 => new(Title, "0, verified", "Every balance is the sum of its transfers.", "good", chart, link),
-            _ => new(Title, $"{Show.Number(worst.Value)} rows off", "The books are off. The ledger's log names the rows.",
+            _ => new(
+                Title, $"{Show.Number(worst.Value)} rows off", "The books are off. The ledger's log names the rows.",
                 "bad", chart, link),
         };
     }
@@ -147,14 +149,16 @@ public sealed class ProductFigures(MetricStore store, DateTime now)
         var all = MetricMath.Rates(series, _steps);
         var shares = hits.Zip(all, (hit, reads) => reads > 0 ? (hit ?? 0) / reads * 100 : null).ToList();
         var reads = MetricMath.Growth(series, _steps);
-        return new(
-            Title,
-            reads > 0 ? $"{Show.Number(hits.Sum(hit => hit ?? 0) / all.Sum(read => read ?? 0) * 100)} %" : null,
-            reads > 0 ? $"{Show.Number(Math.Round(reads.Value))} reads of balances in 5 minutes." : "No balance was read lately.",
-            Chart: reads > 0 ? new(Title, [new("hits", shares)], _steps, "%") : null, Link: Link("ledger", Name, "result"));
+        var link = Link("ledger", Name, "result");
+        return reads is not > 0
+            ? new(Title, null, "No balance was read lately.", Link: link)
+            : new(
+                Title, $"{Show.Number(hits.Sum(hit => hit ?? 0) / all.Sum(read => read ?? 0) * 100)} %",
+                $"{Show.Number(Math.Round(reads.Value))} reads of balances in 5 minutes.",
+                Chart: new(Title, [new("hits", shares)], _steps, "%"), Link: link);
     }
 
-    /// <summary>A figure of what is counted: how much of it is done a second, and all that it becomes as lines.</summary>
+    /// <summary>A figure of what is counted: how much is done a second, and all that becomes of it as lines.</summary>
     private Figure Counted(
         string title, IReadOnlyList<Series> series, string what, string waiting, Func<Series, bool> done,
         Func<Series, string> by, string unit, string link)

@@ -10,6 +10,10 @@ public static class Show
     public static string Time(DateTime utc) =>
         utc.ToLocalTime().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture);
 
+    /// <summary>A time of day.</summary>
+    /// <param name="utc">The time in UTC.</param>
+    public static string Second(DateTime utc) => utc.ToLocalTime().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+
     /// <summary>A date and time.</summary>
     /// <param name="utc">The time in UTC.</param>
     public static string DateAndTime(DateTime utc) =>
