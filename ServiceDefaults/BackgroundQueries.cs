@@ -12,8 +12,7 @@ internal sealed class BackgroundQueries : BaseProcessor<Activity>
     /// <inheritdoc/>
     public override void OnStart(Activity data)
     {
-        if (data is { Kind: ActivityKind.Client, ParentSpanId: var parent, Source.Name: "Npgsql" or "Aspire.StackExchange.Redis" }
-            && parent == default)
+        if (data.Source.Name is "Npgsql" or "Aspire.StackExchange.Redis" && data.ParentSpanId == default)
         {
             data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
         }

@@ -60,7 +60,8 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         {
             var row = rows.Filter(new() { HasTextRegex = Anywhere(step) }).First;
             await Expect(row).ToBeVisibleAsync(new() { Timeout = 60_000 });
-            var indent = await row.Locator(".span-name").EvaluateAsync<double>("e => parseFloat(getComputedStyle(e).paddingLeft)");
+            var indent = await row.Locator(".span-name").EvaluateAsync<double>(
+                "e => parseFloat(getComputedStyle(e).paddingLeft)");
             Assert.True(indent > last, $"'{step}' is indented by {indent}, no more than what it is part of.");
             last = indent;
         }
@@ -74,11 +75,13 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         await watched.Page.GetByRole(AriaRole.Button, new() { NameRegex = new("^Stored: charge") }).ClickAsync();
         await Expect(watched.Page.GetByRole(AriaRole.Complementary, new() { Name = "Details of the line" }))
             .ToContainTextAsync("Chat.Service.Chats.PaidReply", Patiently);
-        await watched.Page.GetByRole(AriaRole.Complementary).GetByRole(AriaRole.Link, new() { Name = trace }).ClickAsync();
+        await watched.Page.GetByRole(AriaRole.Complementary).GetByRole(AriaRole.Link, new() { Name = trace })
+            .ClickAsync();
         await watched.Page.WaitForURLAsync($"**/traces/detail/{trace}**");
 
         await watched.Page.GotoAsync("/traces?text=/api/chat");
-        await Expect(watched.Page.Locator($"a[href='/traces/detail/{trace}']")).ToBeVisibleAsync(new() { Timeout = 60_000 });
+        await Expect(watched.Page.Locator($"a[href='/traces/detail/{trace}']"))
+            .ToBeVisibleAsync(new() { Timeout = 60_000 });
         Assert.Empty(watched.Offences);
     }
 
@@ -119,7 +122,8 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         await Expect(row).ToContainTextAsync("Running, healthy", Patiently);
 
         await watched.Page.GotoAsync("/consolelogs/resource/chat-2");
-        await Expect(watched.Page.GetByRole(AriaRole.Log)).ToContainTextAsync("Application is shutting down", Patiently);
+        await Expect(watched.Page.GetByRole(AriaRole.Log))
+            .ToContainTextAsync("Application is shutting down", Patiently);
         Assert.Empty(watched.Offences);
     }
 
@@ -135,7 +139,8 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
     [InlineData("/login")]
     public async Task Page_LightAndDark_HasNoSeriousFlawForAxe(string path)
     {
-        var axe = Path.Combine(await Npm.InstallAsync("axe-core@4.14.1"), "node_modules/axe-core/axe.min.js");
+        var axe = Path.Combine(
+            await Npm.InstallAsync("axe-core@4.14.1"), "node_modules/axe-core/axe.min.js");
         foreach (var scheme in new[] { ColorScheme.Light, ColorScheme.Dark })
         {
             await using var watched = await browser.OpenDashboardAsync(system, path, scheme);

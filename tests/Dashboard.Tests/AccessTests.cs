@@ -75,7 +75,8 @@ public sealed class AccessTests(DashboardFixture fixture) : IClassFixture<Dashbo
         using var client = new HttpClient();
         using var page = await client.GetAsync(new Uri(_dashboard.Http, "/login"), CancellationToken).Soon();
         Assert.Equal(HttpStatusCode.NotFound, page.StatusCode);
-        using var sent = await client.PostAsync(new Uri(_dashboard.Frontend, "/v1/traces"), null, CancellationToken).Soon();
+        using var sent = await client.PostAsync(
+            new Uri(_dashboard.Frontend, "/v1/traces"), null, CancellationToken).Soon();
         Assert.Equal(HttpStatusCode.NotFound, sent.StatusCode);
     }
 

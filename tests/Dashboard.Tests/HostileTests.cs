@@ -112,8 +112,8 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
     public async Task Spans_WithoutEnd_StayInBoundedMemory()
     {
         // 250 MB of them: eight times what is kept.
-        var body = new SpanBody { Attributes = { new KeyValue { Key = "k", Value = new() { StringValue = new('x', 4_000) } } } }
-            .ToByteString();
+        var value = new AnyValue { StringValue = new('x', 4_000) };
+        var body = new SpanBody { Attributes = { new KeyValue { Key = "k", Value = value } } }.ToByteString();
         for (var n = 0; n < 100; n++)
         {
             var spans = Enumerable.Range(0, 600)

@@ -107,8 +107,10 @@ internal sealed class DashboardSetup(IConfiguration configuration)
 
     private void AddEndpoint(string name, string url)
     {
-        var uri = Uri.TryCreate(url, UriKind.Absolute, out var parsed) ? parsed : throw new DistributedApplicationException(
-            $"'{url}' is no address for the dashboard ({name}): use one such as http://localhost:18888.");
+        var uri = Uri.TryCreate(url, UriKind.Absolute, out var parsed)
+            ? parsed
+            : throw new DistributedApplicationException(
+                $"'{url}' is no address for the dashboard ({name}): use one such as http://localhost:18888.");
         Resource!.Annotations.Add(new EndpointAnnotation(ProtocolType.Tcp, uri.Scheme, name: name, port: uri.Port)
         {
             TargetHost = uri.Host,

@@ -28,7 +28,9 @@ internal sealed class ResourceServer(
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
-            var wanted = configuration["ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL"] is { Length: > 0 } url ? new Uri(url) : null;
+            var wanted = configuration["ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL"] is { Length: > 0 } url
+                ? new Uri(url)
+                : null;
             kestrel.Listen(
                 wanted is not null && IPAddress.TryParse(wanted.Host, out var address) ? address : IPAddress.Loopback,
                 wanted?.Port ?? 0, listen => listen.Protocols = HttpProtocols.Http2);

@@ -13,7 +13,8 @@ internal sealed partial class SecretMask
     private SecretMask(IEnumerable<string> secrets) => _secrets =
     [
         // As they are, and as they stand in URIs. The longest first: one may be part of another.
-        .. secrets.Where(secret => secret.Length > 0).SelectMany(secret => new[] { secret, Uri.EscapeDataString(secret) })
+        .. secrets.Where(secret => secret.Length > 0)
+            .SelectMany(secret => new[] { secret, Uri.EscapeDataString(secret) })
             .Distinct().OrderByDescending(secret => secret.Length),
     ];
 

@@ -166,7 +166,8 @@ internal sealed class Orchestrator(
 
         foreach (var (resource, endpoint) in model.Resources
             .SelectMany(r => r.Annotations.OfType<EndpointAnnotation>().Select(e => (r, e)))
-            .Where(pair => pair.r is not DashboardResource && pair.r.Annotations.OfType<ExplicitStartupAnnotation>().FirstOrDefault() is null))
+            .Where(pair => pair.r is not DashboardResource
+                && !pair.r.Annotations.OfType<ExplicitStartupAnnotation>().Any()))
         {
             _logger.LogInformation(
                 "{Resource} is ready at {Url}{External}",

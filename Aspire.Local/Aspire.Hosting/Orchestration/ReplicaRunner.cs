@@ -238,7 +238,8 @@ internal sealed class ReplicaRunner(
             EnvironmentVariables =
             [
                 .. spec.Environment.OrderBy(variable => variable.Key, StringComparer.Ordinal)
-                    .Select(variable => new EnvironmentVariableSnapshot(variable.Key, variable.Value, IsFromSpec: true)),
+                    .Select(variable => new EnvironmentVariableSnapshot(
+                        variable.Key, variable.Value, IsFromSpec: true)),
             ],
         });
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);

@@ -23,7 +23,9 @@ internal static class DashboardAddresses
 {
     private const int MaxConnections = 500;
 
-    /// <summary>Makes the server listen where the environment says. An address that is not given is not listened on.</summary>
+    /// <summary>
+    /// Makes the server listen where the environment says. An address that is not given is not listened on.
+    /// </summary>
     public static void ListenAtAddresses(this WebApplicationBuilder builder)
     {
         var configuration = builder.Configuration;

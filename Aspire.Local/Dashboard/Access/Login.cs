@@ -68,7 +68,7 @@ internal static class Login
               <input type="hidden" name="{{ReturnUrl}}" value="{{WebUtility.HtmlEncode(returnUrl)}}">
               <button>Log in</button>
             </form>
-            <p>The AppHost prints the dashboard's address when it starts. The token is in it, behind <code>t=</code>.</p>
+            <p>The AppHost prints the dashboard's address when it starts, with the token behind <code>t=</code>.</p>
           </main>
         </body>
         </html>

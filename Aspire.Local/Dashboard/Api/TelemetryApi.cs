@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Aspire.Dashboard.Api;
 
-/// <summary>The same data for tests and scripts, as JSON. For those with the token: <c>Authorization: Bearer …</c>.</summary>
+/// <summary>
+/// The same data for tests and scripts, as JSON. For those with the token: <c>Authorization: Bearer …</c>.
+/// </summary>
 internal static class TelemetryApi
 {
     private const int DefaultLimit = 100;

@@ -46,5 +46,6 @@ internal static class OtlpHttp
         }
     }
 
-    private static ProblemHttpResult Refuse(int status, string detail) => TypedResults.Problem(detail, statusCode: status);
+    private static ProblemHttpResult Refuse(int status, string detail) =>
+        TypedResults.Problem(detail, statusCode: status);
 }

@@ -78,7 +78,8 @@ public sealed class ResourceStore
                 }
 
                 var text = line.Text.Length <= MaxLineLength ? line.Text : line.Text[..MaxLineLength] + "…";
-                lines.Enqueue(new(line.Number, text, line.IsError, DateTime.UnixEpoch.AddMilliseconds(line.TimeUnixMs)));
+                var time = DateTime.UnixEpoch.AddMilliseconds(line.TimeUnixMs);
+                lines.Enqueue(new(line.Number, text, line.IsError, time));
                 if (lines.Count > Limits.ConsoleLines)
                 {
                     lines.Dequeue();

@@ -66,7 +66,8 @@ internal static class MetricReader
 
     private static Attribute[] Dimensions(RepeatedField<KeyValue> attributes) =>
     [
-        .. attributes.Take(Limits.Attributes).Select(a => new Attribute(Texts.Name(a.Key), Texts.Name(Texts.Of(a.Value))))
+        .. attributes.Take(Limits.Attributes)
+            .Select(a => new Attribute(Texts.Name(a.Key), Texts.Name(Texts.Of(a.Value))))
             .OrderBy(a => a.Key, StringComparer.Ordinal),
     ];
 }

@@ -46,7 +46,7 @@ public sealed class TraceStore
         {
             var spans = _traces.GetValueOrDefault(traceId) ?? (traceId.Length < Trace.ShortIdLength
                 ? null
-                : _traces.FirstOrDefault(trace => trace.Key.StartsWith(traceId, StringComparison.OrdinalIgnoreCase)).Value);
+                : _traces.FirstOrDefault(trace => IsStart(trace.Key, traceId)).Value);
             return spans is null ? null : new Trace([.. spans]);
         }
     }
@@ -88,6 +88,8 @@ public sealed class TraceStore
 
         Interlocked.Increment(ref _version);
     }
+
+    private static bool IsStart(string id, string start) => id.StartsWith(start, StringComparison.OrdinalIgnoreCase);
 
     private void Forget(Span span)
     {

@@ -4,7 +4,7 @@ using Tests.Shared;
 
 namespace AspireChat.Tests.Telemetry;
 
-/// <summary>Telemetry goes to any OTLP back end: here to one that nobody here wrote, in place of the dashboard.</summary>
+/// <summary>Telemetry goes to any OTLP back end: to one that nobody here wrote, in place of the dashboard.</summary>
 public sealed class OtherBackEndTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);

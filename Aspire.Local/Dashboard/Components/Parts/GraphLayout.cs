@@ -3,7 +3,9 @@ using Aspire.Dashboard.Resources;
 
 namespace Aspire.Dashboard.Components.Parts;
 
-/// <summary>Places resources in columns: each right of all that use it, as far as they use each other in no circle.</summary>
+/// <summary>
+/// Places resources in columns: each right of all that use it, as far as they use each other in no circle.
+/// </summary>
 /// <param name="Nodes">The resources.</param>
 /// <param name="Edges">Who uses whom.</param>
 /// <param name="Width">Of the whole, in pixels.</param>

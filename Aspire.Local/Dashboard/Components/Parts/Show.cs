@@ -41,7 +41,9 @@ public static class Show
         _ => value.ToString("#,0", CultureInfo.InvariantCulture),
     };
 
-    /// <summary>A colour for a resource, the same everywhere: a number of one of the classes <c>hue-0</c> to <c>hue-7</c>.</summary>
+    /// <summary>
+    /// A colour for a resource, the same everywhere: the number of one of the classes <c>hue-0</c> to <c>hue-7</c>.
+    /// </summary>
     /// <param name="name">The resource.</param>
     public static int Hue(string name)
     {

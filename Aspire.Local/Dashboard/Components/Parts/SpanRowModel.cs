@@ -22,7 +22,8 @@ public sealed record SpanRowModel(Span Span, int Depth, int Children, bool IsFol
     public string Subtitle => _subtitle ??= Span.ReadDetails().Attributes
         .Where(attribute => Subtitles.Contains(attribute.Key))
         .OrderBy(attribute => Array.IndexOf(Subtitles, attribute.Key))
-        .Select(attribute => string.Join(' ', attribute.Value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))
+        .Select(attribute => string.Join(
+            ' ', attribute.Value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))
         .FirstOrDefault() ?? "";
 
     /// <summary>The lines of a trace.</summary>
@@ -56,10 +57,9 @@ public sealed record SpanRowModel(Span Span, int Depth, int Children, bool IsFol
     public string Place(Trace trace)
     {
         ArgumentNullException.ThrowIfNull(trace);
-        var whole = Math.Max(1, trace.Duration.Ticks);
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"left: {100.0 * (Span.Start - trace.Start).Ticks / whole:0.###}%; width: {100.0 * Span.Duration.Ticks / whole:0.###}%");
+        var percent = 100.0 / Math.Max(1, trace.Duration.Ticks);
+        var (left, width) = ((Span.Start - trace.Start).Ticks * percent, Span.Duration.Ticks * percent);
+        return string.Create(CultureInfo.InvariantCulture, $"left: {left:0.###}%; width: {width:0.###}%");
     }
 
     /// <summary>Where its duration stands: in the bar, at its left or at its right, wherever there is room.</summary>
