@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Http.Resilience;
@@ -97,6 +98,8 @@ public static class Extensions
             logging.IncludeScopes = true;
         });
 
+        var tracesPerSecond = Math.Clamp(
+            builder.Configuration.GetValue(TraceRate.Key, TraceRate.Default), 1, 1_000_000);
         var telemetry = builder.Services.AddOpenTelemetry()
             .WithMetrics(metrics => metrics
                 .AddAspNetCoreInstrumentation()
@@ -104,6 +107,7 @@ public static class Extensions
                 .AddMeter(builder.Environment.ApplicationName)
                 .AddRuntimeInstrumentation())
             .WithTracing(tracing => tracing
+                .SetSampler(new ParentBasedSampler(new TraceRate(tracesPerSecond, TimeProvider.System)))
                 .AddSource(builder.Environment.ApplicationName)
                 .AddProcessor(new BackgroundQueries())
                 // Questions after health, of others and its own, are no requests of anybody's.

@@ -66,7 +66,8 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
             last = indent;
         }
 
-        await rows.GetByRole(AriaRole.Button, new() { Name = "postgresql", Exact = true }).First.ClickAsync();
+        var query = rows.Filter(new() { HasText = "UPDATE accounts SET balance" }).First;
+        await query.GetByRole(AriaRole.Button, new() { Name = "postgresql", Exact = true }).ClickAsync();
         var panel = watched.Page.GetByRole(AriaRole.Complementary, new() { Name = "Details of the span" });
         await Expect(panel).ToContainTextAsync("db.query.text", Patiently);
         await Expect(panel).ToContainTextAsync("UPDATE accounts SET balance", Patiently);

@@ -19,16 +19,16 @@ internal static class Limits
     public const int Sources = 200;
 
     /// <summary>How many spans are kept.</summary>
-    public const int Spans = 40_000;
+    public const int Spans = 20_000;
 
     /// <summary>How many bytes of spans are kept.</summary>
-    public const int SpansBytes = 32 * 1024 * 1024;
+    public const int SpansBytes = 24 * 1024 * 1024;
 
     /// <summary>How many log records are kept.</summary>
-    public const int Logs = 20_000;
+    public const int Logs = 10_000;
 
     /// <summary>How many bytes of log records are kept.</summary>
-    public const int LogsBytes = 16 * 1024 * 1024;
+    public const int LogsBytes = 12 * 1024 * 1024;
 
     /// <summary>The longest span or log record, in bytes. Longer ones are refused.</summary>
     public const int RecordBytes = 128 * 1024;

@@ -56,10 +56,18 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
             if (version != _version && !IsPaused)
             {
                 _version = version;
-                await InvokeAsync(() =>
+                await InvokeAsync(async () =>
                 {
-                    Load();
-                    StateHasChanged();
+                    try
+                    {
+                        Load();
+                        StateHasChanged();
+                    }
+                    catch (Exception exception)
+                    {
+                        // The page says so, and can be tried again.
+                        await DispatchExceptionAsync(exception);
+                    }
                 });
             }
         }

@@ -34,22 +34,36 @@ public sealed record SpanRowModel(Span Span, int Depth, int Children, bool IsFol
         ArgumentNullException.ThrowIfNull(trace);
         ArgumentNullException.ThrowIfNull(folded);
         var tree = trace.Tree();
+        var parts = CountParts(tree);
         var rows = new List<SpanRowModel>();
         for (var n = 0; n < tree.Count && rows.Count < MaxRows; n++)
         {
             var (span, depth) = tree[n];
-            var children = 0;
-            while (n + children + 1 < tree.Count && tree[n + children + 1].Depth > depth)
-            {
-                children++;
-            }
-
+            var children = parts[n];
             var isFolded = children > 0 && folded.Contains(span.Id);
             rows.Add(new SpanRowModel(span, depth, children, isFolded));
             n += isFolded ? children : 0;
         }
 
         return rows;
+    }
+
+    /// <summary>How many of those that follow each stand deeper than it, without a break.</summary>
+    private static int[] CountParts(IReadOnlyList<(Span Span, int Depth)> tree)
+    {
+        var parts = new int[tree.Count];
+        var open = new Stack<int>();
+        for (var n = 0; n <= tree.Count; n++)
+        {
+            while (open.TryPeek(out var earlier) && (n == tree.Count || tree[earlier].Depth >= tree[n].Depth))
+            {
+                parts[open.Pop()] = n - earlier - 1;
+            }
+
+            open.Push(n);
+        }
+
+        return parts;
     }
 
     /// <summary>Where its bar is, as CSS has it.</summary>
