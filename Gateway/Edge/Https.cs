@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.HttpsPolicy;
@@ -80,6 +81,10 @@ internal sealed record CertificateFiles
 /// <summary>HTTPS with a certificate of the operator's.</summary>
 internal static class Https
 {
+    /// <summary>Hosts that browsers shall not remember: another program may be there tomorrow.</summary>
+    private static readonly HashSet<string> Local =
+        new(["localhost", "127.0.0.1", "[::1]"], StringComparer.OrdinalIgnoreCase);
+
     /// <summary>
     /// Takes the section <c>Https</c>. Kestrel reads the certificate by itself, its whole chain, and again when the
     /// file changes. A certificate that cannot be used stops the start.
@@ -96,8 +101,6 @@ internal static class Https
         // HTTP/3 where the system has QUIC. By plain HTTP it is 1.1 in any case.
         builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.ConfigureEndpointDefaults(endpoint =>
             endpoint.Protocols = HttpProtocols.Http1AndHttp2AndHttp3));
-        builder.Services.AddOptions<HstsOptions>().Configure<IOptions<HttpsSettings>>((hsts, https) =>
-            hsts.MaxAge = https.Value.Hsts);
         builder.Services.AddOptions<HttpsRedirectionOptions>().Configure<IOptions<HttpsSettings>>((redirect, https) =>
         {
             redirect.HttpsPort = https.Value.Port;
@@ -105,16 +108,42 @@ internal static class Https
         });
     }
 
-    /// <summary>Sets <c>Strict-Transport-Security</c> on answers by HTTPS, and redirects to it if told to.</summary>
+    /// <summary>Redirects to HTTPS if told to.</summary>
     /// <param name="app">The gateway.</param>
     public static void UseHttps(this WebApplication app)
     {
-        app.UseHsts();
-        app.UseWhen(MayRedirect, plain => plain.UseHttpsRedirection());
+        app.UseWhen(MayRedirect, plain =>
+        {
+            plain.Use(RefuseWithoutHostAsync);
+            plain.UseHttpsRedirection();
+        });
+    }
+
+    /// <summary>
+    /// Sets <c>Strict-Transport-Security</c> on an answer by HTTPS. The framework's own middleware sets it too early:
+    /// an error takes it away again.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    public static void SetStrictTransport(this HttpContext context)
+    {
+        if (context.Request.IsHttps && !Local.Contains(context.Request.Host.Host))
+        {
+            var age = context.RequestServices.GetRequiredService<IOptions<HttpsSettings>>().Value.Hsts;
+            context.Response.Headers.StrictTransportSecurity =
+                string.Create(CultureInfo.InvariantCulture, $"max-age={(long)age.TotalSeconds}");
+        }
     }
 
     /// <summary>Probes of health stay where they are: they come from near, and know no certificate.</summary>
     private static bool MayRedirect(HttpContext context) =>
         context.RequestServices.GetRequiredService<IOptions<HttpsSettings>>().Value.Redirect
         && !context.Request.Path.StartsWithSegments("/health") && !context.Request.Path.StartsWithSegments("/alive");
+
+    /// <summary>An address without a host leads nowhere.</summary>
+    private static Task RefuseWithoutHostAsync(HttpContext context, RequestDelegate next) =>
+        context.Request.IsHttps || context.Request.Host.Host.Length > 0
+            ? next(context)
+            : Problems.Refusal(
+                StatusCodes.Status400BadRequest, "no_host", "Say in the header Host whom this request is for.")
+                .ExecuteAsync(context);
 }

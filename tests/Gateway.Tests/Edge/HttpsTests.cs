@@ -3,6 +3,7 @@ using System.Net.Quic;
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Gateway.Tests.Hostile;
 
 namespace Gateway.Tests.Edge;
 
@@ -73,8 +74,16 @@ public sealed class HttpsTests : IDisposable
         using var response = await SendAsync(client, "http", gateway.Http, HttpVersion.Version11, "/api/chat?limit=1");
         Assert.Equal(HttpStatusCode.PermanentRedirect, response.StatusCode);
         Assert.Equal($"https://{Host}:8443/api/chat?limit=1", response.Headers.Location?.OriginalString);
-        using var probe = await SendAsync(client, "http", gateway.Http, HttpVersion.Version11);
-        Assert.Equal(HttpStatusCode.OK, probe.StatusCode);
+        foreach (var path in new[] { "/alive", "/health" })
+        {
+            using var probe = await SendAsync(client, "http", gateway.Http, HttpVersion.Version11, path);
+            Assert.NotEqual(HttpStatusCode.PermanentRedirect, probe.StatusCode);
+        }
+
+        await AssertRefusedAsync(gateway, "GET /api/chat?x=\u0001 HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        await AssertRefusedAsync(gateway, "GET /api/chat?x=\u007f HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        await AssertRefusedAsync(gateway, "GET /api/chat HTTP/1.1\r\nHost:\r\n\r\n"); // To nowhere.
+        await AssertRefusedAsync(gateway, "GET /api/chat HTTP/1.0\r\n\r\n");
     }
 
     [Theory]
@@ -100,6 +109,15 @@ public sealed class HttpsTests : IDisposable
     {
         _certificate.Dispose();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    private static async Task AssertRefusedAsync(GatewayProcess gateway, string request)
+    {
+        using var connection = await RawConnection.OpenAsync(gateway.Http);
+        await connection.SendAsync(request);
+        var answer = await connection.ReadAsync();
+        Assert.Equal(400, answer?.Status);
+        Assert.Equal("application/problem+json", answer!.Headers["Content-Type"].Single());
     }
 
     private static Task<HttpResponseMessage> SendAsync(
