@@ -28,7 +28,7 @@ internal static class CrossOrigin
     /// <param name="builder">The gateway's builder.</param>
     public static void AddCrossOrigin(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<CorsSettings>().BindConfiguration("Cors").ValidateOnStart()
+        builder.AddSettings<CorsSettings>("Cors")
             .Validate(
                 cors => cors.FirstBad() is null,
                 "Each of Cors:Origins must be an origin such as 'https://app.example', with no path and no slash at "

@@ -18,10 +18,16 @@ internal static class Proxies
     /// <param name="builder">The gateway's builder.</param>
     public static void AddProxies(this IHostApplicationBuilder builder)
     {
-        var proxies = builder.Configuration.GetSection(Section).Get<string[]>() ?? [];
+        var section = builder.Configuration.GetSection(Section);
+        var proxies = section.Get<string[]>() ?? [];
         // After all others: ASPNETCORE_FORWARDEDHEADERS_ENABLED, which deployments set, believes everybody.
         builder.Services.AddOptions<ForwardedHeadersOptions>().ValidateOnStart().PostConfigure(options =>
         {
+            if (Settings.Problems(section, typeof(string[])).ToList() is { Count: > 0 } problems)
+            {
+                throw new OptionsValidationException(Section, typeof(ForwardedHeadersOptions), problems);
+            }
+
             options.ForwardedHeaders = proxies.Length == 0
                 ? ForwardedHeaders.None
                 : ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto;
