@@ -5,7 +5,7 @@ using Microsoft.Net.Http.Headers;
 
 namespace Gateway;
 
-/// <summary>The answer to <c>GET /</c>: a page for people, and JSON for programs.</summary>
+/// <summary>The answer to <c>GET /</c> and <c>HEAD /</c>: a page for people, and JSON for programs.</summary>
 internal static class Landing
 {
     private const string HealthPath = "/health";
@@ -48,7 +48,7 @@ internal static class Landing
 
     /// <summary>Maps it.</summary>
     /// <param name="app">The gateway.</param>
-    public static void MapLanding(this WebApplication app) => app.MapGet("/", Get);
+    public static void MapLanding(this WebApplication app) => app.MapMethods("/", ["GET", "HEAD"], Get);
 
     private static Results<ContentHttpResult, Ok<LandingResponse>> Get(HttpContext context)
     {

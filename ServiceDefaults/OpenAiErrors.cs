@@ -21,7 +21,7 @@ public sealed class OpenAiErrors(IOptions<ProblemDetailsOptions> options) : IPro
     public const string RequestIdHeader = "x-request-id";
 
     /// <summary>The answer's header with which OpenAI's clients are told not to send a request again.</summary>
-    private const string RetryHeader = "x-should-retry";
+    public const string RetryHeader = "x-should-retry";
 
     /// <inheritdoc/>
     public bool CanWrite(ProblemDetailsContext context) =>

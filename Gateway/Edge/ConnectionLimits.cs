@@ -53,8 +53,7 @@ internal static class ConnectionLimits
     public static void AddConnectionLimits(this IHostApplicationBuilder builder)
     {
         AppContext.SetSwitch(StrictLineEnds, true);
-        builder.Services.AddOptions<ConnectionSettings>().BindConfiguration("Connections")
-            .ValidateDataAnnotations().ValidateOnStart();
+        builder.AddSettings<ConnectionSettings>("Connections");
         builder.Services.AddOptions<KestrelServerOptions>().Configure<IOptions<ConnectionSettings>>(
             (kestrel, settings) => Limit(kestrel.Limits, settings.Value));
         builder.Services.AddRequestTimeouts();

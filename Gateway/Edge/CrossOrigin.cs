@@ -28,7 +28,7 @@ internal static class CrossOrigin
     /// <param name="builder">The gateway's builder.</param>
     public static void AddCrossOrigin(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<CorsSettings>().BindConfiguration("Cors").ValidateOnStart()
+        builder.AddSettings<CorsSettings>("Cors")
             .Validate(
                 cors => cors.FirstBad() is null,
                 "Each of Cors:Origins must be an origin such as 'https://app.example', with no path and no slash at "
@@ -46,9 +46,26 @@ internal static class CrossOrigin
                     .AllowAnyHeader()
                     .WithExposedHeaders(
                         "Link", "RateLimit", "RateLimit-Policy", "Retry-After", IdempotencyKey.ReplayedHeader,
-                        OpenAiErrors.RequestIdHeader)
+                        OpenAiErrors.RequestIdHeader, OpenAiErrors.RetryHeader)
                     .SetPreflightMaxAge(PreflightAge));
             }
         });
+    }
+
+    /// <summary>
+    /// Lets pages read an answer that is given before UseCors has its turn. Whatever is no success refuses a preflight,
+    /// so that such an answer needs to say no more.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    public static async Task LetPagesReadAsync(this HttpContext context)
+    {
+        var services = context.RequestServices;
+        if (!HttpMethods.IsOptions(context.Request.Method) && context.Request.Headers.Origin.Count > 0
+            && await services.GetRequiredService<ICorsPolicyProvider>().GetPolicyAsync(context, policyName: null)
+                is { } policy)
+        {
+            var cors = services.GetRequiredService<ICorsService>();
+            cors.ApplyResult(cors.EvaluatePolicy(context, policy), context.Response);
+        }
     }
 }

@@ -19,11 +19,11 @@ internal static class EdgeExtensions
     /// <param name="app">The gateway.</param>
     public static void UseEdge(this WebApplication app)
     {
-        app.UseForwardedHeaders();
+        app.UseProxies();
         app.UseSecurityHeaders();
+        app.UseRequestGuard();
         app.UseHttps();
         app.UseCors();
-        app.UseRequestGuard();
     }
 
     /// <summary>Limits a request's length and time. Goes after UseProblems, which says what was too much.</summary>

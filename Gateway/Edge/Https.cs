@@ -1,8 +1,10 @@
 using System.ComponentModel.DataAnnotations;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
+using System.Globalization;
+using System.Net;
+using System.Net.Security;
 using Microsoft.AspNetCore.HttpsPolicy;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Edge;
@@ -39,65 +41,31 @@ internal sealed class HttpsSettings : IValidatableObject
     }
 }
 
-/// <summary>Where a certificate is.</summary>
-internal sealed record CertificateFiles
-{
-    /// <summary>A PEM file, with the chain if there is one, or a PFX file.</summary>
-    public string? Path { get; init; }
-
-    /// <summary>The PEM file of the private key.</summary>
-    public string? KeyPath { get; init; }
-
-    /// <summary>What opens the key, or the PFX file.</summary>
-    public string? Password { get; init; }
-
-    /// <summary>What is wrong with it, in a sentence; null when it can be used, or is not wanted.</summary>
-    public string? Problem()
-    {
-        if (Path is null)
-        {
-            return KeyPath is null ? null : "'Https:Certificate:KeyPath' needs 'Https:Certificate:Path'.";
-        }
-
-        try
-        {
-            using var certificate = (KeyPath, Password) switch
-            {
-                (null, _) => X509CertificateLoader.LoadPkcs12FromFile(Path, Password),
-                (_, null) => X509Certificate2.CreateFromPemFile(Path, KeyPath),
-                _ => X509Certificate2.CreateFromEncryptedPemFile(Path, Password, KeyPath),
-            };
-            return certificate.HasPrivateKey ? null : $"The certificate in '{Path}' has no private key.";
-        }
-        catch (Exception exception) when (exception is CryptographicException or IOException
-            or UnauthorizedAccessException)
-        {
-            return $"The certificate in 'Https:Certificate:Path', '{Path}', cannot be used: {exception.Message}";
-        }
-    }
-}
-
 /// <summary>HTTPS with a certificate of the operator's.</summary>
 internal static class Https
 {
+    /// <summary>Hosts that browsers shall not remember: another program may be there tomorrow.</summary>
+    private static readonly HashSet<string> Local =
+        new(["localhost", "127.0.0.1", "[::1]"], StringComparer.OrdinalIgnoreCase);
+
     /// <summary>
-    /// Takes the section <c>Https</c>. Kestrel reads the certificate by itself, its whole chain, and again when the
-    /// file changes. A certificate that cannot be used stops the start.
+    /// Takes the section <c>Https</c>. A certificate that cannot be used stops the start; one that takes its place later
+    /// is taken by each new connection.
     /// </summary>
     /// <param name="builder">The gateway's builder.</param>
     public static void AddHttps(this WebApplicationBuilder builder)
     {
-        builder.Services.AddOptions<HttpsSettings>().BindConfiguration("Https")
-            .ValidateDataAnnotations().ValidateOnStart();
-        builder.Configuration.AddInMemoryCollection(
-            from part in builder.Configuration.GetSection("Https:Certificate").AsEnumerable(makePathsRelative: true)
-            where part.Value is not null
-            select KeyValuePair.Create($"Kestrel:Certificates:Default:{part.Key}", part.Value));
+        builder.AddSettings<HttpsSettings>("Https");
+        if (builder.Configuration["Https:Certificate:Path"] is not null)
+        {
+            builder.Services.AddSingleton<ServerCertificate>();
+            builder.Services.AddHostedService(services => services.GetRequiredService<ServerCertificate>());
+            builder.TakeAddresses();
+        }
+
         // HTTP/3 where the system has QUIC. By plain HTTP it is 1.1 in any case.
         builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.ConfigureEndpointDefaults(endpoint =>
             endpoint.Protocols = HttpProtocols.Http1AndHttp2AndHttp3));
-        builder.Services.AddOptions<HstsOptions>().Configure<IOptions<HttpsSettings>>((hsts, https) =>
-            hsts.MaxAge = https.Value.Hsts);
         builder.Services.AddOptions<HttpsRedirectionOptions>().Configure<IOptions<HttpsSettings>>((redirect, https) =>
         {
             redirect.HttpsPort = https.Value.Port;
@@ -105,16 +73,94 @@ internal static class Https
         });
     }
 
-    /// <summary>Sets <c>Strict-Transport-Security</c> on answers by HTTPS, and redirects to it if told to.</summary>
+    /// <summary>
+    /// Listens on the addresses of <c>ASPNETCORE_URLS</c> in Kestrel's place, which never asks again for the certificate
+    /// of such an address.
+    /// </summary>
+    private static void TakeAddresses(this WebApplicationBuilder builder)
+    {
+        var addresses = Parts(WebHostDefaults.ServerUrlsKey) is { Length: > 0 } urls ? urls :
+        [
+            .. Parts(WebHostDefaults.HttpPortsKey).Select(port => $"http://*:{port}"),
+            .. Parts(WebHostDefaults.HttpsPortsKey).Select(port => $"https://*:{port}"),
+        ];
+        builder.Configuration[WebHostDefaults.ServerUrlsKey] = ""; // Or Kestrel warns that they are not its own.
+        builder.Services.AddOptions<KestrelServerOptions>().Configure<ServerCertificate>((kestrel, certificate) =>
+        {
+            foreach (var address in addresses.Select(BindingAddress.Parse))
+            {
+                Listen(kestrel, address, endpoint =>
+                {
+                    if (address.Scheme == Uri.UriSchemeHttps)
+                    {
+                        endpoint.UseHttps(new TlsHandshakeCallbackOptions
+                        {
+                            OnConnection = _ => new(new SslServerAuthenticationOptions
+                            {
+                                ServerCertificateContext = certificate.Current,
+                            }),
+                        });
+                    }
+                });
+            }
+        });
+
+        string[] Parts(string key) => (builder.Configuration[key] ?? "")
+            .Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, BindingAddress address, Action<ListenOptions> configure)
+    {
+        if (address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
+        {
+            kestrel.ListenLocalhost(address.Port, configure);
+        }
+        else if (IPAddress.TryParse(address.Host, out var ip))
+        {
+            kestrel.Listen(ip, address.Port, configure);
+        }
+        else
+        {
+            kestrel.ListenAnyIP(address.Port, configure); // "*", "+" and names: as Kestrel takes them.
+        }
+    }
+
+    /// <summary>Redirects to HTTPS if told to.</summary>
     /// <param name="app">The gateway.</param>
     public static void UseHttps(this WebApplication app)
     {
-        app.UseHsts();
-        app.UseWhen(MayRedirect, plain => plain.UseHttpsRedirection());
+        app.UseWhen(MayRedirect, plain =>
+        {
+            plain.Use(RefuseWithoutHostAsync);
+            plain.UseHttpsRedirection();
+        });
+    }
+
+    /// <summary>
+    /// Sets <c>Strict-Transport-Security</c> on an answer by HTTPS. The framework's own middleware sets it too early:
+    /// an error takes it away again.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    public static void SetStrictTransport(this HttpContext context)
+    {
+        if (context.Request.IsHttps && !Local.Contains(context.Request.Host.Host))
+        {
+            var age = context.RequestServices.GetRequiredService<IOptions<HttpsSettings>>().Value.Hsts;
+            context.Response.Headers.StrictTransportSecurity =
+                string.Create(CultureInfo.InvariantCulture, $"max-age={(long)age.TotalSeconds}");
+        }
     }
 
     /// <summary>Probes of health stay where they are: they come from near, and know no certificate.</summary>
     private static bool MayRedirect(HttpContext context) =>
         context.RequestServices.GetRequiredService<IOptions<HttpsSettings>>().Value.Redirect
         && !context.Request.Path.StartsWithSegments("/health") && !context.Request.Path.StartsWithSegments("/alive");
+
+    /// <summary>An address without a host leads nowhere.</summary>
+    private static Task RefuseWithoutHostAsync(HttpContext context, RequestDelegate next) =>
+        context.Request.IsHttps || context.Request.Host.Host.Length > 0
+            ? next(context)
+            : Problems.Refusal(
+                StatusCodes.Status400BadRequest, "no_host", "Say in the header Host whom this request is for.")
+                .ExecuteAsync(context);
 }

@@ -9,11 +9,11 @@ namespace Gateway.Edge;
 /// </summary>
 internal sealed class KnownHeaders : ITransformProvider
 {
-    private static readonly string[] Known =
-    [
+    private static readonly HashSet<string> Known = new(StringComparer.OrdinalIgnoreCase)
+    {
         "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Content-Length", "Content-Type",
         IdempotencyKey.Header, "User-Agent",
-    ];
+    };
 
     public void ValidateRoute(TransformRouteValidationContext context)
     {
@@ -25,14 +25,18 @@ internal sealed class KnownHeaders : ITransformProvider
 
     public void Apply(TransformBuilderContext context)
     {
-        context.AddRequestHeadersAllowed(Known);
+        context.AddRequestHeadersAllowed([.. Known]);
         context.AddRequestTransform(RemoveOfConnectionAsync);
     }
 
-    /// <summary>A header that <c>Connection</c> names is for the next server alone (RFC 9110, 7.6.1).</summary>
+    /// <summary>
+    /// A header that <c>Connection</c> names is for the next server alone (RFC 9110, 7.6.1). Others end here in any
+    /// case, and what is no name at all must not be looked for.
+    /// </summary>
     private static ValueTask RemoveOfConnectionAsync(RequestTransformContext context)
     {
-        foreach (var name in context.HttpContext.Request.Headers.GetCommaSeparatedValues("Connection"))
+        var names = context.HttpContext.Request.Headers.GetCommaSeparatedValues("Connection");
+        foreach (var name in names.Where(Known.Contains))
         {
             RequestTransform.RemoveHeader(context, name);
         }

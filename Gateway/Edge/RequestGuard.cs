@@ -1,3 +1,4 @@
+using System.Buffers;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -20,12 +21,20 @@ internal static class RequestGuard
 
     private static readonly HashSet<string> Known = [.. Methods.Split(", ")];
 
-    /// <summary>Answers 400, 405, 414, 415 or 431 where a method, an address or headers are of no call.</summary>
+    /// <summary>What a list of headers' names is made of (RFC 9110, 5.6.1 and 5.6.2).</summary>
+    private static readonly SearchValues<char> NameList = SearchValues.Create(
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ, \t");
+
+    /// <summary>
+    /// Answers 400, 405, 414, 415 or 431 where a method, an address or headers are of no call. Goes before what answers
+    /// by itself with parts of a request in its headers: a redirect, or the answer to a preflight.
+    /// </summary>
     /// <param name="app">The gateway.</param>
     public static void UseRequestGuard(this WebApplication app) => app.Use(async (context, next) =>
     {
         if (Refuse(context) is { } refusal)
         {
+            await context.LetPagesReadAsync();
             await refusal.ExecuteAsync(context);
             return;
         }
@@ -77,10 +86,18 @@ internal static class RequestGuard
                 "Send the body as it is, without a Content-Encoding.");
         }
 
-        return target.Contains('#', StringComparison.Ordinal) || HasTwoMeanings(request.Path.Value!)
+        if (request.Headers.AccessControlRequestHeaders.Any(names => names.AsSpan().ContainsAnyExcept(NameList)))
+        {
+            return Problems.Refusal(
+                StatusCodes.Status400BadRequest, "unfit_names",
+                "The names in Access-Control-Request-Headers are none that a header can have.");
+        }
+
+        return target.Any(c => c is '#' || char.IsControl(c)) || HasTwoMeanings(request.Path.Value!)
             ? Problems.Refusal(
                 StatusCodes.Status400BadRequest, "ambiguous_path",
-                "A path here has no encoded slashes or percent signs, backslashes, '#' or control characters.")
+                "An address here has no encoded slashes or percent signs in its path, backslashes, '#' or control "
+                + "characters.")
             : null;
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Claims;
+using Gateway.Edge;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Model;
@@ -148,8 +149,7 @@ internal static class RateLimitsExtensions
     {
         var routes = builder.Configuration.GetSection("ReverseProxy:Routes").GetChildren()
             .Select(route => (Route: route.Key, Limit: route[$"Metadata:{RateLimits.MetadataName}"])).ToList();
-        builder.Services.AddOptions<LimitSettings>().BindConfiguration("Limits")
-            .ValidateDataAnnotations().ValidateOnStart()
+        builder.AddSettings<LimitSettings>("Limits")
             .Validate(
                 limits => routes.All(route => route.Limit is null || limits.ByName().ContainsKey(route.Limit)),
                 "A route in 'ReverseProxy:Routes' names a limit in its Metadata that is not there.");

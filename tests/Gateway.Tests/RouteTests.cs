@@ -123,6 +123,14 @@ public sealed class RouteTests(GatewayFixture system)
     }
 
     [Fact]
+    public async Task Landing_AskedForItsHeadersOnly_IsThere()
+    {
+        using var response = await _client.CallAsync("HEAD", "/");
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Empty(await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken).Soon());
+    }
+
+    [Fact]
     public async Task Landing_ForBrowsers_IsAPageThatLoadsNothing()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/");

@@ -1,4 +1,5 @@
 using System.Net;
+using Gateway.Tests.Hostile;
 
 namespace Gateway.Tests.Edge;
 
@@ -61,11 +62,39 @@ public sealed class CorsTests(GatewayFixture system) : IAsyncLifetime
         Assert.Equal(expected, response.StatusCode);
         Assert.Equal(Origin, Value(response, "Access-Control-Allow-Origin"));
         Assert.Equal(
-            "Link,RateLimit,RateLimit-Policy,Retry-After,Idempotency-Replayed,x-request-id",
+            "Link,RateLimit,RateLimit-Policy,Retry-After,Idempotency-Replayed,x-request-id,x-should-retry",
             Value(response, "Access-Control-Expose-Headers"));
         using var other = await CallAsync(gateway, "GET", "https://evil.example", path);
         Assert.Null(Value(other, "Access-Control-Allow-Origin"));
     }
+
+    /// <summary>What a page did wrong it may read too.</summary>
+    [Fact]
+    public async Task Refusal_OfTheGuard_MayBeReadByAKnownOrigin()
+    {
+        await using var gateway = await StartAsync(Origin);
+        using var response = await CallAsync(gateway, "GET", Origin, "/api/chat/%2f");
+        await response.ProblemAsync(HttpStatusCode.BadRequest);
+        Assert.Equal(Origin, Value(response, "Access-Control-Allow-Origin"));
+        using var other = await CallAsync(gateway, "GET", "https://evil.example", "/api/chat/%2f");
+        Assert.Null(Value(other, "Access-Control-Allow-Origin"));
+    }
+
+    [Theory]
+    [InlineData("\u0001", 400)]
+    [InlineData("\u00c3\u00a4", 400)]
+    [InlineData("a\"b", 400)]
+    [InlineData("(a)", 400)]
+    [InlineData("authorization, x-stainless-os,content-type", 204)]
+    [InlineData("", 204)]
+    public async Task Preflight_ForNamesThatNoHeaderHas_Is400(string names, int expected) =>
+        Assert.Equal(expected, await PreflightAsync(names));
+
+    [Theory]
+    [InlineData(30, 204)]
+    [InlineData(33, 431)]
+    public async Task Preflight_HasTheLimitsOfAllRequests(int kilobytes, int expected) =>
+        Assert.Equal(expected, await PreflightAsync(new string('x', kilobytes * 1024)));
 
     [Fact]
     public async Task Answer_WhereAnyOriginMay_SaysSoToAll()
@@ -92,6 +121,17 @@ public sealed class CorsTests(GatewayFixture system) : IAsyncLifetime
         client.DefaultRequestHeaders.Add("Access-Control-Request-Method", method);
         client.DefaultRequestHeaders.Add("Access-Control-Request-Headers", "authorization,x-stainless-os");
         return await client.CallAsync("OPTIONS", path);
+    }
+
+    /// <summary>The status of a preflight, sent byte by byte.</summary>
+    private async Task<int?> PreflightAsync(string names)
+    {
+        await using var gateway = await StartAsync(Origin);
+        using var connection = await RawConnection.OpenAsync(gateway.ClientOptions.BaseAddress);
+        await connection.SendAsync(
+            $"OPTIONS /api/chat HTTP/1.1\r\nHost: gateway\r\nOrigin: {Origin}\r\n"
+            + $"Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: {names}\r\n\r\n");
+        return (await connection.ReadAsync())?.Status;
     }
 
     private async Task<HttpResponseMessage> CallAsync(

@@ -54,7 +54,9 @@ public sealed class ForwardedHeaderTests(GatewayFixture system)
     [InlineData("127.0.0.0/8", "203.0.113.7", "https", "203.0.113.7", "https")]
     [InlineData("127.0.0.0/8", "10.9.9.9, 203.0.113.7", "https", "203.0.113.7", "https")] // The left one is made up.
     [InlineData("127.0.0.0/8", "203.0.113.7, 127.0.0.2", "https", "203.0.113.7", "https")] // Two proxies.
-    [InlineData("127.0.0.0/8", "nonsense", "gopher", "127.0.0.1", "http")]
+    [InlineData("127.0.0.0/8", "nonsense", "https", "127.0.0.1", "http")]
+    [InlineData("127.0.0.0/8", "203.0.113.7", "HTTPS", "203.0.113.7", "https")]
+    [InlineData("127.0.0.0/8", "203.0.113.7", "gopher", "203.0.113.7", "http")]
     public async Task ForwardedAddress_OfAProxyInTheList_IsBelieved(
         string? proxy, string forwardedFor, string forwardedProto, string address, string scheme)
     {

@@ -49,6 +49,25 @@ internal sealed class GatewayProcess : IDisposable
         return gateway;
     }
 
+    /// <summary>Waits until it has written a line with this text.</summary>
+    public Task WrittenAsync(string text)
+    {
+        return ReadAsync().Soon(); // All lines together: it writes on and on.
+
+        async Task ReadAsync()
+        {
+            while (await _process.StandardOutput.ReadLineAsync(CancellationToken) is { } line)
+            {
+                if (line.Contains(text, StringComparison.Ordinal))
+                {
+                    return;
+                }
+            }
+
+            Assert.Fail($"It ended, and did not say '{text}'.");
+        }
+    }
+
     public void Dispose()
     {
         _process.Kill();

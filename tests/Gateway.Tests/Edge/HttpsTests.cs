@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Quic;
 using System.Net.Security;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Gateway.Tests.Hostile;
 
 namespace Gateway.Tests.Edge;
 
@@ -17,15 +17,12 @@ public sealed class HttpsTests : IDisposable
 
     public HttpsTests()
     {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={Host}", key, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName(Host);
-        request.CertificateExtensions.Add(names.Build());
-        _certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        _certificate = Certificates.Create(Host);
         File.WriteAllText(InFolder("cert.pem"), _certificate.ExportCertificatePem());
-        File.WriteAllText(InFolder("key.pem"), key.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(InFolder("key.pem"), _certificate.ExportKeyPem());
         File.WriteAllBytes(InFolder("cert.pfx"), _certificate.Export(X509ContentType.Pfx, Password));
+        using var another = Certificates.Create(Host);
+        File.WriteAllText(InFolder("another-key.pem"), another.ExportKeyPem());
     }
 
     [Fact]
@@ -65,6 +62,45 @@ public sealed class HttpsTests : IDisposable
         Assert.Equal("max-age=31536000", Assert.Single(response.Headers.GetValues("Strict-Transport-Security")));
     }
 
+    /// <summary>While only one of the files is there the old one stays.</summary>
+    [Fact]
+    public async Task Certificate_ThatTakesTheOldOnesPlace_IsTakenWithoutARestart()
+    {
+        using var gateway = await GatewayProcess.StartAsync(Pem());
+        Assert.Equal(_certificate.Thumbprint, (await PresentedAsync(gateway)).Own);
+
+        using var renewed = Certificates.Create(Host);
+        File.WriteAllText(InFolder("cert.pem"), renewed.ExportCertificatePem());
+        await gateway.WrittenAsync("The certificate stays as it was");
+        Assert.Equal(_certificate.Thumbprint, (await PresentedAsync(gateway)).Own);
+
+        File.WriteAllText(InFolder("key.pem"), renewed.ExportKeyPem());
+        await gateway.WrittenAsync("There is a new certificate");
+        Assert.Equal(renewed.Thumbprint, (await PresentedAsync(gateway)).Own);
+    }
+
+    [Theory]
+    [InlineData("cert.pem")]
+    [InlineData("cert.pfx")]
+    public async Task Certificate_WithAChain_IsShownWithIt(string file)
+    {
+        using var root = Certificates.Create("root", isAuthority: true);
+        using var middle = Certificates.Create("middle", isAuthority: true, issuer: root);
+        using var own = Certificates.Create(Host, isAuthority: false, issuer: middle);
+        File.WriteAllText(InFolder("cert.pem"), own.ExportCertificatePem() + "\n" + middle.ExportCertificatePem());
+        File.WriteAllText(InFolder("key.pem"), own.ExportKeyPem());
+        using var inPublic = X509CertificateLoader.LoadCertificate(middle.RawData);
+        File.WriteAllBytes(
+            InFolder("cert.pfx"), new X509Certificate2Collection { own, inPublic }.Export(X509ContentType.Pfx, Password)!);
+        using var gateway = await GatewayProcess.StartAsync(
+            file == "cert.pem"
+                ? Pem()
+                : [$"--Https:Certificate:Path={InFolder(file)}", $"--Https:Certificate:Password={Password}"]);
+        var presented = await PresentedAsync(gateway);
+        Assert.Equal(own.Thumbprint, presented.Own);
+        Assert.Contains(middle.Thumbprint, presented.Others);
+    }
+
     [Fact]
     public async Task Request_ByPlainHttp_IsSentToHttpsWhereThatIsWanted_ButNoProbe()
     {
@@ -73,14 +109,24 @@ public sealed class HttpsTests : IDisposable
         using var response = await SendAsync(client, "http", gateway.Http, HttpVersion.Version11, "/api/chat?limit=1");
         Assert.Equal(HttpStatusCode.PermanentRedirect, response.StatusCode);
         Assert.Equal($"https://{Host}:8443/api/chat?limit=1", response.Headers.Location?.OriginalString);
-        using var probe = await SendAsync(client, "http", gateway.Http, HttpVersion.Version11);
-        Assert.Equal(HttpStatusCode.OK, probe.StatusCode);
+        foreach (var path in new[] { "/alive", "/health" })
+        {
+            using var probe = await SendAsync(client, "http", gateway.Http, HttpVersion.Version11, path);
+            Assert.NotEqual(HttpStatusCode.PermanentRedirect, probe.StatusCode);
+        }
+
+        await AssertRefusedAsync(gateway, "GET /api/chat?x=\u0001 HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        await AssertRefusedAsync(gateway, "GET /api/chat?x=\u007f HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        await AssertRefusedAsync(gateway, "GET /api/chat HTTP/1.1\r\nHost:\r\n\r\n"); // To nowhere.
+        await AssertRefusedAsync(gateway, "GET /api/chat HTTP/1.0\r\n\r\n");
     }
 
     [Theory]
     [InlineData("cert.pem", null, null)] // A PEM file needs a key beside it.
     [InlineData("cert.pem", "cert.pem", null)]
     [InlineData("cert.pem", "nothing.pem", null)]
+    [InlineData("cert.pem", "another-key.pem", null)]
+    [InlineData("cert.pem", "", null)]
     [InlineData("cert.pfx", null, "another password")]
     [InlineData("nothing.pfx", null, null)]
     public async Task Certificate_ThatCannotBeUsed_IsNamedAndStopsTheStart(string path, string? key, string? password)
@@ -88,7 +134,8 @@ public sealed class HttpsTests : IDisposable
         var (exitCode, error) = await GatewayProcess.RunAsync(
             [
                 $"--Https:Certificate:Path={InFolder(path)}",
-                .. key is null ? Array.Empty<string>() : [$"--Https:Certificate:KeyPath={InFolder(key)}"],
+                .. key is null ? Array.Empty<string>()
+                    : [$"--Https:Certificate:KeyPath={(key.Length > 0 ? InFolder(key) : key)}"],
                 .. password is null ? Array.Empty<string>() : [$"--Https:Certificate:Password={password}"],
             ]);
         Assert.Equal(1, exitCode);
@@ -100,6 +147,37 @@ public sealed class HttpsTests : IDisposable
     {
         _certificate.Dispose();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    private static async Task AssertRefusedAsync(GatewayProcess gateway, string request)
+    {
+        using var connection = await RawConnection.OpenAsync(gateway.Http);
+        await connection.SendAsync(request);
+        var answer = await connection.ReadAsync();
+        Assert.Equal(400, answer?.Status);
+        Assert.Equal("application/problem+json", answer!.Headers["Content-Type"].Single());
+    }
+
+    /// <summary>What a new connection is shown.</summary>
+    private static async Task<(string Own, string[] Others)> PresentedAsync(GatewayProcess gateway)
+    {
+        (string Own, string[] Others) presented = default;
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(gateway.Https.Host, gateway.Https.Port, TestContext.Current.CancellationToken);
+        await using var stream = new SslStream(client.GetStream());
+        await stream.AuthenticateAsClientAsync(
+            new SslClientAuthenticationOptions
+            {
+                TargetHost = Host,
+                RemoteCertificateValidationCallback = (_, own, chain, _) =>
+                {
+                    var others = chain!.ChainPolicy.ExtraStore.Select(certificate => certificate.Thumbprint);
+                    presented = (own!.GetCertHashString(), [.. others]);
+                    return true;
+                },
+            },
+            TestContext.Current.CancellationToken).Soon();
+        return presented;
     }
 
     private static Task<HttpResponseMessage> SendAsync(

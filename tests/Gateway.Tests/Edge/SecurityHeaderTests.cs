@@ -52,6 +52,30 @@ public sealed class SecurityHeaderTests(GatewayFixture system)
         Assert.Equal("default-src 'self'", Assert.Single(response.Headers.GetValues("Content-Security-Policy")));
     }
 
+    /// <summary>Errors take away the headers that were there before them.</summary>
+    [Theory]
+    [InlineData("GET", "/api/chat", HttpStatusCode.GatewayTimeout)]
+    [InlineData("POST", "/api/chat/1", HttpStatusCode.RequestEntityTooLarge)]
+    public async Task Error_ByHttps_HasHsts(string method, string path, HttpStatusCode expected)
+    {
+        await using var chat = await Destination.StartAsync(context =>
+            context.Request.Body.CopyToAsync(Stream.Null).ContinueWith(
+                _ => Task.Delay(Timeout.Infinite, context.RequestAborted), TaskScheduler.Default).Unwrap());
+        await using var gateway = new GatewayServer(
+            ("identity", system.Replicas("identity")[0].Address), ("chat", chat.Address))
+            .With("Proxies:0", "127.0.0.0/8").With("Connections:RequestTime", "00:00:01");
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        client.DefaultRequestHeaders.Host = "chat.example";
+        client.DefaultRequestHeaders.Add("X-Forwarded-For", "203.0.113.7");
+        client.DefaultRequestHeaders.Add("X-Forwarded-Proto", "https");
+        client.DefaultRequestHeaders.TransferEncodingChunked = method == "POST";
+        using var content = method == "POST" ? new ByteArrayContent(new byte[300_000]) : null;
+        using var response = await client.CallAsync(method, path, system.Issuer.CreateToken(), content);
+        await response.ProblemAsync(expected);
+        Assert.Equal("max-age=2592000", Assert.Single(response.Headers.GetValues("Strict-Transport-Security")));
+    }
+
     private static void AssertSafe(HttpResponseMessage response)
     {
         Assert.Equal("nosniff", Assert.Single(response.Headers.GetValues("X-Content-Type-Options")));

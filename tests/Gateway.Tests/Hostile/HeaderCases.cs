@@ -63,6 +63,14 @@ public static class HeaderCases
             "host dropped on the way", Get("/api/chat/1", "Connection: Host, close"),
             "200 passed, closed", "chat: GET /api/chat/1"
         },
+        { "name with a space dropped on the way", Dropped("a b"), "200 passed, open", "chat: GET /api/chat/1" },
+        { "name with a value dropped on the way", Dropped("Keep-Alive=3"), "200 passed, open", "chat: GET /api/chat/1" },
+        { "sign dropped on the way", Dropped("@"), "200 passed, open", "chat: GET /api/chat/1" },
+        { "quote dropped on the way", Dropped("\""), "200 passed, open", "chat: GET /api/chat/1" },
+        { "method dropped on the way", Dropped(":method"), "200 passed, open", "chat: GET /api/chat/1" },
+        { "byte dropped on the way", Dropped("\u0001"), "200 passed, open", "chat: GET /api/chat/1" },
+        { "UTF-8 dropped on the way", Dropped("\u00c3\u00a4"), "200 passed, open", "chat: GET /api/chat/1" },
+        { "nothing dropped on the way", Dropped(",, ,"), "200 passed, open", "chat: GET /api/chat/1" },
         {
             "WebSocket",
             Get(
@@ -101,6 +109,8 @@ public static class HeaderCases
             "200 passed, open", "chat: GET /api/chat/1"
         },
     };
+
+    private static string Dropped(string name) => Get("/api/chat/1", $"Connection: {name}");
 
     private static string[] Many(int count) => [.. Enumerable.Range(1, count).Select(number => $"X-{number}: 1")];
 }

@@ -9,10 +9,11 @@ internal sealed class RawConnection : IDisposable
 {
     private const int BufferBytes = 64 * 1024;
 
+    private readonly Socket _socket;
     private readonly NetworkStream _stream;
     private readonly List<byte> _read = [];
 
-    private RawConnection(Socket socket) => _stream = new(socket, ownsSocket: true);
+    private RawConnection(Socket socket) => (_socket, _stream) = (socket, new(socket, ownsSocket: true));
 
     /// <summary>Connects to a gateway.</summary>
     public static async Task<RawConnection> OpenAsync(Uri gateway)
@@ -53,6 +54,18 @@ internal sealed class RawConnection : IDisposable
         var body = status is 100 or 204 or 304 ? "" : await ReadBodyAsync(headers);
         return new(status, headers, body);
     }
+
+    /// <summary>Sends no more, and waits until the gateway has hung up too.</summary>
+    public async Task EndAsync()
+    {
+        _socket.Shutdown(SocketShutdown.Send);
+        while (await MoreAsync())
+        {
+        }
+    }
+
+    /// <summary>Breaks the connection.</summary>
+    public void Reset() => _socket.Close(0);
 
     public void Dispose() => _stream.Dispose();
 

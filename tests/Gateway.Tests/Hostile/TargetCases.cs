@@ -43,6 +43,8 @@ public static class TargetCases
             "encoded line end in the query", Get("/api/chat?x=%0d%0aX-User-Id:%201"),
             "200 passed, open", "chat: GET /api/chat?x=%0d%0aX-User-Id:%201"
         },
+        { "control character in the query", Get("/api/chat?x=\u0001"), "400 problem, open", null },
+        { "DEL in the query", Get("/api/chat?x=\u007f"), "400 problem, open", null },
         { "bytes beyond ASCII", Get("/api/ch\u00e4t"), "400 bare, closed", null },
         { "UTF-8, not encoded", Get("/api/chat/\u00c3\u00a4"), "400 bare, closed", null },
         {
