@@ -49,8 +49,8 @@ internal static class Https
         new(["localhost", "127.0.0.1", "[::1]"], StringComparer.OrdinalIgnoreCase);
 
     /// <summary>
-    /// Takes the section <c>Https</c>. A certificate that cannot be used stops the start; one that takes its place later
-    /// is taken by each new connection.
+    /// Takes the section <c>Https</c>. A certificate that cannot be used stops the start; one that takes its place
+    /// later is taken by each new connection.
     /// </summary>
     /// <param name="builder">The gateway's builder.</param>
     public static void AddHttps(this WebApplicationBuilder builder)
@@ -74,8 +74,8 @@ internal static class Https
     }
 
     /// <summary>
-    /// Listens on the addresses of <c>ASPNETCORE_URLS</c> in Kestrel's place, which never asks again for the certificate
-    /// of such an address.
+    /// Listens on the addresses of <c>ASPNETCORE_URLS</c> in Kestrel's place, which never asks again for the
+    /// certificate of such an address.
     /// </summary>
     private static void TakeAddresses(this WebApplicationBuilder builder)
     {

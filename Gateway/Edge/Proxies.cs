@@ -41,7 +41,9 @@ internal static class Proxies
         });
     }
 
-    /// <summary>Finds out who is asking. A scheme other than http and https is none that a client can have used.</summary>
+    /// <summary>
+    /// Finds out who is asking. A scheme other than http and https is none that a client can have used.
+    /// </summary>
     /// <param name="app">The gateway.</param>
     public static void UseProxies(this WebApplication app)
     {

@@ -100,16 +100,20 @@ internal sealed class ServerCertificate(
             catch (Exception exception) when (CertificateFiles.IsOfTheFiles(exception))
             {
                 // Perhaps one of two files is here by now: the other one is a change too.
-                logger.LogWarning("The certificate stays as it was, the new one is of no use: {Why}", exception.Message);
+                logger.LogWarning(
+                    "The certificate stays as it was, the new one is of no use: {Why}", exception.Message);
             }
         }
     }
 
-    /// <summary>Takes what is in the files, if it is not the same. What was of no use once is not tried again.</summary>
+    /// <summary>
+    /// Takes what is in the files, if it is not the same. What was of no use once is not tried again.
+    /// </summary>
     private SslStreamCertificateContext Look()
     {
         var files = _files.Read();
-        if (_current is null || !files.Certificate.SequenceEqual(_seen.Certificate) || !files.Key.SequenceEqual(_seen.Key))
+        if (_current is null
+            || !files.Certificate.SequenceEqual(_seen.Certificate) || !files.Key.SequenceEqual(_seen.Key))
         {
             var isFirst = _current is null;
             _seen = files;

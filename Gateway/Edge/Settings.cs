@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Gateway.Edge;
 
 /// <summary>
-/// Sections of the configuration. What the framework would ignore in silence (a setting that nobody knows, a value where
-/// a list or a section belongs) stops the start with a sentence.
+/// Sections of the configuration. What the framework would ignore in silence (a setting that nobody knows, a value
+/// where a list or a section belongs) stops the start with a sentence.
 /// </summary>
 internal static class Settings
 {

@@ -53,20 +53,25 @@ public sealed class DashboardSetupTests
     }
 
     [Theory]
-    [InlineData("ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", "http://collector.example:4317")]
-    [InlineData("ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", "http://collector.example:4317", "Aspire:Local:Dashboard", "false")]
-    public async Task Telemetry_WithABackEndElsewhere_GoesThere(params string[] settings)
+    [InlineData("true")]
+    [InlineData("false")]
+    public async Task Telemetry_WithABackEndElsewhere_GoesThere(string dashboard)
     {
-        var setup = await SetUpAsync(settings);
-        Assert.Equal("http://collector.example:4317", setup.OtlpUrl);
+        const string BackEnd = "http://collector.example:4317";
+        var setup = await SetUpAsync(
+            "ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", BackEnd, "Aspire:Local:Dashboard", dashboard);
+        Assert.Equal(BackEnd, setup.OtlpUrl);
     }
 
-    [Fact]
-    public async Task Address_ThatIsNone_StopsTheStartWithASentence()
+    [Theory]
+    [InlineData("ASPNETCORE_URLS", "localhost")]
+    [InlineData("ASPNETCORE_URLS", "localhost:18888")]
+    [InlineData("ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", "localhost:4317")]
+    [InlineData("ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL", "4318")]
+    public async Task Address_ThatIsNone_StopsTheStartWithASentence(string setting, string url)
     {
-        var refused = await Assert.ThrowsAsync<DistributedApplicationException>(
-            () => SetUpAsync("ASPNETCORE_URLS", "localhost"));
-        Assert.Contains("'localhost' is no address for the dashboard", refused.Message, StringComparison.Ordinal);
+        var refused = await Assert.ThrowsAsync<DistributedApplicationException>(() => SetUpAsync(setting, url));
+        Assert.Contains($"'{url}' is no address for the dashboard", refused.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -84,6 +89,14 @@ public sealed class DashboardSetupTests
         var parameters = new IResource[] { new ParameterResource("secret", _ => "s3cret&", secret: true) };
         var mask = await SecretMask.OfAsync(parameters, [], TestContext.Current.CancellationToken);
         Assert.Equal((expected, expected != value), mask.Apply(name, value));
+    }
+
+    [Fact]
+    public async Task Line_WithASecret_IsMasked()
+    {
+        var parameters = new IResource[] { new ParameterResource("secret", _ => "s3cret&", secret: true) };
+        var mask = await SecretMask.OfAsync(parameters, ["token"], TestContext.Current.CancellationToken);
+        Assert.Equal("to ••••••••: •••••••• is wrong", mask.Apply("to s3cret%26: token is wrong"));
     }
 
     private static IEnumerable<EndpointAnnotation> Endpoints(DashboardSetup setup) =>

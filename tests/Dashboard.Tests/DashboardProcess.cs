@@ -109,7 +109,8 @@ internal sealed class DashboardProcess : IDisposable
 
     /// <summary>Sends bytes as a call of OTLP/gRPC.</summary>
     /// <returns>The status of gRPC, or of HTTP where there is none.</returns>
-    public async Task<string> CallAsync(string service, byte[] message, string? key = ApiKey)
+    public async Task<string> CallAsync(
+        string service, byte[] message, string? key = ApiKey, bool isPacked = false)
     {
         using var client = new HttpClient();
         using var request = new HttpRequestMessage(
@@ -118,13 +119,18 @@ internal sealed class DashboardProcess : IDisposable
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Content = new ByteArrayContent(
-                [0, .. BitConverter.GetBytes(IPAddress.HostToNetworkOrder(message.Length)), .. message]),
+                [(byte)(isPacked ? 1 : 0), .. BitConverter.GetBytes(IPAddress.HostToNetworkOrder(message.Length)), .. message]),
         };
         request.Headers.TE.Add(new("trailers"));
         request.Content.Headers.ContentType = new("application/grpc");
         if (key is not null)
         {
             request.Headers.Add("x-otlp-api-key", key);
+        }
+
+        if (isPacked)
+        {
+            request.Headers.Add("grpc-encoding", "gzip");
         }
 
         using var response = await client.SendAsync(request, CancellationToken).Soon();

@@ -52,19 +52,29 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
     }
 
     [Fact]
-    public async Task Message_ThatGrowsWhenUnpacked_IsRefused()
+    public async Task Message_ThatGrowsWhenUnpacked_IsRefusedInBothProtocols()
     {
-        using var packed = new MemoryStream();
-        await using (var gzip = new GZipStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
-        {
-            await gzip.WriteAsync(new byte[64 * 1024 * 1024], CancellationToken);
-        }
-
-        using var content = new ByteArrayContent(packed.ToArray());
+        var packed = await PackAsync(new byte[64 * 1024 * 1024]);
+        using var content = new ByteArrayContent(packed);
         content.Headers.ContentEncoding.Add("gzip");
         using var response = await _dashboard.PostAsync("/v1/traces", content);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
+        Assert.NotEqual(Ok, await _dashboard.CallAsync(Traces, packed, isPacked: true));
         await AssertWellAsync();
+    }
+
+    [Fact]
+    public async Task Message_Packed_IsTakenInBothProtocols()
+    {
+        var id = Guid.NewGuid().ToByteArray();
+        var packed = await PackAsync(Request("packed", Header(id).ToByteString()).ToByteArray());
+        Assert.Equal(Ok, await _dashboard.CallAsync(Traces, packed, isPacked: true));
+        using var content = new ByteArrayContent(packed);
+        content.Headers.ContentEncoding.Add("gzip");
+        using var response = await _dashboard.PostAsync("/v1/traces", content);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        await _dashboard.AskAsync(
+            $"/api/telemetry/traces/{Convert.ToHexStringLower(id)}", trace => (int)trace["spanCount"]! == 2);
     }
 
     [Fact]
@@ -193,6 +203,17 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
             },
         },
     };
+
+    private static async Task<byte[]> PackAsync(byte[] bytes)
+    {
+        using var packed = new MemoryStream();
+        await using (var gzip = new GZipStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
+        {
+            await gzip.WriteAsync(bytes, CancellationToken);
+        }
+
+        return packed.ToArray();
+    }
 
     private async Task AssertWellAsync()
     {

@@ -70,7 +70,7 @@ internal sealed class DashboardSetup(IConfiguration configuration)
         {
             AddEndpoint(DashboardResource.OtlpGrpc, isTest ? "http://localhost:0" : DefaultOtlpUrl);
         }
-        else if (new Uri(otlp).IsLoopback && PortAllocator.IsFree(new Uri(otlp).Port))
+        else if (Address(otlp, OtlpKey) is { IsLoopback: true } address && PortAllocator.IsFree(address.Port))
         {
             AddEndpoint(DashboardResource.OtlpGrpc, otlp);
         }
@@ -103,14 +103,19 @@ internal sealed class DashboardSetup(IConfiguration configuration)
     /// <summary>Where the AppHost tells the dashboard of its resources.</summary>
     public Uri? ResourceServiceUrl { get; set; }
 
+    /// <summary>An address that can be listened on, or sent to.</summary>
+    /// <exception cref="DistributedApplicationException">It is none.</exception>
+    public static Uri Address(string url, string name) =>
+        Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is ("http" or "https")
+            ? uri
+            : throw new DistributedApplicationException(
+                $"'{url}' is no address for the dashboard ({name}): use one such as http://localhost:18888.");
+
     private static string NewSecret() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
 
     private void AddEndpoint(string name, string url)
     {
-        var uri = Uri.TryCreate(url, UriKind.Absolute, out var parsed)
-            ? parsed
-            : throw new DistributedApplicationException(
-                $"'{url}' is no address for the dashboard ({name}): use one such as http://localhost:18888.");
+        var uri = Address(url, name);
         Resource!.Annotations.Add(new EndpointAnnotation(ProtocolType.Tcp, uri.Scheme, name: name, port: uri.Port)
         {
             TargetHost = uri.Host,

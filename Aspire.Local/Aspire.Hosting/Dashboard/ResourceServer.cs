@@ -1,4 +1,5 @@
 using System.Net;
+using Aspire.Hosting.Orchestration;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -29,11 +30,11 @@ internal sealed class ResourceServer(
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             var wanted = configuration["ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL"] is { Length: > 0 } url
-                ? new Uri(url)
+                ? DashboardSetup.Address(url, "its resource service")
                 : null;
             kestrel.Listen(
                 wanted is not null && IPAddress.TryParse(wanted.Host, out var address) ? address : IPAddress.Loopback,
-                wanted?.Port ?? 0, listen => listen.Protocols = HttpProtocols.Http2);
+                wanted?.Port is { } port && PortAllocator.IsFree(port) ? port : 0, listen => listen.Protocols = HttpProtocols.Http2);
         });
         builder.Services.AddLogging(logging => logging.ClearProviders());
         builder.Services.AddRoutingCore();

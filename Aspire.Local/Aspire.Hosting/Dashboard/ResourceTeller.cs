@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Aspire.Dashboard.Resources.Wire;
 using Aspire.Hosting.ApplicationModel;
@@ -17,11 +18,17 @@ internal sealed class ResourceTeller(
     DashboardSetup dashboard,
     IHostEnvironment environment) : ResourceService.ResourceServiceBase
 {
-    /// <summary>What is told in one message.</summary>
-    private const int MaxBatch = 500;
+    /// <summary>How many lines are told in one message, which gRPC takes up to 4 MiB of.</summary>
+    private const int MaxLines = 100;
 
-    /// <summary>How much waits for a dashboard that does not keep up; then the oldest goes.</summary>
+    /// <summary>How much of a line is told, in characters.</summary>
+    private const int MaxLineLength = 8 * 1024;
+
+    /// <summary>How many lines wait for a dashboard that does not keep up; then the oldest go. States do not.</summary>
     private const int MaxWaiting = 10_000;
+
+    /// <summary>In place of a line: there is a new state.</summary>
+    private static readonly ConsoleLine NewState = new();
 
     /// <inheritdoc/>
     public override async Task Watch(
@@ -29,17 +36,19 @@ internal sealed class ResourceTeller(
     {
         Authorize(context);
         var mask = await SecretMask.OfAsync(model.Resources, dashboard.Secrets, context.CancellationToken);
-        var news = Channel.CreateBounded<object>(
+        var states = new ConcurrentDictionary<string, Replica>();
+        var news = Channel.CreateBounded<ConsoleLine>(
             new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropOldest });
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
         var readers = Task.WhenAll(
-            ReadStatesAsync(mask, news.Writer, ended.Token), ReadLinesAsync(news.Writer, ended.Token));
+            EndWithAsync(news.Writer, ReadStatesAsync(mask, states, news.Writer, ended.Token)),
+            EndWithAsync(news.Writer, ReadLinesAsync(mask, news.Writer, ended.Token)));
         try
         {
             await responseStream.WriteAsync(new Update { Application = environment.ApplicationName });
             while (await news.Reader.WaitToReadAsync(context.CancellationToken))
             {
-                await responseStream.WriteAsync(NextBatch(news.Reader), context.CancellationToken);
+                await responseStream.WriteAsync(NextBatch(states, news.Reader), context.CancellationToken);
             }
         }
         finally
@@ -62,47 +71,68 @@ internal sealed class ResourceTeller(
         return new ExecuteResponse { Success = result.Success, Message = result.Message ?? "" };
     }
 
-    private static Update NextBatch(ChannelReader<object> news)
+    /// <summary>What a reader fails with ends the call: the dashboard asks again, and hears everything.</summary>
+    private static async Task EndWithAsync(ChannelWriter<ConsoleLine> news, Task reader)
+    {
+        try
+        {
+            await reader;
+        }
+        catch (Exception exception)
+        {
+            news.TryComplete(exception);
+        }
+    }
+
+    private static Update NextBatch(ConcurrentDictionary<string, Replica> states, ChannelReader<ConsoleLine> news)
     {
         var update = new Update();
-        for (var n = 0; n < MaxBatch && news.TryRead(out var item); n++)
+        for (var n = 0; n < MaxLines && news.TryRead(out var line); n++)
         {
-            if (item is Replica replica)
+            if (line != NewState)
+            {
+                update.Lines.Add(line);
+            }
+        }
+
+        foreach (var id in states.Keys)
+        {
+            if (states.TryRemove(id, out var replica))
             {
                 update.Replicas.Add(replica);
-            }
-            else
-            {
-                update.Lines.Add((ConsoleLine)item);
             }
         }
 
         return update;
     }
 
-    private async Task ReadStatesAsync(SecretMask mask, ChannelWriter<object> news, CancellationToken ended)
+    private async Task ReadStatesAsync(
+        SecretMask mask, ConcurrentDictionary<string, Replica> states, ChannelWriter<ConsoleLine> news,
+        CancellationToken ended)
     {
         await foreach (var state in notifications.WatchAsync(ended))
         {
             if (state.Resource is not DashboardResource)
             {
-                await news.WriteAsync(await DescribeAsync(state, mask, ended), ended);
+                states[state.ResourceId] = await DescribeAsync(state, mask, ended);
+                await news.WriteAsync(NewState, ended);
             }
         }
     }
 
-    private async Task ReadLinesAsync(ChannelWriter<object> news, CancellationToken ended)
+    private async Task ReadLinesAsync(SecretMask mask, ChannelWriter<ConsoleLine> news, CancellationToken ended)
     {
         await foreach (var lines in output.WatchAllAsync(ended))
         {
             foreach (var line in lines.Where(line => line.ReplicaId != DashboardResource.ResourceName))
             {
+                var text = mask.Apply(line.Line.Content);
                 await news.WriteAsync(
                     new ConsoleLine
                     {
                         Replica = line.ReplicaId,
                         Number = line.Line.LineNumber,
-                        Text = line.Line.Content,
+                        Text = text.Length <= MaxLineLength ? text : text[..MaxLineLength] + "…",
                         IsError = line.Line.IsErrorMessage,
                         TimeUnixMs = new DateTimeOffset(line.Time).ToUnixTimeMilliseconds(),
                     },
@@ -146,9 +176,7 @@ internal sealed class ResourceTeller(
         replica.Environment.AddRange(snapshot.EnvironmentVariables.Select(v => Variable(v.Name, v.Value ?? "")));
         if (state.Resource is ParameterResource parameter)
         {
-            replica.Environment.Add(parameter.Secret
-                ? new Variable { Name = "Value", Value = "••••••••", IsMasked = true }
-                : Variable("Value", await parameter.GetValueAsync(cancellationToken) ?? ""));
+            replica.Environment.Add(Variable(parameter.Name, await ValueOfAsync(parameter, cancellationToken)));
         }
 
         replica.Relationships.AddRange(state.Resource.Annotations.OfType<ResourceRelationshipAnnotation>()
@@ -160,6 +188,18 @@ internal sealed class ResourceTeller(
         {
             var (shown, isMasked) = mask.Apply(name, value);
             return new Variable { Name = name, Value = shown, IsMasked = isMasked };
+        }
+    }
+
+    private static async Task<string> ValueOfAsync(ParameterResource parameter, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await parameter.GetValueAsync(cancellationToken) ?? "";
+        }
+        catch (DistributedApplicationException)
+        {
+            return ""; // It has none; who needs it says so.
         }
     }
 

@@ -46,11 +46,15 @@ internal sealed partial class SecretMask
             return (Mask, true);
         }
 
-        var shown = _secrets.Aggregate(value, (text, secret) => text.Replace(secret, Mask, StringComparison.Ordinal));
+        var shown = Apply(value);
         // Of servers outside, whose passwords are no parameters.
         shown = PasswordOfUri().Replace(PasswordOfConnection().Replace(shown, $"$1{Mask}"), $"$1{Mask}@");
         return (shown, shown != value);
     }
+
+    /// <summary>Masks the application's secrets in a text.</summary>
+    public string Apply(string text) => _secrets.Aggregate(
+        text, (shown, secret) => shown.Replace(secret, Mask, StringComparison.Ordinal));
 
     [GeneratedRegex("PASSWORD|SECRET|TOKEN|API_?KEY|CREDENTIAL|PRIVATE_?KEY", RegexOptions.IgnoreCase)]
     private static partial Regex SecretName();

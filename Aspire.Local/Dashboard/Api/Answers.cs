@@ -17,10 +17,12 @@ internal sealed record TraceAnswer(
     string TraceId, string Name, DateTime Start, double DurationMs, int Errors, IReadOnlyList<string> Resources,
     int SpanCount, IReadOnlyList<SpanAnswer>? Spans)
 {
+    private const int MaxSpans = 1_000;
+
     public static TraceAnswer Of(Trace trace, bool withSpans = false) => new(
         trace.Id, trace.First.Name, trace.Start, trace.Duration.TotalMilliseconds, trace.ErrorCount,
         [.. trace.Services.Select(service => service.Service)], trace.Spans.Count,
-        withSpans ? [.. trace.Tree().Select(node => SpanAnswer.Of(node.Span))] : null);
+        withSpans ? [.. trace.Tree().Take(MaxSpans).Select(node => SpanAnswer.Of(node.Span))] : null);
 }
 
 /// <summary>A span.</summary>

@@ -17,7 +17,11 @@ internal static class OtlpExtensions
         builder.Services.AddSingleton<LogStore>();
         builder.Services.AddSingleton<MetricStore>();
         builder.Services.AddSingleton<Intake>();
-        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = Limits.RequestBytes);
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = Limits.RequestBytes;
+            grpc.CompressionProviders = [new BoundedGzip()];
+        });
         builder.Services.AddRequestDecompression();
         builder.Services.AddRateLimiter(limiter => limiter.AddConcurrencyLimiter(Policy, options =>
         {

@@ -11,7 +11,7 @@ public sealed class ResourceStore
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, ResourceView> _resources = [];
-    private readonly Dictionary<string, Queue<ConsoleEntry>> _lines = [];
+    private readonly Dictionary<string, Ring<ConsoleEntry>> _lines = [];
     private long _version;
     private long _stateVersion;
 
@@ -46,7 +46,7 @@ public sealed class ResourceStore
     {
         lock (_lock)
         {
-            return _lines.TryGetValue(id, out var lines) ? [.. lines] : [];
+            return _lines.TryGetValue(id, out var lines) ? lines.ToArray() : [];
         }
     }
 
@@ -74,16 +74,13 @@ public sealed class ResourceStore
             {
                 if (!_lines.TryGetValue(line.Replica, out var lines))
                 {
-                    _lines.Add(line.Replica, lines = []);
+                    lines = new(Limits.ConsoleLines, Limits.ConsoleBytes, entry => sizeof(char) * entry.Text.Length);
+                    _lines.Add(line.Replica, lines);
                 }
 
                 var text = line.Text.Length <= MaxLineLength ? line.Text : line.Text[..MaxLineLength] + "…";
                 var time = DateTime.UnixEpoch.AddMilliseconds(line.TimeUnixMs);
-                lines.Enqueue(new(line.Number, text, line.IsError, time));
-                if (lines.Count > Limits.ConsoleLines)
-                {
-                    lines.Dequeue();
-                }
+                lines.Add(new(line.Number, text, line.IsError, time));
             }
         }
 

@@ -43,7 +43,7 @@ public sealed class LogEntry
     public string? SpanId { get; }
 
     /// <summary>How much of memory it takes, in bytes, without what all of them do.</summary>
-    internal int Bytes => _bytes.Length + Message.Length;
+    internal int Bytes => _bytes.Length + (sizeof(char) * Message.Length);
 
     /// <summary>Reads what only those who look at it need.</summary>
     public IReadOnlyList<Attribute> ReadAttributes() =>

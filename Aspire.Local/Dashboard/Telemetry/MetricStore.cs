@@ -121,13 +121,13 @@ public sealed class MetricStore
                 }
 
                 instrument = new Instrument(
-                    new(meter, key.Item3, Texts.Text(metric.Description), Texts.Name(metric.Unit), kind));
+                    new(meter, key.Item3, Texts.Name(metric.Description), Texts.Name(metric.Unit), kind));
                 _instruments.Add(key, instrument);
             }
 
             if (!instrument.Series.TryGetValue(point.Key, out var series))
             {
-                if (_series >= Limits.Series || instrument.Series.Count >= Limits.SeriesOfInstrument)
+                if (point.Key.Length > Limits.SeriesLength || _series >= Limits.Series || instrument.Series.Count >= Limits.SeriesOfInstrument)
                 {
                     refused++;
                     continue;

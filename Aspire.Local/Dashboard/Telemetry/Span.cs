@@ -58,7 +58,8 @@ public sealed class Span
     public string? StatusMessage { get; }
 
     /// <summary>How much of memory it takes, in bytes, without what all of them do.</summary>
-    internal int Bytes => _bytes.Length;
+    internal int Bytes =>
+        _bytes.Length + (sizeof(char) * (Name.Length + (StatusMessage?.Length ?? 0)));
 
     /// <summary>Reads what only those who look at it need.</summary>
     public SpanDetails ReadDetails()

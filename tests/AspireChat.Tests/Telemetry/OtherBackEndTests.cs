@@ -24,7 +24,7 @@ public sealed class OtherBackEndTests
         _ = receiver.StandardError.ReadToEndAsync(CancellationToken.None);
         try
         {
-            var address = await ReadLineAsync(receiver);
+            var address = await ReadAsync(receiver, "at ");
             var system = new AppHostFixture($"--ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL={address}");
             await using (system.ConfigureAwait(false))
             {
@@ -49,7 +49,7 @@ public sealed class OtherBackEndTests
         while (!IsWhole(spans))
         {
             var span = JsonSerializer.Deserialize<SentSpan>(
-                await ReadLineAsync(receiver), JsonSerializerOptions.Web)!;
+                await ReadAsync(receiver, "span "), JsonSerializerOptions.Web)!;
             if (span.Trace == trace)
             {
                 spans.Add(span.Span, span);
@@ -73,9 +73,20 @@ public sealed class OtherBackEndTests
         }
     }
 
-    private static async Task<string> ReadLineAsync(Process process) =>
-        await process.StandardOutput.ReadLineAsync(CancellationToken).AsTask().WaitAsync(Limit, CancellationToken)
-            ?? throw new InvalidOperationException("The receiver has ended.");
+    /// <summary>The rest of the next line that begins so.</summary>
+    private static async Task<string> ReadAsync(Process process, string start)
+    {
+        while (true)
+        {
+            var line = await process.StandardOutput.ReadLineAsync(CancellationToken).AsTask()
+                .WaitAsync(Limit, CancellationToken)
+                ?? throw new InvalidOperationException("The receiver has ended.");
+            if (line.StartsWith(start, StringComparison.Ordinal))
+            {
+                return line[start.Length..];
+            }
+        }
+    }
 
     private sealed record SentSpan(string Service, string Scope, string Name, string Trace, string Span, string Parent);
 }

@@ -1,5 +1,5 @@
 // Elastic's mock of an OTLP back end, unmodified: receiver.mjs FOLDER-WITH-THE-PACKAGE
-// Prints its address, and then each span that it is sent as a line of JSON.
+// Prints "at ADDRESS", and then "span JSON" for each span that it is sent. What the mock itself prints is between them.
 import { createRequire } from 'node:module';
 
 const { MockOtlpServer } = createRequire(process.argv[2] + '/')('@elastic/mockotlpserver');
@@ -14,14 +14,14 @@ const server = new MockOtlpServer({
       const service = resource.attributes.find((attribute) => attribute.key === 'service.name')?.value.stringValue;
       for (const { scope, spans } of scopeSpans) {
         for (const span of spans) {
-          console.log(JSON.stringify({
+          console.log(`span ${JSON.stringify({
             service, scope: scope.name, name: span.name,
             trace: text(span.traceId), span: text(span.spanId), parent: text(span.parentSpanId),
-          }));
+          })}`);
         }
       }
     }
   },
 });
 await server.start();
-console.log(server.grpcUrl);
+console.log(`at ${server.grpcUrl}`);

@@ -91,7 +91,8 @@ public sealed class HttpsTests : IDisposable
         File.WriteAllText(InFolder("key.pem"), own.ExportKeyPem());
         using var inPublic = X509CertificateLoader.LoadCertificate(middle.RawData);
         File.WriteAllBytes(
-            InFolder("cert.pfx"), new X509Certificate2Collection { own, inPublic }.Export(X509ContentType.Pfx, Password)!);
+            InFolder("cert.pfx"),
+            new X509Certificate2Collection { own, inPublic }.Export(X509ContentType.Pfx, Password)!);
         using var gateway = await GatewayProcess.StartAsync(
             file == "cert.pem"
                 ? Pem()

@@ -11,7 +11,7 @@ namespace Aspire.Dashboard.Components.Parts;
 public sealed record SpanRowModel(Span Span, int Depth, int Children, bool IsFolded)
 {
     /// <summary>The most that is drawn; a page with more would be of use to nobody.</summary>
-    private const int MaxRows = 2_000;
+    public const int MaxRows = 1_000;
 
     private static readonly string[] Subtitles =
         ["db.query.text", "db.statement", "db.operation.name", "url.path", "url.full", "gen_ai.request.model"];
