@@ -65,6 +65,9 @@ public static class Extensions
         {
             options.AddServerHeader = false;
             options.Limits.MaxRequestBodySize = MaxRequestBodyBytes;
+            // More than the gateway lets pass (8 KiB and 32 KiB), which escapes a target anew and adds headers.
+            options.Limits.MaxRequestLineSize = 32 * 1024;
+            options.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
         });
         // Shorter than the time the AppHost or an orchestrator gives a process before it kills it.
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(5));

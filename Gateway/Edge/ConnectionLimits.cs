@@ -28,6 +28,10 @@ internal sealed class ConnectionSettings
     [Range(typeof(TimeSpan), "00:00:01.1", "00:05:00")]
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a body may take to come, on all routes, however steadily it comes.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan BodyTime { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How long a request may take on routes that do not name another <c>TimeoutPolicy</c>.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan RequestTime { get; init; } = TimeSpan.FromSeconds(30);
@@ -44,6 +48,9 @@ internal static class ConnectionLimits
 
     private const int ReadHeaders = 1_000;
     private const int ReadRequestLineBytes = 64 * 1024;
+
+    /// <summary>How many requests may be under way at once on one connection by HTTP/2.</summary>
+    private const int MaxStreams = 100;
 
     /// <summary>Lines end in CR LF and nothing else: a server before this one may see two lines as one.</summary>
     private const string StrictLineEnds = "Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators";
@@ -70,15 +77,18 @@ internal static class ConnectionLimits
     }
 
     /// <summary>
-    /// Answers 504 when a request takes longer than its route allows. Goes after UseProblems, which says so.
+    /// Answers 408 when a client takes too long to send a body, and 504 when a request takes longer than its route
+    /// allows. Goes after UseProblems, which says so.
     /// </summary>
     /// <param name="app">The gateway.</param>
     public static void UseRequestTimes(this WebApplication app)
     {
+        var bodyTime = app.Services.GetRequiredService<IOptions<ConnectionSettings>>().Value.BodyTime;
+        var clock = app.Services.GetRequiredService<TimeProvider>();
         app.UseRequestTimeouts();
         app.Use(async (context, next) =>
         {
-            await next(context);
+            await context.TimeBodyAsync(bodyTime, clock, next);
             // The proxy does not know this end from that of a client who has left, and calls it 400.
             if (context.GetForwarderErrorFeature() is not null && !context.Response.HasStarted)
             {
@@ -99,6 +109,7 @@ internal static class ConnectionLimits
         limits.MaxRequestHeadersTotalSize = ReadHeadersBytes;
         limits.MaxRequestHeaderCount = ReadHeaders;
         limits.MaxRequestLineSize = ReadRequestLineBytes;
-        limits.Http2.MaxRequestHeaderFieldSize = ReadHeadersBytes;
+        limits.Http2.MaxRequestHeaderFieldSize = limits.Http3.MaxRequestHeaderFieldSize = ReadHeadersBytes;
+        limits.Http2.MaxStreamsPerConnection = MaxStreams;
     }
 }

@@ -3,7 +3,7 @@ namespace Gateway.Edge;
 /// <summary>What stands between the world and the first line of the API.</summary>
 internal static class EdgeExtensions
 {
-    /// <summary>Adds the limits of connections, HTTPS, CORS, and the proxies that are believed.</summary>
+    /// <summary>Adds the limits of connections, HTTPS, CORS, and whom and what to believe.</summary>
     /// <param name="builder">The gateway's builder.</param>
     public static void AddEdge(this WebApplicationBuilder builder)
     {
@@ -11,6 +11,7 @@ internal static class EdgeExtensions
         builder.AddHttps();
         builder.AddCrossOrigin();
         builder.AddProxies();
+        builder.AddTraceParent();
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -129,7 +130,7 @@ internal static class RequestGuard
             foreach (var value in values)
             {
                 count++;
-                bytes += name.Length + (value?.Length ?? 0) + LineBytes;
+                bytes += name.Length + Encoding.UTF8.GetByteCount(value ?? "") + LineBytes;
             }
         }
 

@@ -77,13 +77,20 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
             throw new TooManyRequestsException(permit);
         }
 
-        var token = await ask();
-        if (token is not null)
+        var isNone = false;
+        try
         {
-            _limiters[WrongKey].GiveBack(address);
+            var token = await ask();
+            isNone = token is null;
+            return token;
         }
-
-        return token;
+        finally
+        {
+            if (!isNone)
+            {
+                _limiters[WrongKey].GiveBack(address); // Also when nobody could say.
+            }
+        }
     }
 
     private static string? LimitOf(HttpContext context) => context.GetEndpoint()?.Metadata

@@ -46,17 +46,30 @@ internal sealed class BrokenConnectionPolicy(IDestinationHealthUpdater updater) 
     /// <summary>The name by which clusters choose the policy.</summary>
     public const string PolicyName = "BrokenConnection";
 
+    private readonly Lock _lock = new(); // Two that break at once would each see the other one as well.
+
     public string Name => PolicyName;
 
     public void RequestProxied(HttpContext context, ClusterState cluster, DestinationState destination)
     {
-        // Other errors are the client's doing. A replica that is the only one is better than none.
-        if (cluster.DestinationsState.AllDestinations.Count > 1
-            && context.GetForwarderErrorFeature()?.Error is ForwarderError.Request or ForwarderError.RequestTimedOut)
+        // Other errors are the client's doing.
+        if (context.GetForwarderErrorFeature()?.Error is not (ForwarderError.Request or ForwarderError.RequestTimedOut))
         {
-            updater.SetPassive(cluster, destination, DestinationHealth.Unhealthy, ReplicaHealth.Pause);
+            return;
+        }
+
+        lock (_lock)
+        {
+            // The only one left stays: without it the proxy would take all, also those that are known to be down.
+            if (cluster.DestinationsState.AllDestinations.Any(other => other != destination && IsIn(other.Health)))
+            {
+                updater.SetPassive(cluster, destination, DestinationHealth.Unhealthy, ReplicaHealth.Pause);
+            }
         }
     }
+
+    private static bool IsIn(DestinationHealthState health) =>
+        health.Passive is not DestinationHealth.Unhealthy && health.Active is not DestinationHealth.Unhealthy;
 }
 
 /// <summary>Registers the health checks.</summary>

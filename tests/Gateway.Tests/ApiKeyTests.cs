@@ -99,6 +99,28 @@ public sealed class ApiKeyTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, later.StatusCode);
     }
 
+    /// <summary>Keys that nobody could check are not wrong ones.</summary>
+    [Fact]
+    public async Task Calls_WhileIdentityFails_DoNotCountAsWrongKeys()
+    {
+        Know(_key);
+        await using var gateway = new GatewayServer(
+            ("identity", _identity.Address), ("ledger", _ledger.Address)).With("Limits:WrongKey:Permits", "1");
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        using var warm = await client.CallAsync("GET", "/api/tokens", _issuer.CreateToken()); // Reads the JWKS.
+        _failure = StatusCodes.Status500InternalServerError;
+        for (var n = 0; n < 3; n++)
+        {
+            using var response = await client.CallAsync("GET", "/api/tokens", _key);
+            await response.ProblemAsync(HttpStatusCode.ServiceUnavailable);
+        }
+
+        _failure = 0;
+        using var later = await client.CallAsync("GET", "/api/tokens", _key);
+        Assert.Equal(HttpStatusCode.OK, later.StatusCode);
+    }
+
     [Fact]
     public async Task Call_WhileIdentityIsGone_Is503()
     {

@@ -14,9 +14,10 @@ public sealed class Destination : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ConcurrentQueue<ReachedRequest> _reached = new();
 
-    private Destination(Func<HttpContext, Task>? handle)
+    private Destination(Func<HttpContext, Task>? handle, Action<WebApplicationBuilder>? change)
     {
         var builder = WebApplication.CreateSlimBuilder();
+        change?.Invoke(builder);
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         _app = builder.Build();
@@ -38,9 +39,11 @@ public sealed class Destination : IAsyncDisposable
     internal IReadOnlyList<ReachedRequest> Reached => [.. _reached];
 
     /// <param name="handle">Answers a request; 200 without a body when null.</param>
-    public static async Task<Destination> StartAsync(Func<HttpContext, Task>? handle = null)
+    /// <param name="change">Makes the server another one.</param>
+    public static async Task<Destination> StartAsync(
+        Func<HttpContext, Task>? handle = null, Action<WebApplicationBuilder>? change = null)
     {
-        var destination = new Destination(handle);
+        var destination = new Destination(handle, change);
         await destination._app.StartAsync(TestContext.Current.CancellationToken).Soon();
         return destination;
     }

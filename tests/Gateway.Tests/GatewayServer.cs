@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -14,6 +15,7 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
     private readonly (string Service, string Address)[] _replicas;
     private readonly Action<IServiceCollection>? _change;
     private readonly Dictionary<string, string> _settings = [];
+    private bool _isHttp2;
 
     /// <param name="replicas">The replicas of each service, as an AppHost would announce them.</param>
     public GatewayServer(params (string Service, string Address)[] replicas)
@@ -33,6 +35,13 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
     public GatewayServer With(string key, string value)
     {
         _settings[key] = value;
+        return this;
+    }
+
+    /// <summary>Lets it speak nothing but HTTP/2, which it otherwise does by HTTPS only.</summary>
+    public GatewayServer WithHttp2()
+    {
+        _isHttp2 = true;
         return this;
     }
 
@@ -56,7 +65,15 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
         }
 
         builder.ConfigureLogging(logging => logging.ClearProviders());
-        builder.ConfigureTestServices(services => _change?.Invoke(services));
+        builder.ConfigureTestServices(services =>
+        {
+            _change?.Invoke(services);
+            if (_isHttp2)
+            {
+                services.PostConfigure<KestrelServerOptions>(kestrel => kestrel.ConfigureEndpointDefaults(endpoint =>
+                    endpoint.Protocols = HttpProtocols.Http2));
+            }
+        });
     }
 }
 

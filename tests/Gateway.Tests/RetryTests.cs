@@ -2,9 +2,12 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Tests;
 
@@ -125,12 +128,33 @@ public sealed class RetryTests : IAsyncLifetime
         using var response = await client.CallAsync("GET", "/api/chat", _issuer.CreateToken());
         await response.ProblemAsync(HttpStatusCode.BadGateway);
         Assert.Single(first.Reached.Concat(second.Reached));
+    }
 
-        static Task Abort(HttpContext context)
+    /// <summary>Without one that is left the proxy takes all, also those that are known to be down.</summary>
+    [Fact]
+    public async Task Replicas_ThatAllBreakConnections_AreNotAllLeftOut()
+    {
+        await using var first = await Destination.StartAsync(Abort);
+        await using var second = await Destination.StartAsync(Abort);
+        await using var gateway = new GatewayServer(
+            ("identity", _identity.Address), ("chat", first.Address), ("chat", second.Address));
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        Assert.True(gateway.Services.GetRequiredService<IProxyStateLookup>().TryGetCluster("chat", out var cluster));
+        var replicas = cluster.DestinationsState.AllDestinations;
+        for (var n = 1; n <= 5; n++)
         {
-            context.Abort();
-            return Task.CompletedTask;
+            using var response = await client.CallAsync("GET", "/api/chat", _issuer.CreateToken());
+            await response.ProblemAsync(HttpStatusCode.BadGateway);
+            Assert.Equal(n, first.Reached.Count + second.Reached.Count);
+            Assert.Contains(replicas, replica => replica.Health.Passive is not DestinationHealth.Unhealthy);
         }
+    }
+
+    private static Task Abort(HttpContext context)
+    {
+        context.Abort();
+        return Task.CompletedTask;
     }
 
     private static async Task AssertNobodyThereAsync(HttpResponseMessage response)

@@ -5,6 +5,9 @@ namespace Gateway.Tests.Edge;
 /// <summary>What services learn of a request: its sender from its token, its origin from the gateway.</summary>
 public sealed class ForwardedHeaderTests(GatewayFixture system)
 {
+    private const string Trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    private const string Span = "00f067aa0ba902b7";
+
     private readonly string _token = system.Issuer.CreateToken();
 
     [Fact]
@@ -19,14 +22,45 @@ public sealed class ForwardedHeaderTests(GatewayFixture system)
                 ("X-Original-For", "203.0.113.7"), ("X-Original-URL", "/charges"), ("X-Rewrite-URL", "/charges"),
                 ("X-HTTP-Method-Override", "DELETE"), ("Cookie", "a=b"), ("TE", "trailers"), ("Keep-Alive", "9"),
                 ("Proxy-Authorization", "Basic eDp5"), ("Proxy-Connection", "keep-alive"), ("Priority", "u=1"),
+                ("baggage", "user=2"), ("tracestate", "a=b"), ("traceparent", $"00-{Trace}-{Span}-01"),
+                ("Correlation-Context", "user=2"), ("Request-Id", "|2."), ("X-Forwarded-Host", "evil.example"),
             ]);
         Assert.Equal(
             [
                 "Accept", "Accept-Language", "Authorization", "Host", "Idempotency-Key", "User-Agent",
                 "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "traceparent",
             ],
-            seen.Keys.Where(name => name is not ("tracestate" or "baggage")).Order(StringComparer.Ordinal));
+            seen.Keys.Order(StringComparer.Ordinal));
+        Assert.StartsWith($"00-{Trace}-", seen["traceparent"], StringComparison.Ordinal);
         Assert.Equal(("text/csv", "k"), (seen["Accept"], seen["Idempotency-Key"]));
+    }
+
+    [Theory]
+    [InlineData($"00-{Trace}-{Span}-00", true)] // Whether it is recorded is not the caller's to say.
+    [InlineData($"00-{Trace}-{Span}", false)]
+    [InlineData($"00-{Trace}-0000000000000000-01", false)]
+    [InlineData("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false)]
+    [InlineData("nonsense", false)]
+    public async Task Trace_OfACaller_IsGoneOnWithWhenItIsOne(string parent, bool isOne)
+    {
+        var seen = await ForwardAsync([("traceparent", parent)]);
+        Assert.Equal(isOne, seen["traceparent"].Contains(Trace, StringComparison.Ordinal));
+        Assert.EndsWith("-01", seen["traceparent"], StringComparison.Ordinal);
+    }
+
+    /// <summary>Not even that of a proxy which is believed.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData("127.0.0.0/8")]
+    public async Task ForwardedHost_IsTheOneThatWasAskedFor(string? proxy)
+    {
+        var seen = await ForwardAsync(
+            [
+                ("Host", "chat.example"), ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-For", "203.0.113.7"),
+                ("X-Forwarded-Proto", "https"),
+            ],
+            gateway => proxy is null ? gateway : gateway.With("Proxies:0", proxy));
+        Assert.Equal("chat.example", seen["X-Forwarded-Host"]);
     }
 
     [Fact]

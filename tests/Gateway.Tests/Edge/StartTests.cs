@@ -7,6 +7,7 @@ public sealed class StartTests
     [InlineData("Connections:Max=0", "Max")]
     [InlineData("Connections:Grace=00:00:01", "Grace")]
     [InlineData("Connections:RequestTime=soon", "Connections:RequestTime")]
+    [InlineData("Connections:BodyTime=00:00:00", "BodyTime")]
     [InlineData("Cors:Origins:0=app.example", "Cors:Origins")]
     [InlineData("Cors:Origins:0=https://app.example/", "Cors:Origins")]
     [InlineData("Cors:Origins:0=https://app.example/page", "Cors:Origins")]

@@ -61,6 +61,32 @@ public sealed class SlowClientTests(GatewayFixture system)
         Assert.False(await given.Task.Soon());
     }
 
+    /// <summary>It is the client who is slow, and no service, however fast the client is said to have to be.</summary>
+    [Theory]
+    [InlineData("/api/login", "RequestTime", "Content-Length: 100")]
+    [InlineData("/api/login", "RequestTime", "Content-Length: 100000")]
+    [InlineData("/api/login", "BodyTime", "Transfer-Encoding: chunked")]
+    [InlineData("/api/chat", "BodyTime", "Content-Length: 100")]
+    [InlineData("/api/chat", "BodyTime", "Content-Length: 100000")]
+    [InlineData("/api/chat", "BodyTime", "Transfer-Encoding: chunked")]
+    public async Task Body_ThatIsNotHereInTime_Is408(string path, string setting, string length)
+    {
+        await using var service = await Destination.StartAsync(context =>
+            context.Request.Path.StartsWithSegments("/.well-known")
+                ? system.Issuer.ServeAsync(context)
+                : context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted));
+        await using var gateway = new GatewayServer(("identity", service.Address), ("chat", service.Address))
+            .With("Connections:Grace", "00:05:00").With($"Connections:{setting}", "00:00:01");
+        await gateway.StartAsync();
+        using var connection = await RawConnection.OpenAsync(gateway.ClientOptions.BaseAddress);
+        await connection.SendAsync(
+            $"POST {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {_token}\r\n{length}\r\n\r\n1\r\n");
+        var answer = await connection.ReadAsync();
+        Assert.Equal(408, answer?.Status);
+        Assert.Contains("too slowly", answer!.Body, StringComparison.Ordinal);
+        Assert.Null(await connection.ReadAsync());
+    }
+
     /// <summary>A stream of events may be silent for longer than a slow client may be slow.</summary>
     [Fact]
     public async Task Stream_ThatIsSilent_IsNotCut()
