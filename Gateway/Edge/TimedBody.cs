@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Http.Timeouts;
 namespace Gateway.Edge;
 
 /// <summary>
-/// A body that must be here in a time. The rate that Kestrel asks for is that of a connection: by HTTP/2 a body that has
-/// stalled would live on beside one that has not, and a slow one may take as long as a large one.
+/// A body that must be here in a time. The rate that Kestrel asks for is that of a connection: by HTTP/2 a body that
+/// has stalled would live on beside one that has not, and a slow one may take as long as a large one.
 /// </summary>
 /// <param name="context">The request.</param>
 /// <param name="deadline">Is cancelled when the time is over.</param>

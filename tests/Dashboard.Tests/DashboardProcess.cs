@@ -119,7 +119,10 @@ internal sealed class DashboardProcess : IDisposable
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Content = new ByteArrayContent(
-                [(byte)(isPacked ? 1 : 0), .. BitConverter.GetBytes(IPAddress.HostToNetworkOrder(message.Length)), .. message]),
+                [
+                    (byte)(isPacked ? 1 : 0), .. BitConverter.GetBytes(IPAddress.HostToNetworkOrder(message.Length)),
+                    .. message,
+                ]),
         };
         request.Headers.TE.Add(new("trailers"));
         request.Content.Headers.ContentType = new("application/grpc");

@@ -34,7 +34,8 @@ internal sealed class ResourceServer(
                 : null;
             kestrel.Listen(
                 wanted is not null && IPAddress.TryParse(wanted.Host, out var address) ? address : IPAddress.Loopback,
-                wanted?.Port is { } port && PortAllocator.IsFree(port) ? port : 0, listen => listen.Protocols = HttpProtocols.Http2);
+                wanted?.Port is { } port && PortAllocator.IsFree(port) ? port : 0,
+                listen => listen.Protocols = HttpProtocols.Http2);
         });
         builder.Services.AddLogging(logging => logging.ClearProviders());
         builder.Services.AddRoutingCore();

@@ -4,7 +4,9 @@ using Grpc.Net.Compression;
 
 namespace Aspire.Dashboard.Otlp;
 
-/// <summary>Unpacks messages of gRPC up to the length that they may have. gRPC's own limit is for what is packed.</summary>
+/// <summary>
+/// Unpacks messages of gRPC up to the length that they may have. gRPC's own limit is for what is packed.
+/// </summary>
 internal sealed class BoundedGzip : ICompressionProvider
 {
     /// <inheritdoc/>

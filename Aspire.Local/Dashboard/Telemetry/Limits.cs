@@ -10,7 +10,7 @@ internal static class Limits
     public const int RequestBytes = 4 * 1024 * 1024;
 
     /// <summary>How many requests are read at once; others wait.</summary>
-    public const int RequestsAtOnce = 8;
+    public const int RequestsAtOnce = 4;
 
     /// <summary>How many requests may wait; others are told to come again.</summary>
     public const int RequestsWaiting = 64;

@@ -127,7 +127,8 @@ public sealed class MetricStore
 
             if (!instrument.Series.TryGetValue(point.Key, out var series))
             {
-                if (point.Key.Length > Limits.SeriesLength || _series >= Limits.Series || instrument.Series.Count >= Limits.SeriesOfInstrument)
+                if (point.Key.Length > Limits.SeriesLength || _series >= Limits.Series
+                    || instrument.Series.Count >= Limits.SeriesOfInstrument)
                 {
                     refused++;
                     continue;

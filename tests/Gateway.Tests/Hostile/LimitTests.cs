@@ -70,7 +70,8 @@ public sealed class LimitTests(GatewayFixture system) : IAsyncLifetime
     {
         using var connection = await RawConnection.OpenAsync(_gateway.ClientOptions.BaseAddress);
         await connection.SendAsync(
-            $"GET {target} HTTP/1.1\r\n{string.Concat(Headers().Concat(headers).Select(header => header + "\r\n"))}\r\n");
+            $"GET {target} HTTP/1.1\r\n"
+                + $"{string.Concat(Headers().Concat(headers).Select(header => header + "\r\n"))}\r\n");
         var answer = await connection.ReadAsync();
         Assert.Equal(expected, answer?.Status);
         Assert.Equal(expected == 200, _chat.Reached.Count == 1);
