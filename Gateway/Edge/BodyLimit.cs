@@ -24,17 +24,21 @@ internal static class BodyLimit
             return;
         }
 
-        // A client that waits for "100 Continue" has sent nothing yet, and reading would ask it to.
-        if (length <= MaxDrainedBytes && context.Request.Headers.Expect.Count == 0)
-        {
-            await DrainAsync(context);
-        }
-
+        await context.DrainLargeBodyAsync();
         context.Response.StatusCode = StatusCodes.Status413PayloadTooLarge;
     });
 
-    private static async Task DrainAsync(HttpContext context)
+    /// <summary>Reads a body over the limit and throws it away, before its request is refused for any reason.</summary>
+    /// <param name="context">The request.</param>
+    public static async Task DrainLargeBodyAsync(this HttpContext context)
     {
+        // A client that waits for "100 Continue" has sent nothing yet, and reading would ask it to.
+        if (context.Request.ContentLength is not (> Extensions.MaxRequestBodyBytes and <= MaxDrainedBytes)
+            || context.Request.Headers.Expect.Count > 0)
+        {
+            return;
+        }
+
         context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = MaxDrainedBytes;
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         patience.CancelAfter(DrainTimeout);

@@ -8,7 +8,9 @@ namespace Gateway.Edge;
 /// <summary>The section <c>Connections</c> of the configuration: how many, and how slow they may be.</summary>
 internal sealed class ConnectionSettings
 {
-    /// <summary>How many may be open at once. Beyond, new ones are closed without an answer.</summary>
+    /// <summary>
+    /// How many may be open at once on each address that is listened on. Beyond, new ones are closed without an answer.
+    /// </summary>
     [Range(1, 1_000_000)]
     public int Max { get; init; } = 10_000;
 

@@ -35,6 +35,7 @@ internal static class RequestGuard
     {
         if (Refuse(context) is { } refusal)
         {
+            await context.DrainLargeBodyAsync();
             await context.LetPagesReadAsync();
             await refusal.ExecuteAsync(context);
             return;

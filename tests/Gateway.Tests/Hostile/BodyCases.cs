@@ -16,6 +16,10 @@ public static class BodyCases
             "10 MB that wait to be asked for", Chat("", $"Content-Length: {Large}", "Expect: 100-continue"),
             "413 problem, closed", null
         },
+        {
+            "10 MB of gzip", Chat(new string('x', Large), $"Content-Length: {Large}", "Content-Encoding: gzip"),
+            "415 problem, open", null
+        },
         { "1 TB", Chat("", "Content-Length: 1099511627776"), "413 problem, closed", null },
         {
             "10 MB in a chunk", Chat($"a00000\r\n{new string('x', Large)}\r\n0\r\n\r\n", "Transfer-Encoding: chunked"),

@@ -87,6 +87,17 @@ public sealed class SlowClientTests(GatewayFixture system)
         Assert.Null(await connection.ReadAsync());
     }
 
+    /// <summary>Patience with a client whose request is refused anyway has an end.</summary>
+    [Fact]
+    public async Task Body_OverTheLimit_ThatDoesNotCome_Is413()
+    {
+        await using var gateway = await StartAsync(chat: null, ("Connections:Grace", "00:05:00"));
+        using var connection = await RawConnection.OpenAsync(gateway.ClientOptions.BaseAddress);
+        await connection.SendAsync($"{Unfinished}{_token}\r\nContent-Length: 1000000\r\n\r\n{{");
+        Assert.Equal(413, (await connection.ReadAsync())?.Status);
+        Assert.Null(await connection.ReadAsync());
+    }
+
     /// <summary>A stream of events may be silent for longer than a slow client may be slow.</summary>
     [Fact]
     public async Task Stream_ThatIsSilent_IsNotCut()
