@@ -50,22 +50,16 @@ internal sealed class DashboardProcess : IDisposable
             ["DASHBOARD__FRONTEND__BROWSERTOKEN"] = Token,
             ["DASHBOARD__OTLP__PRIMARYAPIKEY"] = ApiKey,
         }));
-        var addresses = new List<Uri>();
-        while (addresses.Count < 3)
+        try
         {
-            var line = await dashboard._process.StandardOutput.ReadLineAsync(CancellationToken).AsTask().Soon()
-                ?? throw new InvalidOperationException(await dashboard._process.StandardError.ReadToEndAsync());
-            if (line.IndexOf(Listening, StringComparison.Ordinal) is var at and >= 0)
-            {
-                addresses.Add(new(line[(at + Listening.Length)..]));
-            }
+            await dashboard.ReadAddressesAsync();
+            return dashboard;
         }
-
-        // So that a full pipe never holds it up.
-        _ = dashboard._process.StandardOutput.ReadToEndAsync(CancellationToken.None);
-        _ = dashboard._process.StandardError.ReadToEndAsync(CancellationToken.None);
-        (dashboard.Frontend, dashboard.Grpc, dashboard.Http) = (addresses[0], addresses[1], addresses[2]);
-        return dashboard;
+        catch
+        {
+            dashboard.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Runs it until it ends.</summary>
@@ -163,6 +157,25 @@ internal sealed class DashboardProcess : IDisposable
     {
         _process.Kill();
         _process.Dispose();
+    }
+
+    private async Task ReadAddressesAsync()
+    {
+        var addresses = new List<Uri>();
+        while (addresses.Count < 3)
+        {
+            var line = await _process.StandardOutput.ReadLineAsync(CancellationToken).AsTask().Soon()
+                ?? throw new InvalidOperationException(await _process.StandardError.ReadToEndAsync());
+            if (line.IndexOf(Listening, StringComparison.Ordinal) is var at and >= 0)
+            {
+                addresses.Add(new(line[(at + Listening.Length)..]));
+            }
+        }
+
+        // So that a full pipe never holds it up.
+        _ = _process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        _ = _process.StandardError.ReadToEndAsync(CancellationToken.None);
+        (Frontend, Grpc, Http) = (addresses[0], addresses[1], addresses[2]);
     }
 
     private static Process Start(Dictionary<string, string> variables)

@@ -141,7 +141,6 @@ internal sealed class DashboardSetup(IConfiguration configuration)
                 [OtlpHttpKey] = Url(DashboardResource.OtlpHttp)!,
                 ["DASHBOARD__FRONTEND__BROWSERTOKEN"] = BrowserToken,
                 ["DASHBOARD__OTLP__PRIMARYAPIKEY"] = _otlpApiKey,
-                ["DASHBOARD__OTLP__SENTTO"] = IsReceiver ? "" : OtlpUrl ?? "",
                 ["DASHBOARD__RESOURCESERVICECLIENT__URL"] = $"{ResourceServiceUrl}",
                 ["DASHBOARD__RESOURCESERVICECLIENT__APIKEY"] = ResourceServiceApiKey,
             },

@@ -176,7 +176,8 @@ internal sealed class ResourceTeller(
         replica.Environment.AddRange(snapshot.EnvironmentVariables.Select(v => Variable(v.Name, v.Value ?? "")));
         if (state.Resource is ParameterResource parameter)
         {
-            replica.Environment.Add(Variable(parameter.Name, await ValueOfAsync(parameter, cancellationToken)));
+            replica.Environment.Add(
+                Variable(parameter.Name, await SecretMask.ValueOfAsync(parameter, cancellationToken)));
         }
 
         replica.Relationships.AddRange(state.Resource.Annotations.OfType<ResourceRelationshipAnnotation>()
@@ -188,18 +189,6 @@ internal sealed class ResourceTeller(
         {
             var (shown, isMasked) = mask.Apply(name, value);
             return new Variable { Name = name, Value = shown, IsMasked = isMasked };
-        }
-    }
-
-    private static async Task<string> ValueOfAsync(ParameterResource parameter, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await parameter.GetValueAsync(cancellationToken) ?? "";
-        }
-        catch (DistributedApplicationException)
-        {
-            return ""; // It has none; who needs it says so.
         }
     }
 

@@ -25,17 +25,23 @@ internal sealed partial class SecretMask
         var secrets = others.ToList();
         foreach (var parameter in resources.OfType<ParameterResource>().Where(parameter => parameter.Secret))
         {
-            try
-            {
-                secrets.Add(await parameter.GetValueAsync(cancellationToken) ?? "");
-            }
-            catch (DistributedApplicationException)
-            {
-                // It has no value; who needs it says so.
-            }
+            secrets.Add(await ValueOfAsync(parameter, cancellationToken));
         }
 
         return new SecretMask(secrets);
+    }
+
+    /// <summary>A parameter's value; empty when it has none: who needs it says so.</summary>
+    public static async Task<string> ValueOfAsync(ParameterResource parameter, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await parameter.GetValueAsync(cancellationToken) ?? "";
+        }
+        catch (DistributedApplicationException)
+        {
+            return "";
+        }
     }
 
     /// <summary>Masks what is secret in a variable, or all of it where its name says that it is.</summary>

@@ -50,7 +50,7 @@ internal static class AccessExtensions
         // Cookies go by host without regard to port: two dashboards of one machine need two names.
         builder.Services.AddOptions<CookieAuthenticationOptions>(CookieAuthenticationDefaults.AuthenticationScheme)
             .Configure<IConfiguration>((options, configuration) => options.Cookie.Name = "aspire-dashboard-"
-                + new Uri((configuration["ASPNETCORE_URLS"] ?? "http://localhost:18888").Split(';')[0]).Port);
+                + new Uri(configuration.FrontendUrls().Split(';')[0]).Port);
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(AccessPolicies.Browser, policy => policy.RequireAuthenticatedUser()
                 .AddAuthenticationSchemes(Token, CookieAuthenticationDefaults.AuthenticationScheme))

@@ -29,19 +29,21 @@ internal static class DashboardAddresses
     public static void ListenAtAddresses(this WebApplicationBuilder builder)
     {
         var configuration = builder.Configuration;
-        var frontend = configuration["ASPNETCORE_URLS"] ?? "http://localhost:18888";
-        // It would warn that addresses are overridden, and they are those of the environment all the same.
-        builder.Logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Error);
+        configuration[WebHostDefaults.ServerUrlsKey] = ""; // Or Kestrel warns that they are not its own.
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = Limits.RequestBytes;
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
-            Listen(kestrel, frontend, DashboardAddress.Frontend);
+            Listen(kestrel, configuration.FrontendUrls(), DashboardAddress.Frontend);
             Listen(kestrel, configuration["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"], DashboardAddress.OtlpGrpc);
             Listen(kestrel, configuration["ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL"], DashboardAddress.OtlpHttp);
         });
     }
+
+    /// <summary>Where the pages are, with semicolons between.</summary>
+    public static string FrontendUrls(this IConfiguration configuration) =>
+        configuration["ASPNETCORE_URLS"] ?? "http://localhost:18888";
 
     /// <summary>Answers 404 to what is asked at an address that it does not belong to. Goes after routing.</summary>
     public static void UseAddresses(this WebApplication app) => app.Use(async (context, next) =>

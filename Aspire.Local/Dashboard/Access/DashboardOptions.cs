@@ -52,9 +52,6 @@ internal sealed class OtlpOptions
 
     /// <summary>The secret in the header <c>x-otlp-api-key</c>.</summary>
     public string? PrimaryApiKey { get; init; }
-
-    /// <summary>Where telemetry goes when it does not come here; shown to those who look for it.</summary>
-    public string? SentTo { get; init; }
 }
 
 /// <summary>Where the AppHost tells of its resources.</summary>

@@ -11,6 +11,9 @@ public sealed class MetricStore
     /// </summary>
     private static readonly TimeSpan Acquaintance = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long it takes until what happens is here.</summary>
+    public static readonly TimeSpan Delay = TimeSpan.FromSeconds(2);
+
     private readonly Lock _lock = new();
     private readonly Dictionary<TelemetrySource, DateTime> _heard = [];
     private readonly Dictionary<(TelemetrySource Source, string Meter, string Name), Instrument> _instruments = [];

@@ -23,6 +23,21 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// <summary>Reads what is shown.</summary>
     protected abstract void Load();
 
+    /// <summary>Lets the page stand still, or go on.</summary>
+    protected void TogglePause()
+    {
+        IsPaused = !IsPaused;
+        Load();
+    }
+
+    /// <summary>What was typed or chosen; empty for nothing.</summary>
+    /// <param name="e">A field's change.</param>
+    protected static string Said(ChangeEventArgs e)
+    {
+        ArgumentNullException.ThrowIfNull(e);
+        return e.Value as string ?? "";
+    }
+
     /// <inheritdoc/>
     protected override void OnParametersSet()
     {

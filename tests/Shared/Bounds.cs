@@ -1,4 +1,4 @@
-namespace Gateway.Tests;
+namespace Tests.Shared;
 
 /// <summary>The bound of every wait in a test: it ends a test that hangs and never decides one that does not.</summary>
 internal static class Bounds
