@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using Aspire.Hosting.ApplicationModel;
 using AspireChat.Tests;
 using Microsoft.Playwright;
 using Tests.Shared;
@@ -11,8 +10,6 @@ namespace Browser.Tests;
 /// <summary>The dashboard of the running system, used as people use it.</summary>
 public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture browser)
 {
-    private static readonly LocatorAssertionsToContainTextOptions Patiently = new() { Timeout = 60_000 };
-
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -21,12 +18,12 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         await using var watched = await browser.OpenDashboardAsync(system, "/");
         foreach (var id in new[] { "postgres", "cache", "identity-1", "ledger-2", "chat-1", "gateway-2" })
         {
-            await Expect(Row(watched.Page, id)).ToContainTextAsync("Running, healthy", Patiently);
+            await Expect(watched.Page.Resource(id)).ToContainTextAsync("Running, healthy", DashboardPage.Patiently);
         }
 
         await watched.Page.GetByRole(AriaRole.Button, new() { Name = "chat-1", Exact = true }).ClickAsync();
         var details = watched.Page.GetByRole(AriaRole.Complementary, new() { Name = "Details of chat-1" });
-        await Expect(details).ToContainTextAsync("ConnectionStrings__chatdb", Patiently);
+        await Expect(details).ToContainTextAsync("ConnectionStrings__chatdb", DashboardPage.Patiently);
         var password = (await system.App.GetConnectionStringAsync("chatdb", CancellationToken))!
             .Split("Password=")[1].Split(';')[0];
         var shown = await details.InnerTextAsync();
@@ -36,7 +33,7 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         await watched.Page.GetByRole(AriaRole.Button, new() { Name = "Graph", Exact = true }).ClickAsync();
         await watched.Page.GetByRole(AriaRole.Button, new() { Name = "gateway, 2 Healthy" }).ClickAsync();
         await Expect(watched.Page.GetByRole(AriaRole.Complementary, new() { Name = "Details of gateway-1" }))
-            .ToContainTextAsync("identity (Reference, WaitFor)", Patiently);
+            .ToContainTextAsync("identity (Reference, WaitFor)", DashboardPage.Patiently);
         Assert.Empty(watched.Offences);
     }
 
@@ -46,7 +43,7 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         using var user = await system.NewUserAsync();
         var trace = ActivityTraceId.CreateRandom().ToString();
         await using var watched = await browser.OpenDashboardAsync(system, $"/traces/detail/{trace}");
-        await Expect(watched.Page.Locator("main")).ToContainTextAsync("has not come yet", Patiently);
+        await Expect(watched.Page.Locator("main")).ToContainTextAsync("has not come yet", DashboardPage.Patiently);
 
         user.Client.DefaultRequestHeaders.Add("traceparent", $"00-{trace}-{ActivitySpanId.CreateRandom()}-01");
         using var response = await user.Client.PostAsync("/api/chat", new { message = "Hello AI" });
@@ -69,13 +66,13 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         var query = rows.Filter(new() { HasText = "UPDATE accounts SET balance" }).First;
         await query.GetByRole(AriaRole.Button, new() { Name = "postgresql", Exact = true }).ClickAsync();
         var panel = watched.Page.GetByRole(AriaRole.Complementary, new() { Name = "Details of the span" });
-        await Expect(panel).ToContainTextAsync("db.query.text", Patiently);
-        await Expect(panel).ToContainTextAsync("UPDATE accounts SET balance", Patiently);
+        await Expect(panel).ToContainTextAsync("db.query.text", DashboardPage.Patiently);
+        await Expect(panel).ToContainTextAsync("UPDATE accounts SET balance", DashboardPage.Patiently);
 
         await watched.Page.GetByRole(AriaRole.Link, new() { Name = "Logs of this trace" }).ClickAsync();
         await watched.Page.GetByRole(AriaRole.Button, new() { NameRegex = new("^Stored: charge") }).ClickAsync();
         await Expect(watched.Page.GetByRole(AriaRole.Complementary, new() { Name = "Details of the line" }))
-            .ToContainTextAsync("Chat.Service.Chats.PaidReply", Patiently);
+            .ToContainTextAsync("Chat.Service.Chats.PaidReply", DashboardPage.Patiently);
         await watched.Page.GetByRole(AriaRole.Complementary).GetByRole(AriaRole.Link, new() { Name = trace })
             .ClickAsync();
         await watched.Page.WaitForURLAsync($"**/traces/detail/{trace}**");
@@ -100,31 +97,9 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         }
 
         await watched.Page.GotoAsync("/overview");
-        await Expect(watched.Page.Locator("main")).ToContainTextAsync("Answered and paid a second", Patiently);
-        await Expect(watched.Page.Locator("main")).ToContainTextAsync("/api/chat", Patiently);
-        Assert.Empty(watched.Offences);
-    }
-
-    [Fact]
-    public async Task Resource_StoppedAndStartedFromThePage_StopsAndRuns()
-    {
-        await using var watched = await browser.OpenDashboardAsync(system, "/");
-        var row = Row(watched.Page, "chat-2");
-        await row.GetByRole(AriaRole.Button, new() { Name = "Stop chat-2" }).ClickAsync();
-        await Expect(row).ToContainTextAsync("Finished", Patiently);
-        Assert.False(await system.App.IsRunningAsync("chat-2"));
-        await row.GetByRole(AriaRole.Button, new() { Name = "Start chat-2" }).ClickAsync();
-        await Expect(row).ToContainTextAsync("Running, healthy", Patiently);
-        Assert.True(await system.App.IsRunningAsync("chat-2"));
-
-        var before = await row.InnerTextAsync();
-        await row.GetByRole(AriaRole.Button, new() { Name = "Restart chat-2" }).ClickAsync();
-        await Expect(row).Not.ToHaveTextAsync(before, new() { Timeout = 60_000 });
-        await Expect(row).ToContainTextAsync("Running, healthy", Patiently);
-
-        await watched.Page.GotoAsync("/consolelogs/resource/chat-2");
-        await Expect(watched.Page.GetByRole(AriaRole.Log))
-            .ToContainTextAsync("Application is shutting down", Patiently);
+        await Expect(watched.Page.Locator("main"))
+            .ToContainTextAsync("Answered and paid a second", DashboardPage.Patiently);
+        await Expect(watched.Page.Locator("main")).ToContainTextAsync("/api/chat", DashboardPage.Patiently);
         Assert.Empty(watched.Offences);
     }
 
@@ -157,9 +132,6 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
         }
     }
 
-    private static ILocator Row(IPage page, string id) => page.GetByRole(AriaRole.Row).Filter(
-        new() { Has = page.GetByRole(AriaRole.Button, new() { Name = id, Exact = true }) });
-
     /// <summary>A text in which there may be space.</summary>
     private static Regex Anywhere(string text) =>
         new(string.Join("\\s*", Letters().Split(text).Where(word => word.Length > 0).Select(Regex.Escape)));
@@ -169,12 +141,4 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
 
     [GeneratedRegex("0\\.\\d*[1-9]")]
     private static partial Regex NotZero();
-}
-
-internal static class RunningResources
-{
-    /// <summary>Whether a process runs, as the AppHost knows.</summary>
-    public static Task<bool> IsRunningAsync(this DistributedApplication app, string id) => Task.FromResult(
-        app.ResourceNotifications.TryGetCurrentState(id, out var state)
-        && state.Snapshot.State?.Text == KnownResourceStates.Running);
 }
