@@ -91,14 +91,16 @@ public static class Authentication
             builder.Services.Remove(unused);
         }
 
+        builder.Services.AddSingleton<CheckedTokens>();
         builder.Services.AddHttpClient(nameof(JwtBearerOptions.Backchannel));
         builder.Services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
-            .Configure<IOptions<TokenOptions>, IHttpClientFactory>((options, tokens, clients) =>
+            .Configure<IOptions<TokenOptions>, IHttpClientFactory, CheckedTokens>((options, tokens, clients, handler) =>
             {
+                options.TokenHandlers.Clear();
+                options.TokenHandlers.Add(handler);
                 options.Authority = tokens.Value.Authority;
                 options.RequireHttpsMetadata = false; // Discovery stays inside the system; TLS ends at the gateway.
                 options.Backchannel = clients.CreateClient(nameof(JwtBearerOptions.Backchannel));
-                options.MapInboundClaims = false;
                 // The least pause between two questions for the keys: for those of KeyRefresh, and for those after a
                 // token with an unknown key. Anybody can send such tokens.
                 options.RefreshInterval = Min(tokens.Value.KeyRefreshInterval / 2, MaxRefreshPause);
@@ -114,7 +116,10 @@ public static class Authentication
                     NameClaimType = "name",
                     RoleClaimType = "role",
                 };
-            });
+            })
+            // A key that is published no more, because it was stolen say, would else be good for another hour.
+            .PostConfigure(options =>
+                ((BaseConfigurationManager)options.ConfigurationManager!).UseLastKnownGoodConfiguration = false);
 
         builder.Services.AddHostedService<KeyRefresh>();
 

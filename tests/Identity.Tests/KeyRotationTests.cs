@@ -74,7 +74,10 @@ public sealed class KeyRotationTests(IdentityFixture identity)
         await using var other = Replica(connectionString);
         await Task.WhenAll(one.StartAsync(), other.StartAsync());
         var replicas = new[] { one.CreateClient(), other.CreateClient() };
+        await using var service = new ResourceServer(replicas.Select(client => client.BaseAddress!));
+        await service.StartAsync();
         var stolen = await replicas[0].NewUserAsync();
+        Assert.Equal(HttpStatusCode.OK, await service.CallAsync(stolen.Access));
         await using (var scope = one.Services.CreateAsyncScope())
         {
             await scope.ServiceProvider.GetRequiredService<IdentityDb>().SigningKeys
@@ -91,6 +94,11 @@ public sealed class KeyRotationTests(IdentityFixture identity)
                 HttpMethod.Get, "/api/me", (await replica.NewUserAsync()).Access);
             Assert.Equal(HttpStatusCode.OK, again.StatusCode);
         }
+
+        // A service that has seen the token and the key forgets both.
+        await UntilAsync(async () => !await service.KnowsAsync(KeyOf(stolen.Access)));
+        Assert.Equal(HttpStatusCode.Unauthorized, await service.CallAsync(stolen.Access));
+        Assert.Equal(HttpStatusCode.OK, await service.CallAsync((await replicas[0].NewUserAsync()).Access));
     }
 
     [Fact]

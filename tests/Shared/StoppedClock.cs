@@ -1,4 +1,4 @@
-namespace Gateway.Tests;
+namespace Tests.Shared;
 
 /// <summary>A clock that moves only when a test says so.</summary>
 internal sealed class StoppedClock : TimeProvider
