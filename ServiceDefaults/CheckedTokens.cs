@@ -47,7 +47,9 @@ internal sealed class CheckedTokens(TimeProvider clock) : TokenHandler, IDisposa
 
     /// <summary>A token that was found good.</summary>
     /// <param name="First">What was found.</param>
-    /// <param name="Keys">The keys of that time. Those that are read later are another object, even if they are the same.</param>
+    /// <param name="Keys">
+    /// The keys of that time. Those that are read later are another object, even if they are the same.
+    /// </param>
     /// <param name="Ends">When it is no longer.</param>
     private sealed record Good(TokenValidationResult First, BaseConfiguration Keys, DateTimeOffset Ends)
     {

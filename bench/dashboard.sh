@@ -50,7 +50,8 @@ ASPNETCORE_URLS=http://127.0.0.1:0 start on
 for _ in $(seq 100); do grep -q 'Login to the dashboard' "$folder/on.log" && break; sleep 0.2; done
 dashboard=$(pgrep -f "$PWD/Aspire.Local/Dashboard/bin/Release" | head -1)
 most() { awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$dashboard/status"; }
-for name in on off on off; do rate $name >/dev/null; done # Warm.
+# Warm: the compiler needs half a minute of load for the last of its work.
+for name in on off on off on off on off on off; do rate $name >/dev/null; done
 for turn in $(seq "$turns"); do
   # Each goes first as often as the other.
   if ((turn % 2)); then on=$(rate on) off=$(rate off); else off=$(rate off) on=$(rate on); fi

@@ -16,7 +16,8 @@ public sealed class BackgroundQueriesTests
     [Theory]
     [InlineData("Npgsql")]
     [InlineData("Aspire.StackExchange.Redis")]
-    public void Query_OfARequest_IsSentWithIt(string source) => Assert.Equal(["query", "request"], Sent(source, inRequest: true));
+    public void Query_OfARequest_IsSentWithIt(string source) =>
+        Assert.Equal(["query", "request"], Sent(source, inRequest: true));
 
     [Fact]
     public void Root_ThatIsNoQuery_IsSent() => Assert.Equal(["query"], Sent("Chat.Service", inRequest: false));

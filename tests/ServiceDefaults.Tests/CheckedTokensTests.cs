@@ -128,15 +128,19 @@ public sealed class CheckedTokensTests : IDisposable
         return new(configuration) { UseLastKnownGoodConfiguration = false };
     }
 
-    private string Token(string audience = "audience") => new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
+    private string Token(string audience = "audience")
     {
-        Issuer = "issuer",
-        Audience = audience,
-        IssuedAt = _clock.GetUtcNow().UtcDateTime,
-        Expires = (_clock.GetUtcNow() + Lifetime).UtcDateTime,
-        Claims = new Dictionary<string, object> { ["sub"] = "7", ["jti"] = Guid.NewGuid().ToString() },
-        SigningCredentials = new SigningCredentials(Key, SecurityAlgorithms.RsaSha256),
-    });
+        var now = _clock.GetUtcNow();
+        return new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
+        {
+            Issuer = "issuer",
+            Audience = audience,
+            IssuedAt = now.UtcDateTime,
+            Expires = (now + Lifetime).UtcDateTime,
+            Claims = new Dictionary<string, object> { ["sub"] = "7", ["jti"] = Guid.NewGuid().ToString() },
+            SigningCredentials = new SigningCredentials(Key, SecurityAlgorithms.RsaSha256),
+        });
+    }
 
     private async Task<bool> IsGoodAsync(string token) =>
         (await _tokens.ValidateTokenAsync(token, _rules).Soon()).IsValid;
