@@ -14,7 +14,7 @@ internal sealed class TraceRate(int perSecond, TimeProvider time) : Sampler
     public const string Key = "Telemetry:TracesPerSecond";
 
     /// <summary>The number where none is configured.</summary>
-    public const int Default = 50;
+    public const int Default = 20;
 
     private readonly long _cost = time.TimestampFrequency / perSecond;
 

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using Chat.Service.Charges;
 using Chat.Service.Ledger;
 using Chat.Service.Models;
@@ -49,11 +50,15 @@ internal sealed partial class PaidReply(
         finally
         {
             metrics.Answered(status.ToString(), prompt.Model.Name);
-            LogAnswered(status, charge.Id, charge.UserId, prompt.Model.Name);
+            // Of what went well, as many as there are traces: lines of all would cost a tenth of the rate.
+            if (status is not ReplyStatus.Stored || Activity.Current is null or { Recorded: true })
+            {
+                LogAnswered(status, charge.Id, charge.UserId, prompt.Model.Name);
+            }
         }
     }
 
-    /// <summary>A line for each message, which appsettings.json keeps from the console.</summary>
+    /// <summary>A line for a message, which appsettings.json keeps from the console.</summary>
     [LoggerMessage(
         Level = LogLevel.Information, Message = "{Status}: charge {Charge} of user {User}, model {Model}")]
     private partial void LogAnswered(ReplyStatus status, Guid charge, long user, string model);

@@ -1,4 +1,4 @@
-using Microsoft.Extensions.Hosting.Internal;
+using System.Diagnostics;
 using Chat.Service;
 using Chat.Service.Charges;
 using Chat.Service.Chats;
@@ -6,6 +6,8 @@ using Chat.Service.Ledger;
 using Chat.Service.Models;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Hosting.Internal;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -23,6 +25,8 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
 
     private readonly ChatCharge _charge = new(Guid.NewGuid(), User, "hello", Cost);
     private readonly HttpClient _http = new();
+    private readonly LogLines _log = new();
+    private readonly LoggerFactory _logging = new();
     private readonly InFlight _inFlight = NewInFlight();
     private TestLedger _ledger = null!;
 
@@ -30,11 +34,13 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     {
         _ledger = await TestLedger.StartAsync();
         _http.BaseAddress = _ledger.Address;
+        _logging.AddProvider(_log);
     }
 
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
+        _logging.Dispose();
         await _ledger.DisposeAsync();
     }
 
@@ -51,6 +57,21 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
         Assert.Equal(
             (ChatStatus.Completed, User, "hello", "hi", Cost, Opening - Cost),
             (row!.Status, row.UserId, row.Message, row.Response, row.Cost, row.Tokens));
+    }
+
+    [Theory]
+    [InlineData(ActivityTraceFlags.Recorded, true, true)]
+    [InlineData(ActivityTraceFlags.None, true, false)]
+    [InlineData(ActivityTraceFlags.None, false, true)]
+    public async Task Answer_OfATrace_HasALineWhereTheTraceIsRecordedOrItWentWrong(
+        ActivityTraceFlags trace, bool goesWell, bool hasLine)
+    {
+        using var request = new Activity("request") { ActivityTraceFlags = trace }.Start();
+
+        var result = await AnswerAsync(goesWell ? ScriptedModel.Answers("hi") : ScriptedModel.Fails());
+
+        var line = $"Information {result.Status}: charge {_charge.Id} of user {User}, model scripted";
+        Assert.Equal(hasLine, _log.ToString().Contains(line, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -321,7 +342,7 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
             TestMetrics.New(),
             Options.Create(new ChatSettings { MaxReplyLength = 100 }),
             lifetime ?? new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
-            NullLogger<PaidReply>.Instance);
+            new Logger<PaidReply>(_logging));
 
     /// <summary>The user has all tokens, the refund was asked for once, and the tombstone stands.</summary>
     private async Task AssertUndoneAsync()
