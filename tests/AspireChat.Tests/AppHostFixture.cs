@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Tests.Shared;
 
 [assembly: AssemblyFixture(typeof(AspireChat.Tests.AppHostFixture))]
 
@@ -15,9 +16,6 @@ public sealed class AppHostFixture : IAsyncLifetime
 {
     /// <summary>How long the system may take to be healthy; generous, because CI machines are slow.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
-
-    /// <summary>What opens the dashboard.</summary>
-    public const string BrowserToken = "token-of-a-test";
 
     /// <summary>Whether there is a dashboard: the project of the tests says so.</summary>
     private static readonly bool HasDashboard =
@@ -51,7 +49,7 @@ public sealed class AppHostFixture : IAsyncLifetime
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
             [
                 "--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}",
-                $"--AppHost:BrowserToken={BrowserToken}", .. _options,
+                $"--AppHost:BrowserToken={DashboardApp.Token}", .. _options,
             ],
             (options, _) => options.DisableDashboard = !HasDashboard,
             cancellationToken).WaitAsync(StartTimeout, cancellationToken);

@@ -1,5 +1,6 @@
 using AspireChat.Tests;
 using Microsoft.Playwright;
+using Tests.Shared;
 
 [assembly: AssemblyFixture(typeof(Browser.Tests.BrowserFixture))]
 
@@ -39,15 +40,15 @@ public sealed class BrowserFixture : IAsyncLifetime
     }
 
     /// <summary>Opens a page of the dashboard, logged in, in a profile of its own.</summary>
-    /// <param name="system">The system.</param>
+    /// <param name="app">Whose dashboard.</param>
     /// <param name="path">The page.</param>
     /// <param name="scheme">Whether it is to be light or dark.</param>
     public async Task<WatchedPage> OpenDashboardAsync(
-        AppHostFixture system, string path, ColorScheme scheme = ColorScheme.Light)
+        DistributedApplication app, string path, ColorScheme scheme = ColorScheme.Light)
     {
-        var home = system.App.GetEndpoint("aspire-dashboard");
+        var home = app.GetEndpoint(DashboardApp.Name);
         var page = await OpenAsync(home, scheme);
-        await page.Page.GotoAsync($"/login?t={AppHostFixture.BrowserToken}&returnUrl={Uri.EscapeDataString(path)}");
+        await page.Page.GotoAsync($"/login?t={DashboardApp.Token}&returnUrl={Uri.EscapeDataString(path)}");
         return page;
     }
 

@@ -15,7 +15,7 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
     [Fact]
     public async Task Resources_OfTheSystem_AreShownHealthyWithTheirSecretsMasked()
     {
-        await using var watched = await browser.OpenDashboardAsync(system, "/");
+        await using var watched = await browser.OpenDashboardAsync(system.App, "/");
         foreach (var id in new[] { "postgres", "cache", "identity-1", "ledger-2", "chat-1", "gateway-2" })
         {
             await Expect(watched.Page.Resource(id)).ToContainTextAsync("Running, healthy", DashboardPage.Patiently);
@@ -42,7 +42,7 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
     {
         using var user = await system.NewUserAsync();
         var trace = ActivityTraceId.CreateRandom().ToString();
-        await using var watched = await browser.OpenDashboardAsync(system, $"/traces/detail/{trace}");
+        await using var watched = await browser.OpenDashboardAsync(system.App, $"/traces/detail/{trace}");
         await Expect(watched.Page.Locator("main")).ToContainTextAsync("has not come yet", DashboardPage.Patiently);
 
         user.Client.DefaultRequestHeaders.Add("traceparent", $"00-{trace}-{ActivitySpanId.CreateRandom()}-01");
@@ -88,7 +88,7 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
     {
         using var user = await system.NewUserAsync();
         await using var watched = await browser.OpenDashboardAsync(
-            system, "/metrics/resource/chat?meter=Chat.Service&instrument=chat.replies&view=table&minutes=10");
+            system.App, "/metrics/resource/chat?meter=Chat.Service&instrument=chat.replies&view=table&minutes=10");
         using (await user.Client.PostAsync("/api/chat", new { message = "Hello AI" }))
         {
             var moved = watched.Page.Locator("main table tbody").First.GetByRole(AriaRole.Row)
@@ -119,7 +119,7 @@ public sealed partial class DashboardTests(AppHostFixture system, BrowserFixture
             await Npm.InstallAsync("axe-core@4.14.1"), "node_modules/axe-core/axe.min.js");
         foreach (var scheme in new[] { ColorScheme.Light, ColorScheme.Dark })
         {
-            await using var watched = await browser.OpenDashboardAsync(system, path, scheme);
+            await using var watched = await browser.OpenDashboardAsync(system.App, path, scheme);
             await watched.Page.Locator("h1").WaitForAsync();
             await watched.Page.EvaluateAsync(await File.ReadAllTextAsync(axe, CancellationToken));
             var flaws = await watched.Page.EvaluateAsync<string[]>(

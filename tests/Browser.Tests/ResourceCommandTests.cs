@@ -16,7 +16,7 @@ public sealed class ResourceCommandTests(AppHostFixture system, BrowserFixture b
     [Fact]
     public async Task Resource_StoppedAndStartedFromThePage_StopsAndRuns()
     {
-        await using var watched = await browser.OpenDashboardAsync(system, "/");
+        await using var watched = await browser.OpenDashboardAsync(system.App, "/");
         var row = watched.Page.Resource("chat-2");
         await row.GetByRole(AriaRole.Button, new() { Name = "Stop chat-2" }).ClickAsync();
         await Expect(row).ToContainTextAsync("Finished", DashboardPage.Patiently);

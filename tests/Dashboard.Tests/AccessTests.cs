@@ -26,6 +26,31 @@ public sealed class AccessTests(DashboardFixture fixture) : IClassFixture<Dashbo
         Assert.Contains(Uri.EscapeDataString(path), response.Headers.Location.Query, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Circuit_WithoutALogin_IsNotOpened()
+    {
+        using var client = _dashboard.CreateClient(token: null);
+        using var response = await client.PostAsync(
+            "/_blazor/negotiate?negotiateVersion=1", content: null, CancellationToken).Soon();
+        Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("/login")]
+    [InlineData("/login?t=another")]
+    [InlineData("/traces")]
+    [InlineData("/api/telemetry/traces")]
+    [InlineData("/_framework/blazor.web.js")]
+    [InlineData("/nothing")]
+    public async Task Answer_OfAnyKind_MayNotBeFramedGuessedOrToldOf(string path)
+    {
+        using var client = _dashboard.CreateClient(token: null);
+        using var response = await client.GetAsync(path, CancellationToken).Soon();
+        Assert.Equal("nosniff", Assert.Single(response.Headers.GetValues("X-Content-Type-Options")));
+        Assert.Equal("DENY", Assert.Single(response.Headers.GetValues("X-Frame-Options")));
+        Assert.Equal("no-referrer", Assert.Single(response.Headers.GetValues("Referrer-Policy")));
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData("another")]
@@ -73,8 +98,18 @@ public sealed class AccessTests(DashboardFixture fixture) : IClassFixture<Dashbo
     public async Task Addresses_OfOneKind_DoNotAnswerForTheOthers()
     {
         using var client = new HttpClient();
-        using var page = await client.GetAsync(new Uri(_dashboard.Http, "/login"), CancellationToken).Soon();
-        Assert.Equal(HttpStatusCode.NotFound, page.StatusCode);
+        foreach (var path in new[] { "/login", "/health", "/api/telemetry/traces", "/_framework/blazor.web.js" })
+        {
+            using var page = await client.GetAsync(new Uri(_dashboard.Http, path), CancellationToken).Soon();
+            Assert.True(page.StatusCode is HttpStatusCode.NotFound, $"{path}: {page.StatusCode}");
+            using var asked = new HttpRequestMessage(HttpMethod.Get, new Uri(_dashboard.Grpc, path))
+            {
+                Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            };
+            using var other = await client.SendAsync(asked, CancellationToken).Soon();
+            Assert.True(other.StatusCode is HttpStatusCode.NotFound, $"{path}: {other.StatusCode}");
+        }
+
         using var sent = await client.PostAsync(
             new Uri(_dashboard.Frontend, "/v1/traces"), null, CancellationToken).Soon();
         Assert.Equal(HttpStatusCode.NotFound, sent.StatusCode);

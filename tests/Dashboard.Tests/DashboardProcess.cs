@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 
@@ -107,35 +106,16 @@ internal sealed class DashboardProcess : IDisposable
         string service, byte[] message, string? key = ApiKey, bool isPacked = false)
     {
         using var client = new HttpClient();
-        using var request = new HttpRequestMessage(
-            HttpMethod.Post, new Uri(Grpc, $"/opentelemetry.proto.collector.{service}/Export"))
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new ByteArrayContent(
-                [
-                    (byte)(isPacked ? 1 : 0), .. BitConverter.GetBytes(IPAddress.HostToNetworkOrder(message.Length)),
-                    .. message,
-                ]),
-        };
-        request.Headers.TE.Add(new("trailers"));
-        request.Content.Headers.ContentType = new("application/grpc");
+        using var request = RawGrpc.Request(
+            Grpc, $"opentelemetry.proto.collector.{service}/Export", message, isPacked);
         if (key is not null)
         {
             request.Headers.Add("x-otlp-api-key", key);
         }
 
-        if (isPacked)
-        {
-            request.Headers.Add("grpc-encoding", "gzip");
-        }
-
         using var response = await client.SendAsync(request, CancellationToken).Soon();
         await response.Content.ReadAsByteArrayAsync(CancellationToken).Soon();
-        return Find(response.TrailingHeaders) ?? Find(response.Headers) ?? $"HTTP {(int)response.StatusCode}";
-
-        static string? Find(HttpHeaders headers) =>
-            headers.TryGetValues("grpc-status", out var values) ? values.Single() : null;
+        return RawGrpc.StatusOf(response);
     }
 
     /// <summary>Sends bytes by OTLP/HTTP.</summary>

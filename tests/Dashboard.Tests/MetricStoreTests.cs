@@ -83,6 +83,23 @@ public sealed class MetricStoreTests
         Assert.Equal(instruments, _store.Instruments("chat").Count);
     }
 
+    [Theory]
+    [InlineData(Limits.SeriesLength / 2, 0)]
+    [InlineData(Limits.SeriesLength, 1)]
+    public void Add_SeriesOfLongAttributes_AreRefused(int length, int refused)
+    {
+        // No single text is too long, all of them are.
+        var metric = Sum((0, 1));
+        metric.Sum.DataPoints[0].Attributes.Clear();
+        for (var n = 0; n < length / Limits.NameLength; n++)
+        {
+            metric.Sum.DataPoints[0].Attributes.Add(
+                new KeyValue { Key = $"{n}", Value = new() { StringValue = new('x', Limits.NameLength) } });
+        }
+
+        Assert.Equal(refused, Add(Chat, metric));
+    }
+
     [Fact]
     public void Add_MoreNumbersThanThereIsRoomFor_TheOlderHalfGoes()
     {

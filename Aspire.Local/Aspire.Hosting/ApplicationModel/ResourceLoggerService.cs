@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 
@@ -7,10 +6,15 @@ namespace Aspire.Hosting.ApplicationModel;
 /// <summary>The output of the resources' processes: the last lines, and each new one.</summary>
 public class ResourceLoggerService
 {
+    /// <summary>How many lines of a resource are kept.</summary>
     private const int MaxLines = 1_000;
 
-    private readonly ConcurrentDictionary<string, Output> _outputs = new(StringComparer.OrdinalIgnoreCase);
-    private readonly Output _all = new();
+    /// <summary>How many lines wait for a reader that does not keep up; then the oldest go.</summary>
+    private const int MaxWaiting = 10_000;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Output> _outputs = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<Watcher> _watchers = [];
 
     /// <summary>The lines of a resource so far, at most 1,000, and then each new one.</summary>
     /// <param name="resource">The resource, all its replicas together.</param>
@@ -26,95 +30,103 @@ public class ResourceLoggerService
     /// <returns>The lines, in batches. Ends when its reader does.</returns>
     public async IAsyncEnumerable<IReadOnlyList<LogLine>> WatchAsync(string resourceName)
     {
-        await foreach (var lines in Of(resourceName).WatchAsync())
+        await foreach (var lines in ReadAsync(resourceName))
         {
             yield return [.. lines.Select(line => line.Line)];
         }
     }
 
-    /// <summary>The last lines of all resources together, at most 1,000, and then each new one.</summary>
+    /// <summary>The lines of all resources so far, at most 1,000 of each, and then each new one.</summary>
     /// <param name="cancellationToken">Ends the watch.</param>
     internal IAsyncEnumerable<IReadOnlyList<ReplicaLine>> WatchAllAsync(CancellationToken cancellationToken) =>
-        _all.WatchAsync(cancellationToken);
+        ReadAsync(resourceName: null, cancellationToken);
 
     /// <summary>Takes a line of output in.</summary>
     internal void Add(string resourceName, string replicaId, string content, bool isError)
     {
-        var line = Of(resourceName).Add(replicaId, content, isError);
-        _all.Add(line);
+        lock (_lock)
+        {
+            var line = OutputOf(resourceName).Add(replicaId, content, isError);
+            foreach (var watcher in _watchers.Where(watcher => watcher.Wants(resourceName)))
+            {
+                watcher.News.Writer.TryWrite(line);
+            }
+        }
     }
 
-    private Output Of(string resourceName) => _outputs.GetOrAdd(resourceName, _ => new Output());
+    private async IAsyncEnumerable<IReadOnlyList<ReplicaLine>> ReadAsync(
+        string? resourceName, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var watcher = new Watcher(resourceName);
+        IReadOnlyList<ReplicaLine> soFar;
+        lock (_lock)
+        {
+            soFar = [.. _outputs.Where(o => watcher.Wants(o.Key)).SelectMany(o => o.Value.Lines).OrderBy(l => l.Time)];
+            _watchers.Add(watcher);
+        }
 
+        try
+        {
+            if (soFar.Count > 0)
+            {
+                yield return soFar;
+            }
+
+            await foreach (var line in watcher.News.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return [line];
+            }
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _watchers.Remove(watcher);
+            }
+        }
+    }
+
+    private Output OutputOf(string resourceName)
+    {
+        if (!_outputs.TryGetValue(resourceName, out var output))
+        {
+            output = new Output();
+            _outputs.Add(resourceName, output);
+        }
+
+        return output;
+    }
+
+    /// <summary>A resource's last lines.</summary>
     private sealed class Output
     {
-        private readonly Lock _lock = new();
         private readonly Queue<ReplicaLine> _lines = new();
-        private readonly List<Channel<ReplicaLine>> _watchers = [];
         private int _count;
+
+        public IEnumerable<ReplicaLine> Lines => _lines;
 
         public ReplicaLine Add(string replicaId, string content, bool isError)
         {
-            lock (_lock)
-            {
-                var line = new ReplicaLine(replicaId, new LogLine(++_count, content, isError), DateTime.UtcNow);
-                Keep(line);
-                return line;
-            }
-        }
-
-        public void Add(ReplicaLine line)
-        {
-            lock (_lock)
-            {
-                Keep(line);
-            }
-        }
-
-        public async IAsyncEnumerable<IReadOnlyList<ReplicaLine>> WatchAsync(
-            [EnumeratorCancellation] CancellationToken cancellationToken = default)
-        {
-            // A reader that does not keep up loses the oldest lines, not the AppHost's memory.
-            var channel = Channel.CreateBounded<ReplicaLine>(
-                new BoundedChannelOptions(MaxLines) { FullMode = BoundedChannelFullMode.DropOldest });
-            IReadOnlyList<ReplicaLine> soFar;
-            lock (_lock)
-            {
-                soFar = [.. _lines];
-                _watchers.Add(channel);
-            }
-
-            try
-            {
-                if (soFar.Count > 0)
-                {
-                    yield return soFar;
-                }
-
-                await foreach (var line in channel.Reader.ReadAllAsync(cancellationToken))
-                {
-                    yield return [line];
-                }
-            }
-            finally
-            {
-                lock (_lock)
-                {
-                    _watchers.Remove(channel);
-                }
-            }
-        }
-
-        private void Keep(ReplicaLine line)
-        {
+            var line = new ReplicaLine(replicaId, new LogLine(++_count, content, isError), DateTime.UtcNow);
             _lines.Enqueue(line);
             if (_lines.Count > MaxLines)
             {
                 _lines.Dequeue();
             }
 
-            _watchers.ForEach(watcher => watcher.Writer.TryWrite(line));
+            return line;
         }
+    }
+
+    /// <summary>Who reads the lines of a resource; of all when there is no name.</summary>
+    private sealed class Watcher(string? resourceName)
+    {
+        // A reader that does not keep up loses the oldest lines, not the AppHost's memory.
+        public Channel<ReplicaLine> News { get; } = Channel.CreateBounded<ReplicaLine>(
+            new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropOldest });
+
+        public bool Wants(string other) =>
+            resourceName is null || resourceName.Equals(other, StringComparison.OrdinalIgnoreCase);
     }
 }
 

@@ -24,8 +24,8 @@ internal sealed class ResourceTeller(
     /// <summary>How much of a line is told, in characters.</summary>
     private const int MaxLineLength = 8 * 1024;
 
-    /// <summary>How many lines wait for a dashboard that does not keep up; then the oldest go. States do not.</summary>
-    private const int MaxWaiting = 10_000;
+    /// <summary>How many lines are made ready for a dashboard that does not keep up; the others wait unread.</summary>
+    private const int MaxWaiting = 1_000;
 
     /// <summary>In place of a line: there is a new state.</summary>
     private static readonly ConsoleLine NewState = new();
@@ -37,8 +37,7 @@ internal sealed class ResourceTeller(
         Authorize(context);
         var mask = await SecretMask.OfAsync(model.Resources, dashboard.Secrets, context.CancellationToken);
         var states = new ConcurrentDictionary<string, Replica>();
-        var news = Channel.CreateBounded<ConsoleLine>(
-            new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropOldest });
+        var news = Channel.CreateBounded<ConsoleLine>(MaxWaiting);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
         var readers = Task.WhenAll(
             EndWithAsync(news.Writer, ReadStatesAsync(mask, states, news.Writer, ended.Token)),
@@ -115,7 +114,7 @@ internal sealed class ResourceTeller(
             if (state.Resource is not DashboardResource)
             {
                 states[state.ResourceId] = await DescribeAsync(state, mask, ended);
-                await news.WriteAsync(NewState, ended);
+                news.TryWrite(NewState); // When there is no room, it goes with what is there.
             }
         }
     }

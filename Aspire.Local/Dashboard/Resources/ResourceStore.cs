@@ -1,5 +1,4 @@
 using Aspire.Dashboard.Resources.Wire;
-using Aspire.Dashboard.Telemetry;
 
 namespace Aspire.Dashboard.Resources;
 
@@ -11,7 +10,7 @@ public sealed class ResourceStore
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, ResourceView> _resources = [];
-    private readonly Dictionary<string, Ring<ConsoleEntry>> _lines = [];
+    private readonly ConsoleStore _console = new();
     private long _version;
     private long _stateVersion;
 
@@ -46,7 +45,7 @@ public sealed class ResourceStore
     {
         lock (_lock)
         {
-            return _lines.TryGetValue(id, out var lines) ? lines.ToArray() : [];
+            return _console.Lines(id);
         }
     }
 
@@ -60,7 +59,7 @@ public sealed class ResourceStore
                 // The first message of a connection tells everything from the start.
                 (Application, IsConnected) = (update.Application, true);
                 _resources.Clear();
-                _lines.Clear();
+                _console.Clear();
                 _stateVersion++;
             }
 
@@ -72,15 +71,9 @@ public sealed class ResourceStore
 
             foreach (var line in update.Lines)
             {
-                if (!_lines.TryGetValue(line.Replica, out var lines))
-                {
-                    lines = new(Limits.ConsoleLines, Limits.ConsoleBytes, entry => sizeof(char) * entry.Text.Length);
-                    _lines.Add(line.Replica, lines);
-                }
-
                 var text = line.Text.Length <= MaxLineLength ? line.Text : line.Text[..MaxLineLength] + "…";
                 var time = DateTime.UnixEpoch.AddMilliseconds(line.TimeUnixMs);
-                lines.Add(new(line.Number, text, line.IsError, time));
+                _console.Add(line.Replica, new(line.Number, text, line.IsError, time));
             }
         }
 

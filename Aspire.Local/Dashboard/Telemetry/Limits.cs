@@ -60,8 +60,8 @@ internal static class Limits
     /// <summary>How many lines of a process's output are kept.</summary>
     public const int ConsoleLines = 2_000;
 
-    /// <summary>How many bytes of a process's output are kept.</summary>
-    public const int ConsoleBytes = 2 * 1024 * 1024;
+    /// <summary>How many bytes of all processes' output are kept.</summary>
+    public const int ConsoleBytes = 24 * 1024 * 1024;
 
     /// <summary>How long a series' attributes may be, in characters. Those with longer ones are refused.</summary>
     public const int SeriesLength = 2 * 1024;

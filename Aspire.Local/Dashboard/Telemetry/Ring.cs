@@ -23,10 +23,16 @@ internal sealed class Ring<T>(int maxItems, long maxBytes, Func<T, int> bytesOf,
         Bytes += bytesOf(item);
         while (_items.Count > maxItems || (Bytes > maxBytes && _items.Count > 1))
         {
-            var oldest = _items.Dequeue();
-            Bytes -= bytesOf(oldest);
-            forgotten?.Invoke(oldest);
+            RemoveOldest();
         }
+    }
+
+    /// <summary>Forgets the oldest item.</summary>
+    public void RemoveOldest()
+    {
+        var oldest = _items.Dequeue();
+        Bytes -= bytesOf(oldest);
+        forgotten?.Invoke(oldest);
     }
 
     /// <summary>All, the oldest first.</summary>

@@ -34,15 +34,18 @@ internal sealed record GraphLayout(
             group => group.SelectMany(r => r.Uses).Select(use => use.Resource)
                 .Where(name => names.Contains(name) && name != group.Key).Distinct().ToList());
         var columns = names.ToDictionary(name => name, _ => 0);
-        // Round by round, as often as a chain can be long; circles end there too.
-        for (var round = 0; round < names.Count; round++)
+        var forward = uses
+            .SelectMany(pair => pair.Value.Select(used => (User: pair.Key, Used: used)))
+            .Where(edge => !Reaches(uses, edge.Used, edge.User)).ToList();
+        // What is left has no circle: it ends after as many rounds as the longest chain is long.
+        var isDone = false;
+        while (!isDone)
         {
-            foreach (var (user, used) in uses)
+            isDone = true;
+            foreach (var (user, used) in forward.Where(edge => columns[edge.Used] <= columns[edge.User]))
             {
-                foreach (var name in used.Where(name => !Reaches(uses, name, user)))
-                {
-                    columns[name] = Math.Max(columns[name], columns[user] + 1);
-                }
+                columns[used] = columns[user] + 1;
+                isDone = false;
             }
         }
 
