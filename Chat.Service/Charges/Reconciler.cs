@@ -184,7 +184,11 @@ internal sealed class Reconciler(
             {
                 await work(stoppingToken);
             }
-            catch (Exception failed) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception) when (stoppingToken.IsCancellationRequested)
+            {
+                // The last note, at the stop, says all that is left.
+            }
+            catch (Exception failed)
             {
                 logger.LogWarning(failed, "This replica could not {What} and will try again", what);
             }

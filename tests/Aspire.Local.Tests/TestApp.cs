@@ -111,6 +111,37 @@ internal static class TestApp
     public static int Pid(ResourceEvent e) =>
         (int)e.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!;
 
+    /// <summary>Stops the application.</summary>
+    /// <param name="app">The application.</param>
+    /// <param name="count">How many resources end.</param>
+    /// <returns>The resources in the order in which they ended.</returns>
+    public static async Task<IReadOnlyList<string>> StopAsync(this DistributedApplication app, int count)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        patience.CancelAfter(Timeout);
+        var ended = new List<string>();
+        var watch = Task.Run(
+            async () =>
+            {
+                await foreach (var e in app.ResourceNotifications.WatchAsync(patience.Token))
+                {
+                    if (e.Snapshot.State?.Text == KnownResourceStates.Finished)
+                    {
+                        ended.Add(e.ResourceId);
+                    }
+
+                    if (ended.Count == count)
+                    {
+                        return;
+                    }
+                }
+            },
+            Cancellation);
+        await app.StopAsync(Cancellation).WaitAsync(Timeout, Cancellation);
+        await watch;
+        return ended;
+    }
+
     /// <summary>Takes in the AppHost's own log.</summary>
     public static AppHostLog AddLog(this IDistributedApplicationBuilder builder)
     {

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Net;
 using Aspire.Dashboard.Otlp.Wire;
+using Aspire.Dashboard.Telemetry;
 using Google.Protobuf;
 
 namespace Dashboard.Tests;
@@ -135,6 +136,41 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
     }
 
     [Fact]
+    public async Task Everything_Full_StaysInBoundedMemory()
+    {
+        using var own = await DashboardProcess.StartAsync();
+        for (var round = 0; round < 3; round++)
+        {
+            for (var sender = 0; sender < 60; sender++)
+            {
+                var metrics = Metrics($"sender-{sender}", round, [.. Enumerable.Range(0, 200).Select(Histogram)]);
+                Assert.Equal(Ok, await own.CallAsync("metrics.v1.MetricsService", metrics.ToByteArray()));
+            }
+        }
+
+        var text = new AnyValue { StringValue = new('x', 4_000) };
+        var body = new SpanBody { Attributes = { new KeyValue { Key = "k", Value = text } } }.ToByteString();
+        for (var n = 0; n < 20; n++)
+        {
+            var spans = Enumerable.Range(0, 600)
+                .Select(_ => Header(Guid.NewGuid().ToByteArray()).ToByteString().Concat(body)).ToArray();
+            Assert.Equal(Ok, await own.CallAsync(Traces, Request("flood", spans).ToByteArray()));
+            Assert.Equal(Ok, await own.CallAsync("logs.v1.LogsService", Logs(text).ToByteArray()));
+        }
+
+        var series = await own.AskAsync("/api/telemetry/metrics?name=instrument", _ => true);
+        Assert.Equal(Limits.Series, series.AsArray().Count);
+        Assert.InRange(own.Memory, 0, 300L * 1024 * 1024);
+
+        static HistogramPoint Histogram(int n) => new()
+        {
+            Attributes = { new KeyValue { Key = "tag", Value = new() { StringValue = $"{n} {new string('x', 100)}" } } },
+            BucketCounts = { Enumerable.Repeat((ulong)n, 100) },
+            ExplicitBounds = { Enumerable.Range(0, 99).Select(bound => (double)bound) },
+        };
+    }
+
+    [Fact]
     public async Task Senders_WithoutEnd_AreRefusedAtSomePoint()
     {
         using var own = await DashboardProcess.StartAsync();
@@ -195,13 +231,60 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         {
             new ResourceSpans
             {
-                Resource = new()
-                {
-                    Attributes = { new KeyValue { Key = "service.name", Value = new() { StringValue = service } } },
-                },
+                Resource = Sender(service),
                 ScopeSpans = { new ScopeSpans { Spans = { spans } } },
             },
         },
+    };
+
+    private static ExportMetricsServiceRequest Metrics(string service, int second, HistogramPoint[] points)
+    {
+        foreach (var point in points)
+        {
+            point.TimeUnixNano = (ulong)(1 + second) * 1_000_000_000;
+        }
+
+        return new()
+        {
+            ResourceMetrics =
+            {
+                new ResourceMetrics
+                {
+                    Resource = Sender(service),
+                    ScopeMetrics =
+                    {
+                        new ScopeMetrics
+                        {
+                            Metrics = { new Metric { Name = "instrument", Histogram = new() { DataPoints = { points } } } },
+                        },
+                    },
+                },
+            },
+        };
+    }
+
+    /// <summary>Lines as long as the text, as many as one message takes.</summary>
+    private static ExportLogsServiceRequest Logs(AnyValue text) => new()
+    {
+        ResourceLogs =
+        {
+            new ResourceLogs
+            {
+                Resource = Sender("flood"),
+                ScopeLogs =
+                {
+                    new ScopeLogs
+                    {
+                        LogRecords = { Enumerable.Repeat(new LogHeader { Body = text }.ToByteString(), 600) },
+                    },
+                },
+            },
+        },
+    };
+
+    private static ResourceAttributes Sender(string service) => new()
+    {
+        Attributes = { new KeyValue { Key = "service.name", Value = new() { StringValue = service } } },
     };
 
     private static async Task<byte[]> PackAsync(byte[] bytes)

@@ -83,6 +83,23 @@ public sealed class MetricStoreTests
         Assert.Equal(instruments, _store.Instruments("chat").Count);
     }
 
+    [Fact]
+    public void Add_SeriesOfMoreTextThanThereIsRoomFor_AreRefused()
+    {
+        const int Attributes = 7;
+        var room = Limits.SeriesTexts / (2 * Attributes * Limits.NameLength) / Limits.SeriesOfInstrument;
+        var refused = Enumerable.Range(0, room + 1).Sum(n => _store.Add(
+            Chat, $"m{n}", [.. Enumerable.Range(0, Limits.SeriesOfInstrument).Select(Long)]));
+        Assert.InRange(refused, 1, Limits.SeriesOfInstrument);
+
+        static Metric Long(int n)
+        {
+            var metric = Sum((0, 1), $"{n}");
+            AddAttributes(metric, Attributes);
+            return metric;
+        }
+    }
+
     [Theory]
     [InlineData(Limits.SeriesLength / 2, 0)]
     [InlineData(Limits.SeriesLength, 1)]
@@ -90,22 +107,16 @@ public sealed class MetricStoreTests
     {
         // No single text is too long, all of them are.
         var metric = Sum((0, 1));
-        metric.Sum.DataPoints[0].Attributes.Clear();
-        for (var n = 0; n < length / Limits.NameLength; n++)
-        {
-            metric.Sum.DataPoints[0].Attributes.Add(
-                new KeyValue { Key = $"{n}", Value = new() { StringValue = new('x', Limits.NameLength) } });
-        }
-
+        AddAttributes(metric, length / Limits.NameLength);
         Assert.Equal(refused, Add(Chat, metric));
     }
 
     [Fact]
     public void Add_MoreNumbersThanThereIsRoomFor_TheOlderHalfGoes()
     {
-        const int Buckets = 100;
+        const int Buckets = 150;
         const int Series = 50;
-        var room = (Limits.PointNumbers / (Series * 2 * Buckets)) + 1;
+        var room = (Limits.PointNumbers / (Series * Buckets)) + 1;
         for (var n = 0; n < room; n++)
         {
             Assert.Equal(0, Add(Chat, [.. Enumerable.Range(0, Series).Select(s => BucketsAt(n, $"{s}"))]));
@@ -131,6 +142,24 @@ public sealed class MetricStoreTests
     {
         Add(Chat, Sum((0, 100)), Sum((1, 110)), Sum((9, 4)));
         Assert.Equal([100, 110, 4], Points().Select(point => point.Value));
+    }
+
+    [Fact]
+    public void Add_Histograms_ShareTheirBounds()
+    {
+        Add(Chat, Histogram(0, "", 1, 2, 3), Histogram(1, "", 2, 3, 4));
+        Assert.Same(Points()[0].Histogram!.Bounds, Points()[1].Histogram!.Bounds);
+        Assert.Equal([2, 3, 4], Points()[1].Histogram!.Counts);
+    }
+
+    [Fact]
+    public void Add_HistogramOfOtherBuckets_BeginsAnew()
+    {
+        Add(Chat, Histogram(0, "", 1, 2, 3), Histogram(1, "", 2, 3, 4), Histogram(2, "", 9, 9));
+        Assert.Equal([9, 9], Assert.Single(Points()).Histogram!.Counts);
+        Assert.False(OnlySeries().BeganAtZero);
+        Add(Chat, Histogram(1, "", 5, 5, 5)); // Late: nothing begins anew for it.
+        Assert.Equal([9, 9], Assert.Single(Points()).Histogram!.Counts);
     }
 
     [Fact]
@@ -198,6 +227,16 @@ public sealed class MetricStoreTests
             },
         },
     };
+
+    /// <summary>Adds attributes as long as they may be.</summary>
+    private static void AddAttributes(Metric metric, int count)
+    {
+        for (var n = 0; n < count; n++)
+        {
+            metric.Sum.DataPoints[0].Attributes.Add(
+                new KeyValue { Key = $"{n}", Value = new() { StringValue = new('x', Limits.NameLength) } });
+        }
+    }
 
     private static KeyValue Tag(string value) => new() { Key = "tag", Value = new() { StringValue = value } };
 

@@ -5,6 +5,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace Identity.Tests;
 
@@ -70,6 +71,42 @@ public sealed class StartTests(IdentityFixture identity)
         Assert.Contains(option, error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
         Assert.DoesNotContain(IdentityServer.AdminPassword, error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_WhileAnotherTakesLongerThanACommandMay_WaitsForIt()
+    {
+        var connectionString = await identity.CreateDatabaseAsync();
+        await using (var first = new IdentityServer(connectionString))
+        {
+            await first.StartAsync();
+        }
+
+        await using var source = NpgsqlDataSource.Create(connectionString);
+        await using var other = await source.OpenConnectionAsync(CancellationToken);
+        await ExecuteAsync($"SELECT pg_advisory_lock({Turns.LockId})");
+        await using var server = new IdentityServer($"{connectionString};Command Timeout=1");
+        var start = server.StartAsync();
+        bool isWaiting;
+        do
+        {
+            isWaiting = await ExecuteAsync(
+                """
+                SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                    AND wait_event = 'advisory' AND clock_timestamp() - query_start > interval '1.5 seconds')
+                """) is true;
+        }
+        while (!isWaiting && !start.IsCompleted);
+
+        await ExecuteAsync($"SELECT pg_advisory_unlock({Turns.LockId})");
+        await start;
+        Assert.True(isWaiting, "It did not wait.");
+
+        async Task<object?> ExecuteAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, other);
+            return await command.ExecuteScalarAsync(CancellationToken).Soon();
+        }
     }
 
     [Fact]

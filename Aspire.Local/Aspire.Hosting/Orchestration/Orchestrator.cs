@@ -86,7 +86,9 @@ internal sealed class Orchestrator(
         _stopping.Dispose();
     }
 
-    /// <summary>In waves: whatever no running resource uses any more goes next.</summary>
+    /// <summary>
+    /// In waves: what no running resource uses any more goes next; those that use each other in a circle go together.
+    /// </summary>
     private async Task StopAllAsync()
     {
         await _stopping.CancelAsync();
@@ -94,13 +96,10 @@ internal sealed class Orchestrator(
         var left = _runners.ToList();
         while (left.Count > 0)
         {
-            var used = left
-                .SelectMany(runner => WaitGraph.Uses(runner.Resource).Where(r => r != runner.Resource))
-                .ToHashSet();
             // The dashboard last: it hears of the end of the others.
-            var wave = left.Where(runner => !used.Contains(runner.Resource)
-                && (runner.Resource is not DashboardResource || left.Count == 1)).ToList();
-            wave = wave.Count > 0 ? wave : [.. left];
+            var wave = left.Where(runner => (runner.Resource is not DashboardResource || left.Count == 1)
+                && left.All(user => !WaitGraph.Uses(user.Resource).Contains(runner.Resource)
+                    || WaitGraph.UsesInAll(runner.Resource).Contains(user.Resource))).ToList();
             await Task.WhenAll(wave.Select(runner => runner.StopAsync(hurry.Token)));
             left.RemoveAll(wave.Contains);
         }

@@ -14,6 +14,22 @@ internal static class WaitGraph
             .Concat(ParentOf(resource)).Distinct();
     }
 
+    /// <summary>What a resource uses, what that uses, and so on: itself too, where they use each other in a circle.</summary>
+    public static IReadOnlySet<IResource> UsesInAll(IResource resource)
+    {
+        var found = new HashSet<IResource>();
+        var open = new Stack<IResource>([resource]);
+        while (open.TryPop(out var user))
+        {
+            foreach (var used in Uses(user).Where(found.Add))
+            {
+                open.Push(used);
+            }
+        }
+
+        return found;
+    }
+
     /// <summary>
     /// Throws when a wait could never end: for a resource of no application, for the end of something that has no
     /// process, or in a circle.

@@ -70,8 +70,11 @@ public sealed class ResourceClient : BackgroundService
                     _store.Take(update);
                 }
             }
-            catch (Exception exception) when (exception is RpcException or IOException
-                && !stoppingToken.IsCancellationRequested)
+            catch (Exception) when (stoppingToken.IsCancellationRequested)
+            {
+                // The dashboard ends.
+            }
+            catch (Exception exception) when (exception is RpcException or IOException)
             {
                 _logger.LogWarning("The AppHost does not answer: {Problem}", exception.Message);
             }

@@ -22,13 +22,13 @@ internal static class Limits
     public const int Spans = 20_000;
 
     /// <summary>How many bytes of spans are kept.</summary>
-    public const int SpansBytes = 24 * 1024 * 1024;
+    public const int SpansBytes = 20 * 1024 * 1024;
 
     /// <summary>How many log records are kept.</summary>
     public const int Logs = 10_000;
 
     /// <summary>How many bytes of log records are kept.</summary>
-    public const int LogsBytes = 12 * 1024 * 1024;
+    public const int LogsBytes = 10 * 1024 * 1024;
 
     /// <summary>The longest span or log record, in bytes. Longer ones are refused.</summary>
     public const int RecordBytes = 128 * 1024;
@@ -43,7 +43,10 @@ internal static class Limits
     public const int TextLength = 16 * 1024;
 
     /// <summary>How many series of metrics are kept, of all instruments together.</summary>
-    public const int Series = 4_000;
+    public const int Series = 12_000;
+
+    /// <summary>How long the names and attributes of all series and instruments may be together, in characters.</summary>
+    public const int SeriesTexts = 4_000_000;
 
     /// <summary>How many series of one instrument are kept.</summary>
     public const int SeriesOfInstrument = 200;
@@ -52,7 +55,7 @@ internal static class Limits
     public const int Points = 600;
 
     /// <summary>How many numbers all points may hold together, in all.</summary>
-    public const int PointNumbers = 5_000_000;
+    public const int PointNumbers = 3_000_000;
 
     /// <summary>How many buckets of a histogram are kept; those with more are refused.</summary>
     public const int Buckets = 200;
@@ -61,7 +64,7 @@ internal static class Limits
     public const int ConsoleLines = 2_000;
 
     /// <summary>How many bytes of all processes' output are kept.</summary>
-    public const int ConsoleBytes = 24 * 1024 * 1024;
+    public const int ConsoleBytes = 16 * 1024 * 1024;
 
     /// <summary>How long a series' attributes may be, in characters. Those with longer ones are refused.</summary>
     public const int SeriesLength = 2 * 1024;

@@ -18,6 +18,7 @@ public sealed class MetricStore
     private readonly Dictionary<TelemetrySource, DateTime> _heard = [];
     private readonly Dictionary<(TelemetrySource Source, string Meter, string Name), Instrument> _instruments = [];
     private int _series;
+    private int _texts;
     private long _numbers;
     private long _version;
 
@@ -100,7 +101,7 @@ public sealed class MetricStore
         {
             _instruments.Clear();
             _heard.Clear();
-            (_series, _numbers) = (0, 0);
+            (_series, _texts, _numbers) = (0, 0, 0);
         }
 
         Interlocked.Increment(ref _version);
@@ -118,26 +119,30 @@ public sealed class MetricStore
         {
             if (!_instruments.TryGetValue(key, out var instrument))
             {
-                if (_series >= Limits.Series)
+                var info = new InstrumentInfo(
+                    meter, key.Item3, Texts.Name(metric.Description), Texts.Name(metric.Unit), kind);
+                if (!HasRoom(info.Length))
                 {
                     return points.Count;
                 }
 
-                instrument = new Instrument(
-                    new(meter, key.Item3, Texts.Name(metric.Description), Texts.Name(metric.Unit), kind));
+                _texts += info.Length;
+                instrument = new Instrument(info);
                 _instruments.Add(key, instrument);
             }
 
             if (!instrument.Series.TryGetValue(point.Key, out var series))
             {
-                if (point.Key.Length > Limits.SeriesLength || _series >= Limits.Series
-                    || instrument.Series.Count >= Limits.SeriesOfInstrument)
+                var length = 2 * point.Key.Length; // As the key, and as the attributes.
+                if (point.Key.Length > Limits.SeriesLength || instrument.Series.Count >= Limits.SeriesOfInstrument
+                    || !HasRoom(length))
                 {
                     refused++;
                     continue;
                 }
 
                 _series++;
+                _texts += length;
                 var heard = _heard.GetValueOrDefault(source, point.Time);
                 _heard.TryAdd(source, heard);
                 // One that appears while its process is listened to has begun at 0; of others that is not known.
@@ -150,6 +155,8 @@ public sealed class MetricStore
 
         return refused;
     }
+
+    private bool HasRoom(int texts) => _series < Limits.Series && _texts + texts <= Limits.SeriesTexts;
 
     private sealed record Instrument(InstrumentInfo Info)
     {

@@ -7,7 +7,11 @@ namespace Aspire.Dashboard.Telemetry;
 /// <param name="Unit">Its unit (UCUM), such as <c>s</c>, <c>By</c> or <c>{request}</c>.</param>
 /// <param name="Kind">How its points are to be read.</param>
 public sealed record InstrumentInfo(
-    string Meter, string Name, string Description, string Unit, InstrumentKind Kind);
+    string Meter, string Name, string Description, string Unit, InstrumentKind Kind)
+{
+    /// <summary>The length of its texts, in characters.</summary>
+    internal int Length => Meter.Length + Name.Length + Description.Length + Unit.Length;
+}
 
 /// <summary>How points are to be read.</summary>
 public enum InstrumentKind
@@ -72,24 +76,72 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
     private bool _isNew = isNew;
     private TimeSpan _interval;
 
-    /// <summary>Keeps a point.</summary>
+    /// <summary>Keeps a point. A histogram whose bounds are others than before begins anew.</summary>
     /// <returns>How much more memory it takes, in numbers.</returns>
     public int Add(SentPoint sent)
     {
-        var last = _points.Count > 0 ? _points[^1] : default;
-        if (_points.Count > 0 && sent.Time <= last.Time)
+        if (_points.Count == 0)
+        {
+            return AddFirst(sent);
+        }
+
+        if (sent.Time <= _points[^1].Time)
         {
             return 0; // Sent twice, or late.
         }
 
-        var point = new MetricPoint(sent.Time, sent.Value, sent.Histogram);
-        if (sent.IsDelta && _points.Count > 0)
+        if (HaveSameBuckets(sent.Histogram, _points[^1].Histogram))
+        {
+            return AddNext(sent, _points[^1]);
+        }
+
+        var freed = Numbers();
+        _points.Clear();
+        _isNew = false;
+        return AddFirst(sent) - freed;
+    }
+
+    /// <summary>Forgets the older half.</summary>
+    /// <returns>How much memory the rest takes, in numbers.</returns>
+    public int Halve()
+    {
+        if (_points.Count > 1)
+        {
+            _points.RemoveRange(0, _points.Count / 2);
+            _isNew = false;
+        }
+
+        return Numbers();
+    }
+
+    /// <summary>The points as they are now.</summary>
+    /// <param name="since">From the last one before this moment on.</param>
+    public Series Read(DateTime since)
+    {
+        var first = Math.Max(0, _points.FindIndex(point => point.Time > since) is var found and >= 0
+            ? found - 1
+            : _points.Count - 1);
+        return new(source, attributes, [.. _points[first..]], _isNew && first == 0) { Interval = _interval };
+    }
+
+    private int AddFirst(SentPoint sent)
+    {
+        _isNew |= sent.IsDelta;
+        _points.Add(new(sent.Time, sent.Value, sent.Histogram));
+        return Numbers();
+    }
+
+    private int AddNext(SentPoint sent, MetricPoint last)
+    {
+        // All points have the same bounds: they are kept once.
+        var histogram = last.Histogram is { } before ? sent.Histogram! with { Bounds = before.Bounds } : sent.Histogram;
+        var point = new MetricPoint(sent.Time, sent.Value, histogram);
+        if (sent.IsDelta)
         {
             point = Sum(last, point);
         }
 
-        _interval = _points.Count > 0 ? sent.Time - last.Time : TimeSpan.Zero;
-        _isNew |= sent.IsDelta && _points.Count == 0;
+        _interval = sent.Time - last.Time;
         if (_points.Count > 1 && IsSame(point, last) && IsSame(point, _points[^2]))
         {
             _points[^1] = point with { Histogram = last.Histogram };
@@ -108,45 +160,26 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
         return NumbersOf(point) - NumbersOf(first);
     }
 
-    /// <summary>Forgets the older half.</summary>
-    /// <returns>How much memory the rest takes, in numbers.</returns>
-    public int Halve()
+    private static bool HaveSameBuckets(HistogramValue? one, HistogramValue? other) => (one, other) switch
     {
-        if (_points.Count > 1)
-        {
-            _points.RemoveRange(0, _points.Count / 2);
-            _isNew = false;
-        }
-
-        return _points.Sum(NumbersOf);
-    }
-
-    /// <summary>The points as they are now.</summary>
-    /// <param name="since">From the last one before this moment on.</param>
-    public Series Read(DateTime since)
-    {
-        var first = Math.Max(0, _points.FindIndex(point => point.Time > since) is var found and >= 0
-            ? found - 1
-            : _points.Count - 1);
-        return new(source, attributes, [.. _points[first..]], _isNew && first == 0) { Interval = _interval };
-    }
+        (null, null) => true,
+        ({ } a, { } b) => a.Counts.Length == b.Counts.Length && a.Bounds.AsSpan().SequenceEqual(b.Bounds),
+        _ => false,
+    };
 
     private static bool IsSame(MetricPoint one, MetricPoint other) =>
         one.Value.Equals(other.Value)
-        && (one.Histogram, other.Histogram) switch
-        {
-            (null, null) => true,
-            ({ } a, { } b) => a.Counts.AsSpan().SequenceEqual(b.Counts),
-            _ => false,
-        };
+        && (one.Histogram?.Counts).AsSpan().SequenceEqual(other.Histogram?.Counts);
 
     private static MetricPoint Sum(MetricPoint before, MetricPoint delta) => new(
         delta.Time,
         before.Value + delta.Value,
-        (before.Histogram, delta.Histogram) is ({ } a, { } b) && a.Counts.Length == b.Counts.Length
+        (before.Histogram, delta.Histogram) is ({ } a, { } b)
             ? b with { Counts = [.. a.Counts.Zip(b.Counts, (x, y) => Math.Min(x + y, HistogramValue.MaxCount))] }
-            : delta.Histogram);
+            : null);
+
+    private int Numbers() => _points.Sum(NumbersOf) + (_points[0].Histogram?.Bounds.Length ?? 0);
 
     private static int NumbersOf(MetricPoint point) =>
-        NumbersOfPoint + (point.Histogram is { } h ? NumbersOfHistogram + h.Counts.Length + h.Bounds.Length : 0);
+        NumbersOfPoint + (point.Histogram is { } histogram ? NumbersOfHistogram + histogram.Counts.Length : 0);
 }
