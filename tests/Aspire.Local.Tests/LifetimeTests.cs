@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Aspire.Local.Tests;
@@ -92,6 +93,25 @@ public sealed class LifetimeTests : IDisposable
                 process => Assert.DoesNotContain(
                     password, ReadIfThere($"{process}/cmdline"), StringComparison.Ordinal));
         }
+    }
+
+    [Fact]
+    public async Task Output_WhoseReaderGivesUp_IsReadNoMore()
+    {
+        await using var app = await StartAsync(builder => builder.AddExecutable("silent", "sleep", ".", "600"));
+        using var patience = new CancellationTokenSource();
+        var output = app.Services.GetRequiredService<ResourceLoggerService>();
+        var reading = Task.Run(
+            async () =>
+            {
+                await foreach (var lines in output.WatchAsync("silent").WithCancellation(patience.Token))
+                {
+                    Assert.Empty(lines);
+                }
+            },
+            Cancellation);
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(TestApp.Timeout, Cancellation));
     }
 
     [Fact]

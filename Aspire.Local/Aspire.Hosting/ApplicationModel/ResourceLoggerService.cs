@@ -28,13 +28,7 @@ public class ResourceLoggerService
     /// <summary>The lines of a resource so far, at most 1,000, and then each new one.</summary>
     /// <param name="resourceName">The resource's name, all its replicas together.</param>
     /// <returns>The lines, in batches. Ends when its reader does.</returns>
-    public async IAsyncEnumerable<IReadOnlyList<LogLine>> WatchAsync(string resourceName)
-    {
-        await foreach (var lines in ReadAsync(resourceName))
-        {
-            yield return [.. lines.Select(line => line.Line)];
-        }
-    }
+    public IAsyncEnumerable<IReadOnlyList<LogLine>> WatchAsync(string resourceName) => ReadLinesAsync(resourceName);
 
     /// <summary>The lines of all resources so far, at most 1,000 of each, and then each new one.</summary>
     /// <param name="cancellationToken">Ends the watch.</param>
@@ -54,8 +48,17 @@ public class ResourceLoggerService
         }
     }
 
+    private async IAsyncEnumerable<IReadOnlyList<LogLine>> ReadLinesAsync(
+        string resourceName, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await foreach (var lines in ReadAsync(resourceName, cancellationToken))
+        {
+            yield return [.. lines.Select(line => line.Line)];
+        }
+    }
+
     private async IAsyncEnumerable<IReadOnlyList<ReplicaLine>> ReadAsync(
-        string? resourceName, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        string? resourceName, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var watcher = new Watcher(resourceName);
         IReadOnlyList<ReplicaLine> soFar;
