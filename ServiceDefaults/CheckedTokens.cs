@@ -1,4 +1,4 @@
-using Microsoft.Extensions.Caching.Memory;
+using System.Collections.Concurrent;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
@@ -8,50 +8,101 @@ namespace Microsoft.Extensions.Hosting;
 /// Remembers which tokens were found good, so that a signature is checked once and not with every request of a caller:
 /// that is a tenth of what a request costs the gateway. A token is asked for anew when the keys have been read again,
 /// and is none when its time is over: remembering changes no answer. What is not good is not remembered.
+/// All callers ask with the same parameters; what they accept besides keys is not part of what is remembered.
 /// </summary>
 /// <param name="clock">The time.</param>
-internal sealed class CheckedTokens(TimeProvider clock) : TokenHandler, IDisposable
+/// <param name="maxTokens">
+/// How many tokens are remembered, about 6 KB each; with one more they are all forgotten.
+/// </param>
+internal sealed class CheckedTokens(TimeProvider clock, int maxTokens = 4096) : TokenHandler
 {
-    /// <summary>How many tokens are remembered; about 6 KB each.</summary>
-    internal const int MaxTokens = 4096;
-
     private readonly JsonWebTokenHandler _check = new() { MapInboundClaims = false };
-    private readonly MemoryCache _good = new(new MemoryCacheOptions { SizeLimit = MaxTokens });
+    private volatile Remembered? _remembered;
 
     /// <summary>Gets how many tokens are remembered now.</summary>
-    internal int Count => _good.Count;
+    internal int Count => _remembered?.Count ?? 0;
 
     /// <inheritdoc/>
     public override async Task<TokenValidationResult> ValidateTokenAsync(
         string token, TokenValidationParameters validationParameters)
     {
         ArgumentNullException.ThrowIfNull(validationParameters);
-        var keys = await validationParameters.ConfigurationManager.GetBaseConfigurationAsync(CancellationToken.None);
-        if (_good.TryGetValue(token, out Good? good) && good!.Keys == keys && clock.GetUtcNow() < good.Ends)
+        BaseConfiguration keys;
+        try
         {
-            return good.Result();
+            keys = await validationParameters.ConfigurationManager.GetBaseConfigurationAsync(CancellationToken.None);
+        }
+        catch (Exception unknown)
+        {
+            return new() { Exception = unknown };
+        }
+
+        var remembered = Of(keys);
+        if (remembered.Find(token) is { } known && clock.GetUtcNow() < known.Ends)
+        {
+            return known.Result();
         }
 
         var result = await _check.ValidateTokenAsync(token, validationParameters);
-        if (result.IsValid)
+        if (!result.IsValid)
         {
-            good = new(result, keys, result.SecurityToken.ValidTo + validationParameters.ClockSkew);
-            _good.Set(token, good, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpiration = good.Ends });
+            return result;
         }
 
-        return result;
+        var good = new Good(result, result.SecurityToken.ValidTo + validationParameters.ClockSkew);
+        if (!remembered.TryAdd(token, good, maxTokens))
+        {
+            _remembered = null;
+        }
+
+        return good.Result();
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _good.Dispose();
+    /// <summary>What is remembered under some keys. Two callers may begin anew at once: of one, all is lost.</summary>
+    private Remembered Of(BaseConfiguration keys)
+    {
+        var remembered = _remembered;
+        if (remembered?.Keys != keys)
+        {
+            _remembered = remembered = new Remembered(keys);
+        }
+
+        return remembered;
+    }
+
+    /// <summary>The tokens that were found good under some keys.</summary>
+    /// <param name="keys">
+    /// The keys. Those that are read later are another object, even if they are the same.
+    /// </param>
+    private sealed class Remembered(BaseConfiguration keys)
+    {
+        private readonly ConcurrentDictionary<string, Good> _tokens = new(StringComparer.Ordinal);
+        private int _count;
+
+        public BaseConfiguration Keys => keys;
+
+        public int Count => _tokens.Count;
+
+        public Good? Find(string token) => _tokens.GetValueOrDefault(token);
+
+        /// <summary>Remembers a token.</summary>
+        /// <returns>Whether there was room.</returns>
+        public bool TryAdd(string token, Good good, int maxTokens)
+        {
+            if (Interlocked.Increment(ref _count) > maxTokens)
+            {
+                return false;
+            }
+
+            _tokens[token] = good;
+            return true;
+        }
+    }
 
     /// <summary>A token that was found good.</summary>
     /// <param name="First">What was found.</param>
-    /// <param name="Keys">
-    /// The keys of that time. Those that are read later are another object, even if they are the same.
-    /// </param>
     /// <param name="Ends">When it is no longer.</param>
-    private sealed record Good(TokenValidationResult First, BaseConfiguration Keys, DateTimeOffset Ends)
+    private sealed record Good(TokenValidationResult First, DateTimeOffset Ends)
     {
         /// <summary>The same, with claims of its own: a request may add to them.</summary>
         public TokenValidationResult Result() => new()

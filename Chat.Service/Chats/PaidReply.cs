@@ -37,6 +37,7 @@ internal sealed partial class PaidReply(
     {
         using var place = inFlight.Enter(charge);
         var status = ReplyStatus.CallerLeft;
+        var wentWell = false;
         try
         {
             // Of a request that was sent before, under the same name, this says nothing.
@@ -45,13 +46,14 @@ internal sealed partial class PaidReply(
                     ? new(ReplyStatus.TooManyChats, IsSettled: !charge.IsRepeatable)
                 : await ChargeAndAnswerAsync(charge, prompt, sink, place, cancellationToken);
             status = result.Status;
+            wentWell = result is { Status: ReplyStatus.Stored, Reply: not null };
             return result;
         }
         finally
         {
             metrics.Answered(status.ToString(), prompt.Model.Name);
             // Of what went well, as many as there are traces: lines of all would cost a tenth of the rate.
-            if (status is not ReplyStatus.Stored || Activity.Current is null or { Recorded: true })
+            if (!wentWell || Activity.Current is null or { Recorded: true })
             {
                 LogAnswered(status, charge.Id, charge.UserId, prompt.Model.Name);
             }

@@ -96,6 +96,7 @@ internal static class ImportCommand
         await using var scope = services.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
         await db.InTurnAsync(
+            Turns.AtStart,
             async () =>
             {
                 await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(cancellationToken);

@@ -84,6 +84,7 @@ internal sealed partial class RotateKeys(
         }
 
         await db.InTurnAsync(
+            Turns.WhileRunning,
             async () =>
             {
                 foreach (var made in await keys.MakeDueAsync(db, cancellationToken))

@@ -13,6 +13,7 @@ internal sealed class PrepareAtStart(IServiceProvider services) : IHostedService
         await using var scope = services.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
         await db.InTurnAsync(
+            Turns.AtStart,
             async () =>
             {
                 await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(cancellationToken);

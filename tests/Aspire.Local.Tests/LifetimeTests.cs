@@ -101,15 +101,9 @@ public sealed class LifetimeTests : IDisposable
         await using var app = await StartAsync(builder => builder.AddExecutable("silent", "sleep", ".", "600"));
         using var patience = new CancellationTokenSource();
         var output = app.Services.GetRequiredService<ResourceLoggerService>();
-        var reading = Task.Run(
-            async () =>
-            {
-                await foreach (var lines in output.WatchAsync("silent").WithCancellation(patience.Token))
-                {
-                    Assert.Empty(lines);
-                }
-            },
-            Cancellation);
+        await using var lines = output.WatchAsync("silent").GetAsyncEnumerator(patience.Token);
+        var reading = lines.MoveNextAsync().AsTask();
+        Assert.False(reading.IsCompleted);
         await patience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.WaitAsync(TestApp.Timeout, Cancellation));
     }

@@ -119,27 +119,28 @@ internal static class TestApp
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         patience.CancelAfter(Timeout);
-        var ended = new List<string>();
-        var watch = Task.Run(
-            async () =>
-            {
-                await foreach (var e in app.ResourceNotifications.WatchAsync(patience.Token))
-                {
-                    if (e.Snapshot.State?.Text == KnownResourceStates.Finished)
-                    {
-                        ended.Add(e.ResourceId);
-                    }
-
-                    if (ended.Count == count)
-                    {
-                        return;
-                    }
-                }
-            },
-            Cancellation);
+        var watch = EndsAsync(); // It watches from here on.
         await app.StopAsync(Cancellation).WaitAsync(Timeout, Cancellation);
-        await watch;
-        return ended;
+        return await watch;
+
+        async Task<IReadOnlyList<string>> EndsAsync()
+        {
+            var ended = new List<string>();
+            await foreach (var e in app.ResourceNotifications.WatchAsync(patience.Token))
+            {
+                if (e.Snapshot.State?.Text == KnownResourceStates.Finished)
+                {
+                    ended.Add(e.ResourceId);
+                }
+
+                if (ended.Count == count)
+                {
+                    break;
+                }
+            }
+
+            return ended;
+        }
     }
 
     /// <summary>Takes in the AppHost's own log.</summary>

@@ -63,15 +63,30 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
     [InlineData(ActivityTraceFlags.Recorded, true, true)]
     [InlineData(ActivityTraceFlags.None, true, false)]
     [InlineData(ActivityTraceFlags.None, false, true)]
+    [InlineData(null, true, true)]
     public async Task Answer_OfATrace_HasALineWhereTheTraceIsRecordedOrItWentWrong(
-        ActivityTraceFlags trace, bool goesWell, bool hasLine)
+        ActivityTraceFlags? trace, bool goesWell, bool hasLine)
     {
-        using var request = new Activity("request") { ActivityTraceFlags = trace }.Start();
+        using var request = trace is { } flags ? new Activity("request") { ActivityTraceFlags = flags }.Start() : null;
 
         var result = await AnswerAsync(goesWell ? ScriptedModel.Answers("hi") : ScriptedModel.Fails());
 
-        var line = $"Information {result.Status}: charge {_charge.Id} of user {User}, model scripted";
-        Assert.Equal(hasLine, _log.ToString().Contains(line, StringComparison.Ordinal));
+        Assert.Equal(hasLine, HasLine(result.Status));
+    }
+
+    [Fact]
+    public async Task Answer_ThatWasStoredWithAnotherRequest_HasALineWhateverTheTrace()
+    {
+        using var request = new Activity("request") { ActivityTraceFlags = ActivityTraceFlags.None }.Start();
+        var stored = (await AnswerAsync(ScriptedModel.Answers("hi"))).Chat;
+        Assert.False(HasLine(ReplyStatus.Stored));
+
+        _ledger.BeforeCharge = TestLedger.Down;
+        var result = await NewReply().AnswerAsync(
+            _charge, NewPrompt(ScriptedModel.Fails()), sink: null, TestContext.Current.CancellationToken).Soon();
+
+        Assert.Equal(stored!.Id, result.Chat!.Id);
+        Assert.True(HasLine(ReplyStatus.Stored));
     }
 
     [Fact]
@@ -323,6 +338,9 @@ public sealed class PaidReplyTests(ChatDatabase database) : IAsyncLifetime
                 (charge ?? _charge) with { Origin = Guid.CreateVersion7() }, NewPrompt(model, modelTimeout), sink, gone)
             .Soon();
     }
+
+    private bool HasLine(ReplyStatus status) => _log.ToString().Contains(
+        $"Information {status}: charge {_charge.Id} of user {User}, model scripted", StringComparison.Ordinal);
 
     private static Prompt NewPrompt(ScriptedModel model, TimeSpan? timeout = null) =>
         new(new ChatModel("scripted", model, Cost, timeout ?? Forever), [new(ChatRole.User, "hello")]);

@@ -135,15 +135,18 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         await AssertWellAsync();
     }
 
-    [Fact]
-    public async Task Everything_Full_StaysInBoundedMemory()
+    [Theory]
+    [InlineData(15, 12, Limits.Series)] // As OpenTelemetry's own.
+    [InlineData(Limits.Buckets, 3, Limits.PointNumbers / 409)]
+    public async Task Everything_Full_StaysInBoundedMemory(int buckets, int rounds, int leastSeries)
     {
         using var own = await DashboardProcess.StartAsync();
-        for (var round = 0; round < 3; round++)
+        for (var round = 0; round < rounds; round++)
         {
             for (var sender = 0; sender < 60; sender++)
             {
-                var metrics = Metrics($"sender-{sender}", round, [.. Enumerable.Range(0, 200).Select(Histogram)]);
+                var points = Enumerable.Range(0, Limits.SeriesOfInstrument).Select(Histogram).ToArray();
+                var metrics = Metrics($"sender-{sender}", round, points);
                 Assert.Equal(Ok, await own.CallAsync("metrics.v1.MetricsService", metrics.ToByteArray()));
             }
         }
@@ -159,14 +162,14 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         }
 
         var series = await own.AskAsync("/api/telemetry/metrics?name=instrument", _ => true);
-        Assert.Equal(Limits.Series, series.AsArray().Count);
+        Assert.InRange(series.AsArray().Count, leastSeries, Limits.Series);
         Assert.InRange(own.Memory, 0, 300L * 1024 * 1024);
 
-        static HistogramPoint Histogram(int n) => new()
+        HistogramPoint Histogram(int n) => new()
         {
-            Attributes = { new KeyValue { Key = "tag", Value = new() { StringValue = $"{n} {new string('x', 100)}" } } },
-            BucketCounts = { Enumerable.Repeat((ulong)n, 100) },
-            ExplicitBounds = { Enumerable.Range(0, 99).Select(bound => (double)bound) },
+            Attributes = { Tag($"{n:D3}{new string('x', 248)}") },
+            BucketCounts = { Enumerable.Repeat((ulong)n, buckets) },
+            ExplicitBounds = { Enumerable.Range(1, buckets - 1).Select(bound => (double)bound) },
         };
     }
 
@@ -255,13 +258,18 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
                     {
                         new ScopeMetrics
                         {
-                            Metrics = { new Metric { Name = "instrument", Histogram = new() { DataPoints = { points } } } },
+                            Metrics =
+                            {
+                                new Metric { Name = "instrument", Histogram = new() { DataPoints = { points } } },
+                            },
                         },
                     },
                 },
             },
         };
     }
+
+    private static KeyValue Tag(string value) => new() { Key = "tag", Value = new() { StringValue = value } };
 
     /// <summary>Lines as long as the text, as many as one message takes.</summary>
     private static ExportLogsServiceRequest Logs(AnyValue text) => new()

@@ -83,21 +83,43 @@ public sealed class MetricStoreTests
         Assert.Equal(instruments, _store.Instruments("chat").Count);
     }
 
-    [Fact]
-    public void Add_SeriesOfMoreTextThanThereIsRoomFor_AreRefused()
+    [Theory]
+    [InlineData(7, Limits.NameLength)]
+    [InlineData(Limits.Attributes, 1)]
+    public void Add_SeriesOfMoreAttributesThanThereIsRoomFor_AreRefused(int attributes, int length)
     {
-        const int Attributes = 7;
-        var room = Limits.SeriesTexts / (2 * Attributes * Limits.NameLength) / Limits.SeriesOfInstrument;
-        var refused = Enumerable.Range(0, room + 1).Sum(n => _store.Add(
-            Chat, $"m{n}", [.. Enumerable.Range(0, Limits.SeriesOfInstrument).Select(Long)]));
-        Assert.InRange(refused, 1, Limits.SeriesOfInstrument);
+        var refused = Enumerable.Range(0, 20).Sum(n => _store.Add(
+            Chat, $"m{n}", [.. Enumerable.Range(0, Limits.SeriesOfInstrument).Select(Large)]));
 
-        static Metric Long(int n)
+        var kept = (20 * Limits.SeriesOfInstrument) - refused;
+        Assert.InRange(kept, 1000, Limits.SeriesBytes / (attributes * (100 + (4 * length))));
+        // And none that has no series.
+        Assert.Equal(1 + ((kept - 1) / Limits.SeriesOfInstrument), _store.Instruments("chat").Count);
+
+        Metric Large(int n)
         {
             var metric = Sum((0, 1), $"{n}");
-            AddAttributes(metric, Attributes);
+            AddAttributes(metric, attributes, length);
             return metric;
         }
+    }
+
+    [Fact]
+    public void Add_SeriesOfMoreBucketsThanThereIsRoomFor_AreRefused()
+    {
+        var buckets = Enumerable.Repeat(1UL, Limits.Buckets).ToArray();
+        for (var second = 0; second < 3; second++)
+        {
+            for (var n = 0; n < Limits.Series / Limits.SeriesOfInstrument; n++)
+            {
+                var tags = Enumerable.Range(0, Limits.SeriesOfInstrument);
+                _store.Add(Chat, $"m{n}", [.. tags.Select(tag => Histogram(second, $"{tag}", buckets))]);
+            }
+        }
+
+        var series = _store.Find("chat", meter: null, Name)!.Series;
+        Assert.InRange(
+            series.Sum(one => one.Points.Count * Limits.Buckets), Limits.PointNumbers / 4, Limits.PointNumbers);
     }
 
     [Theory]
@@ -107,7 +129,7 @@ public sealed class MetricStoreTests
     {
         // No single text is too long, all of them are.
         var metric = Sum((0, 1));
-        AddAttributes(metric, length / Limits.NameLength);
+        AddAttributes(metric, length / Limits.NameLength, Limits.NameLength);
         Assert.Equal(refused, Add(Chat, metric));
     }
 
@@ -228,13 +250,12 @@ public sealed class MetricStoreTests
         },
     };
 
-    /// <summary>Adds attributes as long as they may be.</summary>
-    private static void AddAttributes(Metric metric, int count)
+    private static void AddAttributes(Metric metric, int count, int length)
     {
         for (var n = 0; n < count; n++)
         {
             metric.Sum.DataPoints[0].Attributes.Add(
-                new KeyValue { Key = $"{n}", Value = new() { StringValue = new('x', Limits.NameLength) } });
+                new KeyValue { Key = $"{n}", Value = new() { StringValue = new('x', length) } });
         }
     }
 

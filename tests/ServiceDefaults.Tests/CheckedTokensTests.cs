@@ -11,6 +11,8 @@ namespace ServiceDefaults.Tests;
 /// <summary>A token is checked once, and remembering that changes no answer.</summary>
 public sealed class CheckedTokensTests : IDisposable
 {
+    private const int MaxTokens = 20;
+
     private static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
 
     private readonly RSA _rsa = RSA.Create(2048);
@@ -21,14 +23,14 @@ public sealed class CheckedTokensTests : IDisposable
 
     public CheckedTokensTests()
     {
-        _tokens = new CheckedTokens(_clock);
+        _tokens = new CheckedTokens(_clock, MaxTokens);
         _rules = new TokenValidationParameters
         {
             ValidIssuer = "issuer",
             ValidAudience = "audience",
             ClockSkew = TimeSpan.FromSeconds(30),
             ConfigurationManager = Published(Key),
-            LifetimeValidator = (_, _, _, _) => ++_checks > 0, // Is asked with every check.
+            LifetimeValidator = (_, _, _, _) => Interlocked.Increment(ref _checks) > 0, // Is asked with every check.
         };
     }
 
@@ -94,32 +96,47 @@ public sealed class CheckedTokensTests : IDisposable
     public async Task Claims_AddedToOneRequest_AreNotThoseOfTheNext()
     {
         var token = Token();
-        await _tokens.ValidateTokenAsync(token, _rules);
-        var one = await _tokens.ValidateTokenAsync(token, _rules);
-        one.ClaimsIdentity.AddClaim(new Claim("role", "admin"));
-
-        var next = await _tokens.ValidateTokenAsync(token, _rules);
-
-        Assert.Equal("7", next.ClaimsIdentity.FindFirst("sub")?.Value);
-        Assert.Null(next.ClaimsIdentity.FindFirst("role"));
+        for (var request = 0; request < 3; request++)
+        {
+            var claims = (await _tokens.ValidateTokenAsync(token, _rules).Soon()).ClaimsIdentity;
+            Assert.Equal("7", claims.FindFirst("sub")?.Value);
+            Assert.Null(claims.FindFirst("role"));
+            claims.AddClaim(new Claim("role", "admin"));
+        }
     }
 
     [Fact]
     public async Task Tokens_MoreThanAreRemembered_AreGoodAllTheSame()
     {
-        for (var n = 0; n < CheckedTokens.MaxTokens + 100; n++)
+        for (var n = 0; n < (2 * MaxTokens) + 1; n++)
         {
             Assert.True(await IsGoodAsync(Token()));
+            Assert.InRange(_tokens.Count, 0, MaxTokens);
         }
-
-        Assert.InRange(_tokens.Count, 1, CheckedTokens.MaxTokens);
     }
 
-    public void Dispose()
+    [Fact]
+    public async Task Tokens_OfManyRequestsAtOnce_AreGood()
     {
-        _tokens.Dispose();
-        _rsa.Dispose();
+        string[] tokens = [.. Enumerable.Range(0, 3 * MaxTokens).Select(_ => Token())];
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, 20 * tokens.Length),
+            TestContext.Current.CancellationToken,
+            async (n, _) => Assert.True(await IsGoodAsync(tokens[n % tokens.Length])));
+        Assert.InRange(_tokens.Count, 0, MaxTokens);
     }
+
+    [Fact]
+    public async Task Token_WhileNoKeysAreKnown_IsNotGood()
+    {
+        _rules.ConfigurationManager = new ConfigurationManager<OpenIdConnectConfiguration>(
+            "nowhere", new OpenIdConnectConfigurationRetriever(), new NoDocuments());
+        var result = await _tokens.ValidateTokenAsync(Token(), _rules).Soon();
+        Assert.False(result.IsValid);
+        Assert.NotNull(result.Exception);
+    }
+
+    public void Dispose() => _rsa.Dispose();
 
     private static StaticConfigurationManager<OpenIdConnectConfiguration> Published(SecurityKey key)
     {
@@ -144,4 +161,10 @@ public sealed class CheckedTokensTests : IDisposable
 
     private async Task<bool> IsGoodAsync(string token) =>
         (await _tokens.ValidateTokenAsync(token, _rules).Soon()).IsValid;
+
+    private sealed class NoDocuments : IDocumentRetriever
+    {
+        public Task<string> GetDocumentAsync(string address, CancellationToken cancel) =>
+            throw new IOException("There is nobody.");
+    }
 }

@@ -9,8 +9,11 @@ public class ResourceLoggerService
     /// <summary>How many lines of a resource are kept.</summary>
     private const int MaxLines = 1_000;
 
-    /// <summary>How many lines wait for a reader that does not keep up; then the oldest go.</summary>
-    private const int MaxWaiting = 10_000;
+    /// <summary>How much of a line is kept, in characters.</summary>
+    internal const int MaxLineLength = 16 * 1024;
+
+    /// <summary>How much waits for a reader that does not keep up, in characters; then the oldest lines go.</summary>
+    private const int MaxWaiting = 4_000_000;
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Output> _outputs = new(StringComparer.OrdinalIgnoreCase);
@@ -40,10 +43,11 @@ public class ResourceLoggerService
     {
         lock (_lock)
         {
-            var line = OutputOf(resourceName).Add(replicaId, content, isError);
+            var line = OutputOf(resourceName).Add(
+                replicaId, content.Length <= MaxLineLength ? content : content[..MaxLineLength], isError);
             foreach (var watcher in _watchers.Where(watcher => watcher.Wants(resourceName)))
             {
-                watcher.News.Writer.TryWrite(line);
+                watcher.Tell(line);
             }
         }
     }
@@ -64,7 +68,7 @@ public class ResourceLoggerService
         IReadOnlyList<ReplicaLine> soFar;
         lock (_lock)
         {
-            soFar = [.. _outputs.Where(o => watcher.Wants(o.Key)).SelectMany(o => o.Value.Lines).OrderBy(l => l.Time)];
+            soFar = [.. _outputs.Where(o => watcher.Wants(o.Key)).SelectMany(o => o.Value.Lines)];
             _watchers.Add(watcher);
         }
 
@@ -72,10 +76,10 @@ public class ResourceLoggerService
         {
             if (soFar.Count > 0)
             {
-                yield return soFar;
+                yield return [.. soFar.OrderBy(line => line.Time)];
             }
 
-            await foreach (var line in watcher.News.Reader.ReadAllAsync(cancellationToken))
+            await foreach (var line in watcher.ReadAsync(cancellationToken))
             {
                 yield return [line];
             }
@@ -124,12 +128,35 @@ public class ResourceLoggerService
     /// <summary>Who reads the lines of a resource; of all when there is no name.</summary>
     private sealed class Watcher(string? resourceName)
     {
-        // A reader that does not keep up loses the oldest lines, not the AppHost's memory.
-        public Channel<ReplicaLine> News { get; } = Channel.CreateBounded<ReplicaLine>(
-            new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropOldest });
+        private readonly Channel<ReplicaLine> _news = Channel.CreateUnbounded<ReplicaLine>();
+        private int _waiting;
+
+        /// <summary>A reader that does not keep up loses the oldest lines, not the AppHost's memory.</summary>
+        public void Tell(ReplicaLine line)
+        {
+            var waiting = Interlocked.Add(ref _waiting, LengthOf(line));
+            _news.Writer.TryWrite(line);
+            while (waiting > MaxWaiting && _news.Reader.TryRead(out var oldest))
+            {
+                waiting = Interlocked.Add(ref _waiting, -LengthOf(oldest));
+            }
+        }
+
+        public async IAsyncEnumerable<ReplicaLine> ReadAsync(
+            [EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            await foreach (var line in _news.Reader.ReadAllAsync(cancellationToken))
+            {
+                Interlocked.Add(ref _waiting, -LengthOf(line));
+                yield return line;
+            }
+        }
 
         public bool Wants(string other) =>
             resourceName is null || resourceName.Equals(other, StringComparison.OrdinalIgnoreCase);
+
+        /// <summary>An empty line takes memory too.</summary>
+        private static int LengthOf(ReplicaLine line) => 64 + line.Line.Content.Length;
     }
 }
 

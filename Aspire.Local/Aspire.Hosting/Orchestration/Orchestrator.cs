@@ -88,22 +88,24 @@ internal sealed class Orchestrator(
 
     /// <summary>
     /// In waves: what no running resource uses any more goes next; those that use each other in a circle go together.
+    /// The dashboard goes last, whoever it uses or is used by: it hears of the end of the others.
     /// </summary>
     private async Task StopAllAsync()
     {
         await _stopping.CancelAsync();
         using var hurry = new CancellationTokenSource(StopTimeout);
-        var left = _runners.ToList();
+        var left = _runners.Where(runner => runner.Resource is not DashboardResource)
+            .Select(runner => (Runner: runner, Uses: WaitGraph.UsesInAll(runner.Resource))).ToList();
         while (left.Count > 0)
         {
-            // The dashboard last: it hears of the end of the others.
-            var wave = left.Where(runner => (runner.Resource is not DashboardResource || left.Count == 1)
-                && left.All(user => !WaitGraph.Uses(user.Resource).Contains(runner.Resource)
-                    || WaitGraph.UsesInAll(runner.Resource).Contains(user.Resource))).ToList();
-            await Task.WhenAll(wave.Select(runner => runner.StopAsync(hurry.Token)));
+            var wave = left.Where(one => left.All(user => !user.Uses.Contains(one.Runner.Resource)
+                || one.Uses.Contains(user.Runner.Resource))).ToList();
+            await Task.WhenAll(wave.Select(one => one.Runner.StopAsync(hurry.Token)));
             left.RemoveAll(wave.Contains);
         }
 
+        await Task.WhenAll(_runners.Where(runner => runner.Resource is DashboardResource)
+            .Select(runner => runner.StopAsync(hurry.Token)));
         await Task.WhenAll(_running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var proxy in _proxies)
         {

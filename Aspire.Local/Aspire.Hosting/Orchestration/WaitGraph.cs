@@ -14,7 +14,9 @@ internal static class WaitGraph
             .Concat(ParentOf(resource)).Distinct();
     }
 
-    /// <summary>What a resource uses, what that uses, and so on: itself too, where they use each other in a circle.</summary>
+    /// <summary>
+    /// What a resource uses, what that uses, and so on: itself too, where they use each other in a circle.
+    /// </summary>
     public static IReadOnlySet<IResource> UsesInAll(IResource resource)
     {
         var found = new HashSet<IResource>();

@@ -23,7 +23,8 @@ internal sealed class ConsoleStore
     {
         if (!_processes.TryGetValue(process, out var lines))
         {
-            lines = new(Limits.ConsoleLines, Limits.ConsoleBytes, line => BytesOfEntry + (sizeof(char) * line.Text.Length));
+            lines = new(
+                Limits.ConsoleLines, Limits.ConsoleBytes, line => BytesOfEntry + (sizeof(char) * line.Text.Length));
             _processes.Add(process, lines);
         }
 

@@ -45,8 +45,8 @@ internal static class Limits
     /// <summary>How many series of metrics are kept, of all instruments together.</summary>
     public const int Series = 12_000;
 
-    /// <summary>How long the names and attributes of all series and instruments may be together, in characters.</summary>
-    public const int SeriesTexts = 4_000_000;
+    /// <summary>How many bytes all series may take without their points: names and attributes.</summary>
+    public const int SeriesBytes = 16 * 1024 * 1024;
 
     /// <summary>How many series of one instrument are kept.</summary>
     public const int SeriesOfInstrument = 200;
@@ -54,7 +54,7 @@ internal static class Limits
     /// <summary>How many points of a series are kept: ten minutes of one a second.</summary>
     public const int Points = 600;
 
-    /// <summary>How many numbers all points may hold together, in all.</summary>
+    /// <summary>How many numbers all points may hold together. When it is over, each series' older half goes.</summary>
     public const int PointNumbers = 3_000_000;
 
     /// <summary>How many buckets of a histogram are kept; those with more are refused.</summary>

@@ -18,7 +18,7 @@ public sealed class MetricStore
     private readonly Dictionary<TelemetrySource, DateTime> _heard = [];
     private readonly Dictionary<(TelemetrySource Source, string Meter, string Name), Instrument> _instruments = [];
     private int _series;
-    private int _texts;
+    private int _bytes;
     private long _numbers;
     private long _version;
 
@@ -101,7 +101,7 @@ public sealed class MetricStore
         {
             _instruments.Clear();
             _heard.Clear();
-            (_series, _texts, _numbers) = (0, 0, 0);
+            (_series, _bytes, _numbers) = (0, 0, 0);
         }
 
         Interlocked.Increment(ref _version);
@@ -113,50 +113,46 @@ public sealed class MetricStore
     private int Add(TelemetrySource source, string meter, Metric metric)
     {
         var points = MetricReader.Read(metric, out var kind);
-        var key = (source, meter, Texts.Name(metric.Name));
-        var refused = 0;
-        foreach (var point in points)
-        {
-            if (!_instruments.TryGetValue(key, out var instrument))
-            {
-                var info = new InstrumentInfo(
-                    meter, key.Item3, Texts.Name(metric.Description), Texts.Name(metric.Unit), kind);
-                if (!HasRoom(info.Length))
-                {
-                    return points.Count;
-                }
+        var info = new InstrumentInfo(
+            meter, Texts.Name(metric.Name), Texts.Name(metric.Description), Texts.Name(metric.Unit), kind);
+        return points.Count(point => !TryAdd(source, info, point));
+    }
 
-                _texts += info.Length;
-                instrument = new Instrument(info);
+    private bool TryAdd(TelemetrySource source, InstrumentInfo info, SentPoint point)
+    {
+        var key = (source, info.Meter, info.Name);
+        var instrument = _instruments.GetValueOrDefault(key) ?? new Instrument(info);
+        if (!instrument.Series.TryGetValue(point.Key, out var series))
+        {
+            var isFirst = instrument.Series.Count == 0;
+            var bytes = point.SeriesBytes + (isFirst ? info.Bytes : 0);
+            if (point.Key.Length > Limits.SeriesLength || instrument.Series.Count >= Limits.SeriesOfInstrument
+                || !HasRoom(bytes))
+            {
+                return false;
+            }
+
+            if (isFirst)
+            {
                 _instruments.Add(key, instrument);
             }
 
-            if (!instrument.Series.TryGetValue(point.Key, out var series))
-            {
-                var length = 2 * point.Key.Length; // As the key, and as the attributes.
-                if (point.Key.Length > Limits.SeriesLength || instrument.Series.Count >= Limits.SeriesOfInstrument
-                    || !HasRoom(length))
-                {
-                    refused++;
-                    continue;
-                }
-
-                _series++;
-                _texts += length;
-                var heard = _heard.GetValueOrDefault(source, point.Time);
-                _heard.TryAdd(source, heard);
-                // One that appears while its process is listened to has begun at 0; of others that is not known.
-                series = new SeriesPoints(source, point.Attributes, isNew: point.Time - heard > Acquaintance);
-                instrument.Series.Add(point.Key, series);
-            }
-
-            _numbers += series.Add(point);
+            _series++;
+            _bytes += bytes;
+            var heard = _heard.GetValueOrDefault(source, point.Time);
+            _heard.TryAdd(source, heard);
+            // One that appears while its process is listened to has begun at 0; of others that is not known.
+            series = new SeriesPoints(source, point.Attributes, isNew: point.Time - heard > Acquaintance);
+            instrument.Series.Add(point.Key, series);
         }
 
-        return refused;
+        _numbers += series.Add(point);
+        return true;
     }
 
-    private bool HasRoom(int texts) => _series < Limits.Series && _texts + texts <= Limits.SeriesTexts;
+    /// <summary>Whether a series more may be. Each has a point at least, however many numbers that is.</summary>
+    private bool HasRoom(int bytes) => _series < Limits.Series && _bytes + bytes <= Limits.SeriesBytes
+        && _numbers <= Limits.PointNumbers;
 
     private sealed record Instrument(InstrumentInfo Info)
     {

@@ -9,8 +9,8 @@ namespace Aspire.Dashboard.Telemetry;
 public sealed record InstrumentInfo(
     string Meter, string Name, string Description, string Unit, InstrumentKind Kind)
 {
-    /// <summary>The length of its texts, in characters.</summary>
-    internal int Length => Meter.Length + Name.Length + Description.Length + Unit.Length;
+    /// <summary>What it takes of memory, in bytes.</summary>
+    internal int Bytes => 300 + (sizeof(char) * (Meter.Length + Name.Length + Description.Length + Unit.Length));
 }
 
 /// <summary>How points are to be read.</summary>
