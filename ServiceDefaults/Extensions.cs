@@ -103,12 +103,14 @@ public static class Extensions
 
         var tracesPerSecond = Math.Clamp(
             builder.Configuration.GetValue(TraceRate.Key, TraceRate.Default), 1, 1_000_000);
+        var measuresAll = builder.Configuration.GetValue<bool>(SparedInstruments.Key);
         var telemetry = builder.Services.AddOpenTelemetry()
             .WithMetrics(metrics => metrics
                 .AddAspNetCoreInstrumentation()
                 .AddHttpClientInstrumentation()
                 .AddMeter(builder.Environment.ApplicationName)
-                .AddRuntimeInstrumentation())
+                .AddRuntimeInstrumentation()
+                .AddView(measuresAll ? _ => null : SparedInstruments.View))
             .WithTracing(tracing => tracing
                 .SetSampler(new ParentBasedSampler(new TraceRate(tracesPerSecond, TimeProvider.System)))
                 .AddSource(builder.Environment.ApplicationName)

@@ -102,6 +102,9 @@ public sealed class SdkTests(DashboardFixture fixture) : IClassFixture<Dashboard
         var times = Assert.Single((await _dashboard.AskAsync(
             $"/api/telemetry/metrics?resource={_service}&name=times", _ => true)).AsArray())!;
         Assert.Equal((2L, 2.0), ((long)times["count"]!, (double)times["value"]!));
+        var instruments = await _dashboard.AskAsync($"/api/telemetry/instruments?resource={_service}", _ => true);
+        Assert.Equal(
+            ["things Counter", "times Histogram"], instruments.AsArray().Select(i => $"{i!["name"]} {i["kind"]}"));
     }
 
     private void Describe(ResourceBuilder resource) => resource.AddService(_service, serviceInstanceId: "instance-1");

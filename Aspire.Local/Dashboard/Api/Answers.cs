@@ -47,6 +47,13 @@ internal sealed record LogAnswer(
         entry.Message, entry.TraceId, entry.SpanId, Answers.Dictionary(entry.ReadAttributes()));
 }
 
+/// <summary>What an instrument measures.</summary>
+internal sealed record InstrumentAnswer(string Meter, string Name, string Kind, string Unit, string Description)
+{
+    public static InstrumentAnswer Of(InstrumentInfo info) =>
+        new(info.Meter, info.Name, info.Kind.ToString(), info.Unit, info.Description);
+}
+
 /// <summary>A series of a metric: its latest point.</summary>
 internal sealed record SeriesAnswer(
     string Resource, string Instance, IReadOnlyDictionary<string, string> Attributes, DateTime Time, double Value,

@@ -22,6 +22,7 @@ internal static class TelemetryApi
         api.MapGet("/traces/{traceId}", OneTrace);
         api.MapGet("/spans", Spans);
         api.MapGet("/logs", Logs);
+        api.MapGet("/instruments", Instruments);
         api.MapGet("/metrics", Metrics);
     }
 
@@ -89,12 +90,24 @@ internal static class TelemetryApi
         return TypedResults.Ok(new Page<LogAnswer>([.. found.Select(LogAnswer.Of)], total));
     }
 
+    private static Ok<IEnumerable<InstrumentAnswer>> Instruments(MetricStore metrics, string? resource) =>
+        TypedResults.Ok(metrics.Instruments(resource).Select(InstrumentAnswer.Of));
+
     private static Results<Ok<IEnumerable<SeriesAnswer>>, ProblemHttpResult> Metrics(
-        MetricStore metrics, string? resource, string? meter, string name) =>
-        metrics.Find(resource, meter, name) is { } data
+        MetricStore metrics, string? resource, string? meter, string? name)
+    {
+        if (name is null)
+        {
+            return TypedResults.Problem(
+                "Of which instrument? Its 'name' is missing; /api/telemetry/instruments has those there are.",
+                statusCode: StatusCodes.Status400BadRequest);
+        }
+
+        return metrics.Find(resource, meter, name) is { } data
             ? TypedResults.Ok(data.Series.Where(series => series.Points.Count > 0).Select(SeriesAnswer.Of))
             : TypedResults.Problem(
                 $"No instrument '{name}' has been heard of.", statusCode: StatusCodes.Status404NotFound);
+    }
 
     private static int Limit(int? limit) => Math.Clamp(limit ?? DefaultLimit, 1, MaxLimit);
 }
