@@ -52,7 +52,7 @@ internal sealed class CheckedTokens(TimeProvider clock, int maxTokens = 4096) : 
         var good = new Good(result, result.SecurityToken.ValidTo + validationParameters.ClockSkew);
         if (!remembered.TryAdd(token, good, maxTokens))
         {
-            _remembered = null;
+            Interlocked.CompareExchange(ref _remembered, null, remembered); // Unless others have begun anew.
         }
 
         return good.Result();

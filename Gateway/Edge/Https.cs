@@ -63,9 +63,6 @@ internal static class Https
             builder.TakeAddresses();
         }
 
-        // HTTP/3 where the system has QUIC. By plain HTTP it is 1.1 in any case.
-        builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.ConfigureEndpointDefaults(endpoint =>
-            endpoint.Protocols = HttpProtocols.Http1AndHttp2AndHttp3));
         builder.Services.AddOptions<HttpsRedirectionOptions>().Configure<IOptions<HttpsSettings>>((redirect, https) =>
         {
             redirect.HttpsPort = https.Value.Port;
@@ -84,7 +81,6 @@ internal static class Https
             .. Parts(WebHostDefaults.HttpPortsKey).Select(port => $"http://*:{port}"),
             .. Parts(WebHostDefaults.HttpsPortsKey).Select(port => $"https://*:{port}"),
         ];
-        builder.Configuration[WebHostDefaults.ServerUrlsKey] = ""; // Or Kestrel warns that they are not its own.
         builder.Services.AddOptions<KestrelServerOptions>().Configure<ServerCertificate>((kestrel, certificate) =>
         {
             foreach (var address in addresses.Select(BindingAddress.Parse))
@@ -93,6 +89,7 @@ internal static class Https
                 {
                     if (address.Scheme == Uri.UriSchemeHttps)
                     {
+                        endpoint.Protocols = HttpProtocols.Http1AndHttp2AndHttp3; // The third where there is QUIC.
                         endpoint.UseHttps(new TlsHandshakeCallbackOptions
                         {
                             OnConnection = _ => new(new SslServerAuthenticationOptions

@@ -120,6 +120,64 @@ public sealed class MetricStoreTests
         var series = _store.Find("chat", meter: null, Name)!.Series;
         var numbers = series.Sum(one => Limits.Buckets * (one.Points.Count + 1)); // Counts, and bounds once.
         Assert.InRange(numbers, Limits.PointNumbers / 2, Limits.PointNumbers);
+        // Others have still room for more than their last points.
+        Add(new("ledger", "ledger-1"), [.. Enumerable.Range(0, 100).Select(second => Sum((second, second)))]);
+        Assert.InRange(Assert.Single(_store.Find("ledger", "m", Name)!.Series).Points.Count, 50, 100);
+    }
+
+    [Fact]
+    public void Add_BucketsThereIsNoRoomForInPlaceOfNumbers_AreRefused()
+    {
+        var buckets = Enumerable.Repeat(1UL, Limits.Buckets).ToArray();
+        var (all, numbers) = (Limits.Series / Limits.SeriesOfInstrument, Limits.SeriesOfInstrument);
+        for (var n = 0; n < all; n++)
+        {
+            Assert.Equal(0, _store.Add(Chat, $"m{n}", [.. Tags().Select(tag => Sum((0, 1), tag))]));
+        }
+
+        var refused = Enumerable.Range(0, all).Sum(
+            n => _store.Add(Chat, $"m{n}", [.. Tags().Select(tag => Histogram(1, tag, buckets))]));
+
+        var taken = _store.Find("chat", meter: null, Name)!.Series.Count(one => one.Points[^1].Histogram is not null);
+        Assert.Equal((all * numbers) - refused, taken);
+        Assert.InRange(taken * 2 * Limits.Buckets, Limits.PointNumbers / 4, Limits.PointNumbers / 2);
+
+        IEnumerable<string> Tags() => Enumerable.Range(0, numbers).Select(tag => $"{tag}");
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Numbers_OfASeriesThatForgets_ShrinkToTheLeast(int buckets)
+    {
+        var series = new SeriesPoints(Chat, [], isNew: false);
+        Assert.Equal(0, series.Numbers + series.LeastNumbers);
+        for (var n = 0; n < Limits.Points; n++)
+        {
+            series.Add(Point(n, buckets));
+        }
+
+        var all = series.Numbers;
+        Assert.InRange(all, 3 * Limits.Points, 15 * Limits.Points);
+        for (var n = 0; n < 10; n++)
+        {
+            series.Halve();
+        }
+
+        Assert.Equal(series.LeastNumbers, series.Numbers);
+        Assert.Equal(Limits.Points - 1, Assert.Single(series.Read(default).Points).Value);
+
+        // And so it does when it begins anew.
+        for (var n = 0; n < Limits.Points; n++)
+        {
+            series.Add(Point(Limits.Points + n, buckets));
+        }
+
+        series.Add(Point(2 * Limits.Points, buckets: 3));
+        Assert.InRange(series.Numbers, series.LeastNumbers, series.LeastNumbers + 20);
+
+        static SentPoint Point(int n, int buckets) => new(
+            Start.AddSeconds(n), n, new(new long[buckets], new double[buckets - 1]), IsDelta: false, []);
     }
 
     [Theory]

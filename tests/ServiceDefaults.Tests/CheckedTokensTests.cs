@@ -108,11 +108,18 @@ public sealed class CheckedTokensTests : IDisposable
     [Fact]
     public async Task Tokens_MoreThanAreRemembered_AreGoodAllTheSame()
     {
-        for (var n = 0; n < (2 * MaxTokens) + 1; n++)
+        for (var n = 0; n < 2 * (MaxTokens + 1); n++)
         {
             Assert.True(await IsGoodAsync(Token()));
             Assert.InRange(_tokens.Count, 0, MaxTokens);
         }
+
+        // All have just been forgotten: there is room again.
+        var token = Token();
+        var checks = _checks;
+        await IsGoodAsync(token);
+        await IsGoodAsync(token);
+        Assert.Equal(checks + 1, _checks);
     }
 
     [Fact]

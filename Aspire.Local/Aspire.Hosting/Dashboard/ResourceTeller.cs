@@ -21,11 +21,8 @@ internal sealed class ResourceTeller(
     /// <summary>How many lines are told in one message, which gRPC takes up to 4 MiB of.</summary>
     private const int MaxLines = 100;
 
-    /// <summary>
-    /// How much of a line is told, in characters: less than is kept, so that nothing is seen of a secret that was cut
-    /// in two and is no longer known as one.
-    /// </summary>
-    private const int MaxLineLength = ResourceLoggerService.MaxLineLength / 2;
+    /// <summary>How much of a line is told, in characters.</summary>
+    private const int MaxLineLength = 8 * 1024;
 
     /// <summary>How many lines are made ready for a dashboard that does not keep up; the others wait unread.</summary>
     private const int MaxWaiting = 1_000;
@@ -128,7 +125,10 @@ internal sealed class ResourceTeller(
         {
             foreach (var line in lines.Where(line => line.ReplicaId != DashboardResource.ResourceName))
             {
-                var text = mask.Apply(line.Line.Content);
+                var content = line.Line.Content;
+                var text = content.Length < ResourceLoggerService.MaxLineLength
+                    ? mask.Apply(content)
+                    : mask.ApplyToCut(content);
                 await news.WriteAsync(
                     new ConsoleLine
                     {

@@ -62,6 +62,31 @@ internal sealed partial class SecretMask
     public string Apply(string text) => _secrets.Aggregate(
         text, (shown, secret) => shown.Replace(secret, Mask, StringComparison.Ordinal));
 
+    /// <summary>
+    /// Masks the secrets in a text whose rest was cut off: the beginning of one that stands at its end goes too.
+    /// </summary>
+    public string ApplyToCut(string text)
+    {
+        while (_secrets.Select(secret => BegunAtEnd(text, secret)).DefaultIfEmpty().Max() is > 0 and var begun)
+        {
+            text = text[..^begun]; // What is at the end now may be the beginning of another.
+        }
+
+        return Apply(text);
+    }
+
+    /// <summary>How many characters at the end of a text are the first ones of a secret.</summary>
+    private static int BegunAtEnd(ReadOnlySpan<char> text, ReadOnlySpan<char> secret)
+    {
+        var begun = Math.Min(text.Length, secret.Length);
+        while (!text.EndsWith(secret[..begun], StringComparison.Ordinal))
+        {
+            begun--;
+        }
+
+        return begun;
+    }
+
     [GeneratedRegex("PASSWORD|SECRET|TOKEN|API_?KEY|CREDENTIAL|PRIVATE_?KEY", RegexOptions.IgnoreCase)]
     private static partial Regex SecretName();
 

@@ -29,7 +29,6 @@ internal static class DashboardAddresses
     public static void ListenAtAddresses(this WebApplicationBuilder builder)
     {
         var configuration = builder.Configuration;
-        configuration[WebHostDefaults.ServerUrlsKey] = ""; // Or Kestrel warns that they are not its own.
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

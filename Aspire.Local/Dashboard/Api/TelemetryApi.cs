@@ -103,7 +103,7 @@ internal static class TelemetryApi
                 statusCode: StatusCodes.Status400BadRequest);
         }
 
-        return metrics.Find(resource, meter, name) is { } data
+        return metrics.Find(resource, meter, name, since: DateTime.MaxValue) is { } data
             ? TypedResults.Ok(data.Series.Where(series => series.Points.Count > 0).Select(SeriesAnswer.Of))
             : TypedResults.Problem(
                 $"No instrument '{name}' has been heard of.", statusCode: StatusCodes.Status404NotFound);

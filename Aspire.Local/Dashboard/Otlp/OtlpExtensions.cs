@@ -1,5 +1,6 @@
 using Aspire.Dashboard.Access;
 using Aspire.Dashboard.Telemetry;
+using Grpc.AspNetCore.Server.Model;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.RateLimiting;
 
@@ -17,6 +18,8 @@ internal static class OtlpExtensions
         builder.Services.AddSingleton<LogStore>();
         builder.Services.AddSingleton<MetricStore>();
         builder.Services.AddSingleton<Intake>();
+        builder.Services.AddSingleton<OtlpGrpc>();
+        builder.Services.AddSingleton<IServiceMethodProvider<OtlpGrpc>, OtlpGrpc.Methods>();
         builder.Services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = Limits.RequestBytes;
@@ -37,9 +40,7 @@ internal static class OtlpExtensions
         // gRPC has a limit of its own, by which it answers as its clients understand.
         var grpc = app.MapGroup("").WithMetadata(DashboardAddress.OtlpGrpc, new DisableRequestSizeLimitAttribute())
             .AddOtlpRules();
-        grpc.MapGrpcService<OtlpTraces>();
-        grpc.MapGrpcService<OtlpLogs>();
-        grpc.MapGrpcService<OtlpMetrics>();
+        grpc.MapGrpcService<OtlpGrpc>();
         app.MapGroup("").WithMetadata(DashboardAddress.OtlpHttp).AddOtlpRules().MapOtlpHttp();
     }
 

@@ -12,16 +12,16 @@ internal static class OtlpHttp
     public static void MapOtlpHttp(this IEndpointRouteBuilder routes)
     {
         routes.MapPost("/v1/traces", (HttpContext context, Intake intake) =>
-            TakeAsync(context, ExportTraceServiceRequest.Parser, r => OtlpAnswers.Traces(intake.Add(r))));
+            TakeAsync<ExportTraceServiceRequest>(context, r => OtlpAnswers.Traces(intake.Add(r))));
         routes.MapPost("/v1/logs", (HttpContext context, Intake intake) =>
-            TakeAsync(context, ExportLogsServiceRequest.Parser, r => OtlpAnswers.Logs(intake.Add(r))));
+            TakeAsync<ExportLogsServiceRequest>(context, r => OtlpAnswers.Logs(intake.Add(r))));
         routes.MapPost("/v1/metrics", (HttpContext context, Intake intake) =>
-            TakeAsync(context, ExportMetricsServiceRequest.Parser, r => OtlpAnswers.Metrics(intake.Add(r))));
+            TakeAsync<ExportMetricsServiceRequest>(context, r => OtlpAnswers.Metrics(intake.Add(r))));
     }
 
     private static async Task<IResult> TakeAsync<TRequest>(
-        HttpContext context, MessageParser<TRequest> parser, Func<TRequest, IMessage> take)
-        where TRequest : IMessage<TRequest>
+        HttpContext context, Func<TRequest, IMessage> take)
+        where TRequest : IMessage<TRequest>, new()
     {
         if (context.Request.ContentType?.Split(';')[0].Trim() != Protobuf)
         {
@@ -38,11 +38,15 @@ internal static class OtlpHttp
 
         try
         {
-            return TypedResults.Bytes(take(parser.ParseFrom(body)).ToByteArray(), Protobuf);
+            return TypedResults.Bytes(take(OtlpReader<TRequest>.Read(body)).ToByteArray(), Protobuf);
         }
         catch (InvalidProtocolBufferException exception)
         {
             return Refuse(StatusCodes.Status400BadRequest, $"This is no such message: {exception.Message}");
+        }
+        catch (InvalidDataException exception)
+        {
+            return Refuse(StatusCodes.Status413PayloadTooLarge, exception.Message);
         }
     }
 

@@ -9,6 +9,9 @@ internal static class Limits
     /// <summary>The longest request, in bytes, after decompression.</summary>
     public const int RequestBytes = 4 * 1024 * 1024;
 
+    /// <summary>How many messages, texts and lists a request may have in it: each takes memory, of two bytes too.</summary>
+    public const int RequestParts = 100_000;
+
     /// <summary>How many requests are read at once; others wait.</summary>
     public const int RequestsAtOnce = 4;
 
@@ -54,7 +57,10 @@ internal static class Limits
     /// <summary>How many points of a series are kept: ten minutes of one a second.</summary>
     public const int Points = 600;
 
-    /// <summary>How many numbers all points may hold together. When it is over, each series' older half goes.</summary>
+    /// <summary>
+    /// How many numbers all points may hold together. When it is over, each series' older half goes. The last points
+    /// of all series may hold half of it.
+    /// </summary>
     public const int PointNumbers = 3_000_000;
 
     /// <summary>How many buckets of a histogram are kept; those with more are refused.</summary>

@@ -15,6 +15,9 @@ internal sealed record SentPoint(
     /// <summary>The attributes in one text, by which series are told apart.</summary>
     public string Key { get; } = string.Join('\u001f', Attributes.Select(a => $"{a.Key}={a.Value}"));
 
+    /// <summary>What it takes of memory when it is the only one of its series, in numbers of 8 bytes.</summary>
+    public int LeastNumbers => SeriesPoints.LeastNumbersOf(Histogram);
+
     /// <summary>What its series takes of memory without its points, in bytes: its texts are there twice.</summary>
     public int SeriesBytes => 250 + (2 * sizeof(char) * Key.Length) + (100 * Attributes.Count);
 }

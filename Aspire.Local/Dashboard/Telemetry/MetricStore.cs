@@ -20,6 +20,7 @@ public sealed class MetricStore
     private int _series;
     private int _bytes;
     private long _numbers;
+    private long _leastNumbers;
     private long _version;
 
     /// <summary>Grows with each change.</summary>
@@ -86,7 +87,7 @@ public sealed class MetricStore
 
             if (_numbers > Limits.PointNumbers)
             {
-                _numbers = _instruments.Values.SelectMany(i => i.Series.Values).Sum(series => series.Halve());
+                Halve();
             }
         }
 
@@ -101,7 +102,7 @@ public sealed class MetricStore
         {
             _instruments.Clear();
             _heard.Clear();
-            (_series, _bytes, _numbers) = (0, 0, 0);
+            (_series, _bytes, _numbers, _leastNumbers) = (0, 0, 0, 0);
         }
 
         Interlocked.Increment(ref _version);
@@ -127,7 +128,7 @@ public sealed class MetricStore
             var isFirst = instrument.Series.Count == 0;
             var bytes = point.SeriesBytes + (isFirst ? info.Bytes : 0);
             if (point.Key.Length > Limits.SeriesLength || instrument.Series.Count >= Limits.SeriesOfInstrument
-                || !HasRoom(bytes))
+                || !HasRoom(bytes, point.LeastNumbers))
             {
                 return false;
             }
@@ -145,14 +146,37 @@ public sealed class MetricStore
             series = new SeriesPoints(source, point.Attributes, isNew: point.Time - heard > Acquaintance);
             instrument.Series.Add(point.Key, series);
         }
+        else if (!HasRoom(point.LeastNumbers - series.LeastNumbers))
+        {
+            return false;
+        }
 
-        _numbers += series.Add(point);
+        var (numbers, least) = (series.Numbers, series.LeastNumbers);
+        series.Add(point);
+        _numbers += series.Numbers - numbers;
+        _leastNumbers += series.LeastNumbers - least;
         return true;
     }
 
-    /// <summary>Whether a series more may be. Each has a point at least, however many numbers that is.</summary>
-    private bool HasRoom(int bytes) => _series < Limits.Series && _bytes + bytes <= Limits.SeriesBytes
-        && _numbers <= Limits.PointNumbers;
+    /// <summary>Whether a series more may be.</summary>
+    private bool HasRoom(int bytes, int leastNumbers) =>
+        _series < Limits.Series && _bytes + bytes <= Limits.SeriesBytes && HasRoom(leastNumbers);
+
+    /// <summary>
+    /// Whether there is room for a last point. Those of all series take half of it at most, or nothing else could be
+    /// kept, however often older points go.
+    /// </summary>
+    private bool HasRoom(int leastNumbers) => _leastNumbers + leastNumbers <= Limits.PointNumbers / 2;
+
+    private void Halve()
+    {
+        _numbers = 0;
+        foreach (var series in _instruments.Values.SelectMany(i => i.Series.Values))
+        {
+            series.Halve();
+            _numbers += series.Numbers;
+        }
+    }
 
     private sealed record Instrument(InstrumentInfo Info)
     {

@@ -67,52 +67,51 @@ public sealed record HistogramValue(long[] Counts, double[] Bounds)
 /// <summary>Collects the points of one series. Not for several threads.</summary>
 internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribute> attributes, bool isNew)
 {
-    /// <summary>What a point takes of memory, in numbers of 8 bytes. A histogram's takes its buckets besides.</summary>
     private const int NumbersOfPoint = 3;
-
     private const int NumbersOfHistogram = 6;
 
     private readonly List<MetricPoint> _points = [];
     private bool _isNew = isNew;
     private TimeSpan _interval;
 
+    /// <summary>
+    /// What all points take of memory, in numbers of 8 bytes, with the room that a list holds for those to come.
+    /// </summary>
+    public int Numbers => (NumbersOfPoint * _points.Capacity) + (_points is [{ Histogram: { } first }, ..]
+        ? (_points.Count * (NumbersOfHistogram + first.Counts.Length)) + first.Bounds.Length
+        : 0);
+
+    /// <summary>What the last point alone takes of memory, in numbers: less is not to be had.</summary>
+    public int LeastNumbers => _points is [.., var last] ? LeastNumbersOf(last.Histogram) : 0;
+
+    /// <summary>What a series of a single point takes of memory, in numbers.</summary>
+    public static int LeastNumbersOf(HistogramValue? histogram) => NumbersOfPoint
+        + (histogram is null ? 0 : NumbersOfHistogram + histogram.Counts.Length + histogram.Bounds.Length);
+
     /// <summary>Keeps a point. A histogram whose bounds are others than before begins anew.</summary>
-    /// <returns>How much more memory it takes, in numbers.</returns>
-    public int Add(SentPoint sent)
+    public void Add(SentPoint sent)
     {
-        if (_points.Count == 0)
+        if (_points is not [.., var last])
         {
-            return AddFirst(sent);
+            AddFirst(sent);
         }
-
-        if (sent.Time <= _points[^1].Time)
+        else if (sent.Time <= last.Time)
         {
-            return 0; // Sent twice, or late.
+            // Sent twice, or late.
         }
-
-        if (HaveSameBuckets(sent.Histogram, _points[^1].Histogram))
+        else if (HaveSameBuckets(sent.Histogram, last.Histogram))
         {
-            return AddNext(sent, _points[^1]);
+            AddNext(sent, last);
         }
-
-        var freed = Numbers();
-        _points.Clear();
-        _isNew = false;
-        return AddFirst(sent) - freed;
+        else
+        {
+            Keep(0);
+            AddFirst(sent);
+        }
     }
 
     /// <summary>Forgets the older half.</summary>
-    /// <returns>How much memory the rest takes, in numbers.</returns>
-    public int Halve()
-    {
-        if (_points.Count > 1)
-        {
-            _points.RemoveRange(0, _points.Count / 2);
-            _isNew = false;
-        }
-
-        return Numbers();
-    }
+    public void Halve() => Keep((_points.Count + 1) / 2);
 
     /// <summary>The points as they are now.</summary>
     /// <param name="since">From the last one before this moment on.</param>
@@ -124,14 +123,13 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
         return new(source, attributes, [.. _points[first..]], _isNew && first == 0) { Interval = _interval };
     }
 
-    private int AddFirst(SentPoint sent)
+    private void AddFirst(SentPoint sent)
     {
         _isNew |= sent.IsDelta;
         _points.Add(new(sent.Time, sent.Value, sent.Histogram));
-        return Numbers();
     }
 
-    private int AddNext(SentPoint sent, MetricPoint last)
+    private void AddNext(SentPoint sent, MetricPoint last)
     {
         // All points have the same bounds: they are kept once.
         var histogram = last.Histogram is { } before ? sent.Histogram! with { Bounds = before.Bounds } : sent.Histogram;
@@ -145,19 +143,23 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
         if (_points.Count > 1 && IsSame(point, last) && IsSame(point, _points[^2]))
         {
             _points[^1] = point with { Histogram = last.Histogram };
-            return 0;
+            return;
         }
 
         _points.Add(point);
-        if (_points.Count <= Limits.Points)
+        if (_points.Count > Limits.Points)
         {
-            return NumbersOf(point);
+            _points.RemoveAt(0);
+            _isNew = false;
         }
+    }
 
-        var first = _points[0];
-        _points.RemoveAt(0);
-        _isNew = false;
-        return NumbersOf(point) - NumbersOf(first);
+    /// <summary>Keeps the last points, and no room for others: a list does not give it back by itself.</summary>
+    private void Keep(int count)
+    {
+        _isNew &= count == _points.Count;
+        _points.RemoveRange(0, _points.Count - count);
+        _points.Capacity = count;
     }
 
     private static bool HaveSameBuckets(HistogramValue? one, HistogramValue? other) => (one, other) switch
@@ -177,9 +179,4 @@ internal sealed class SeriesPoints(TelemetrySource source, IReadOnlyList<Attribu
         (before.Histogram, delta.Histogram) is ({ } a, { } b)
             ? b with { Counts = [.. a.Counts.Zip(b.Counts, (x, y) => Math.Min(x + y, HistogramValue.MaxCount))] }
             : null);
-
-    private int Numbers() => _points.Sum(NumbersOf) + (_points[0].Histogram?.Bounds.Length ?? 0);
-
-    private static int NumbersOf(MetricPoint point) =>
-        NumbersOfPoint + (point.Histogram is { } histogram ? NumbersOfHistogram + histogram.Counts.Length : 0);
 }
