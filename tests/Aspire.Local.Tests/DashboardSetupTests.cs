@@ -99,6 +99,22 @@ public sealed class DashboardSetupTests
         Assert.Equal("to ••••••••: •••••••• is wrong", mask.Apply("to s3cret%26: token is wrong"));
     }
 
+    [Theory]
+    [InlineData("the key is s3cret-k", "the key is ")]
+    [InlineData("the key is s3cret-key", "the key is ")]
+    [InlineData("s3cret-key and s3cret", "•••••••• and ")]
+    [InlineData("the key is s3cret-kez", "the key is s3cret-kez")]
+    [InlineData("hello-wors", "")] // The beginning of one stands in another.
+    [InlineData("", "")]
+    public async Task Line_CutWithinASecret_ShowsNothingOfIt(string cut, string expected)
+    {
+        string[] secrets = ["s3cret-key", "hello-world", "wors3"];
+        var mask = await SecretMask.OfAsync([], secrets, TestContext.Current.CancellationToken);
+        Assert.Equal(expected, mask.ApplyToCut(cut));
+        var none = await SecretMask.OfAsync([], [], TestContext.Current.CancellationToken);
+        Assert.Equal(cut, none.ApplyToCut(cut));
+    }
+
     private static IEnumerable<EndpointAnnotation> Endpoints(DashboardSetup setup) =>
         setup.Resource!.Annotations.OfType<EndpointAnnotation>();
 

@@ -100,6 +100,15 @@ internal sealed class DashboardProcess : IDisposable
         }
     }
 
+    /// <summary>Sees that it answers and has not grown too large.</summary>
+    public async Task AssertWellAsync()
+    {
+        using var client = CreateClient();
+        using var response = await client.GetAsync("/health", CancellationToken).Soon();
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.InRange(Memory, 0, 300L * 1024 * 1024);
+    }
+
     /// <summary>Sends bytes as a call of OTLP/gRPC.</summary>
     /// <returns>The status of gRPC, or of HTTP where there is none.</returns>
     public async Task<string> CallAsync(

@@ -9,7 +9,6 @@ namespace Dashboard.Tests;
 /// <summary>What no honest process sends costs the dashboard an error, and nothing else.</summary>
 public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<DashboardFixture>
 {
-    private const string Traces = "trace.v1.TraceService";
     private const string Ok = "0";
     private const string Unknown = "2"; // No sender repeats that (OTLP, retryable codes).
     private const string ResourceExhausted = "8";
@@ -19,24 +18,24 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(Traces)]
-    [InlineData("logs.v1.LogsService")]
-    [InlineData("metrics.v1.MetricsService")]
+    [InlineData(OtlpService.Traces)]
+    [InlineData(OtlpService.Logs)]
+    [InlineData(OtlpService.Metrics)]
     public async Task Bytes_ThatAreNoMessage_AreAnErrorInBothProtocols(string service)
     {
         byte[] noise = [0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3];
         Assert.Equal(Unknown, await _dashboard.CallAsync(service, noise));
         using var content = new ByteArrayContent(noise);
-        using var response = await _dashboard.PostAsync($"/v1/{Path(service)}", content);
+        using var response = await _dashboard.PostAsync($"/v1/{OtlpService.Path(service)}", content);
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
-        await AssertWellAsync();
+        await _dashboard.AssertWellAsync();
     }
 
     [Fact]
     public async Task Message_Of100Megabytes_IsRefusedInBothProtocols()
     {
         var huge = new byte[100 * 1024 * 1024];
-        Assert.Equal(ResourceExhausted, await _dashboard.CallAsync(Traces, huge));
+        Assert.Equal(ResourceExhausted, await _dashboard.CallAsync(OtlpService.Traces, huge));
         using var content = new ByteArrayContent(huge);
         content.Headers.ContentLength = huge.Length;
         try
@@ -49,7 +48,7 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
             // It hung up on a client that goes on sending.
         }
 
-        await AssertWellAsync();
+        await _dashboard.AssertWellAsync();
     }
 
     [Fact]
@@ -60,8 +59,8 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         content.Headers.ContentEncoding.Add("gzip");
         using var response = await _dashboard.PostAsync("/v1/traces", content);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
-        Assert.NotEqual(Ok, await _dashboard.CallAsync(Traces, packed, isPacked: true));
-        await AssertWellAsync();
+        Assert.NotEqual(Ok, await _dashboard.CallAsync(OtlpService.Traces, packed, isPacked: true));
+        await _dashboard.AssertWellAsync();
     }
 
     [Fact]
@@ -69,7 +68,7 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
     {
         var id = Guid.NewGuid().ToByteArray();
         var packed = await PackAsync(Request("packed", Header(id).ToByteString()).ToByteArray());
-        Assert.Equal(Ok, await _dashboard.CallAsync(Traces, packed, isPacked: true));
+        Assert.Equal(Ok, await _dashboard.CallAsync(OtlpService.Traces, packed, isPacked: true));
         using var content = new ByteArrayContent(packed);
         content.Headers.ContentEncoding.Add("gzip");
         using var response = await _dashboard.PostAsync("/v1/traces", content);
@@ -94,87 +93,12 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
             var request = Request(
                 "hostile", Header(Guid.NewGuid().ToByteArray()).ToByteString().Concat(body.ToByteString()),
                 Header(good).ToByteString());
-            Assert.Equal(Ok, await _dashboard.CallAsync(Traces, request.ToByteArray()));
+            Assert.Equal(Ok, await _dashboard.CallAsync(OtlpService.Traces, request.ToByteArray()));
         }
 
         await _dashboard.AskAsync(
             $"/api/telemetry/traces/{Convert.ToHexStringLower(good)}", trace => (int)trace["spanCount"]! == 4);
-        await AssertWellAsync();
-    }
-
-    [Theory]
-    [InlineData(Traces, new[] { 1, 2, 2 })] // Spans.
-    [InlineData("logs.v1.LogsService", new[] { 1, 2, 2 })] // Lines.
-    [InlineData("logs.v1.LogsService", new[] { 1, 1, 1 })] // Attributes of the process.
-    [InlineData("metrics.v1.MetricsService", new[] { 1, 2, 2, 9, 1 })] // Points of a histogram.
-    [InlineData("metrics.v1.MetricsService", new[] { 1, 2, 2, 5, 1 })] // Points of a gauge.
-    [InlineData("metrics.v1.MetricsService", new[] { 1 })] // Processes.
-    public async Task Message_OfTwoMillionEmptyParts_IsRefusedUnread(string service, int[] path)
-    {
-        var parts = Enumerable.Repeat(new byte[] { LengthDelimited(path[^1]), 0 }, 2_000_000)
-            .SelectMany(part => part);
-        var message = path[..^1].Reverse().Aggregate(parts.ToArray(), Inside);
-        using var content = new ByteArrayContent(message);
-        using var response = await _dashboard.PostAsync($"/v1/{Path(service)}", content);
-        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
-        Assert.Contains("more than 100000 parts", await response.Content.ReadAsStringAsync(CancellationToken));
-        Assert.Equal(Unknown, await _dashboard.CallAsync(service, message));
-        await AssertWellAsync();
-    }
-
-    [Theory]
-    [InlineData(100_000, "OK")]
-    [InlineData(100_001, "RequestEntityTooLarge")]
-    public async Task Message_OfSoManyParts_IsTakenOrNot(int parts, string status)
-    {
-        // The spans, and the two that they are in.
-        var spans = Enumerable.Repeat(new byte[] { LengthDelimited(2), 0 }, parts - 2).SelectMany(part => part);
-        using var content = new ByteArrayContent(Inside(Inside(spans.ToArray(), 2), 1));
-        using var response = await _dashboard.PostAsync("/v1/traces", content);
-        Assert.Equal(status, $"{response.StatusCode}");
-    }
-
-    [Fact]
-    public async Task Message_OfFieldsThatNobodyKnows_IsTaken()
-    {
-        // Each of another number, so that whoever kept them had as many lists.
-        using var message = new MemoryStream();
-        using (var output = new CodedOutputStream(message, leaveOpen: true))
-        {
-            for (var field = 100; field < 750_000; field++)
-            {
-                output.WriteTag(field, WireFormat.WireType.Varint);
-                output.WriteInt32(1);
-            }
-        }
-
-        using var content = new ByteArrayContent(message.ToArray());
-        using var response = await _dashboard.PostAsync("/v1/traces", content);
-        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        Assert.Equal(Ok, await _dashboard.CallAsync(Traces, message.ToArray()));
-        await AssertWellAsync();
-    }
-
-    [Fact]
-    public async Task Message_NestedAHundredThousandTimes_IsAnError()
-    {
-        // An attribute whose value is a list of a list of a list …, written from the innermost on.
-        var bytes = new byte[1_000_000];
-        var start = bytes.Length;
-        for (var n = 0; n < 100_001; n++)
-        {
-            var length = bytes.Length - start;
-            start -= 1 + CodedOutputStream.ComputeLengthSize(length);
-            using var output = new CodedOutputStream(new MemoryStream(bytes, start, bytes.Length - start), 16);
-            output.WriteTag(n % 2 == 0 ? 5 : 1, WireFormat.WireType.LengthDelimited);
-            output.WriteLength(length);
-        }
-
-        var message = Inside(Inside(Inside(Inside(bytes[start..], 2), 1), 1), 1);
-        using var content = new ByteArrayContent(message);
-        using var response = await _dashboard.PostAsync("/v1/traces", content);
-        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
-        await AssertWellAsync();
+        await _dashboard.AssertWellAsync();
     }
 
     [Fact]
@@ -189,7 +113,7 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         var id = Guid.NewGuid().ToByteArray();
         var body = new SpanBody { Attributes = { new KeyValue { Key = "deep", Value = value } } };
         var request = Request("hostile", Header(id).ToByteString().Concat(body.ToByteString()));
-        Assert.Equal(Ok, await _dashboard.CallAsync(Traces, request.ToByteArray()));
+        Assert.Equal(Ok, await _dashboard.CallAsync(OtlpService.Traces, request.ToByteArray()));
         var trace = await _dashboard.AskAsync($"/api/telemetry/traces/{Convert.ToHexStringLower(id)}", _ => true);
         Assert.Equal("[[[[…]]]]", (string?)trace["spans"]![0]!["attributes"]!["deep"]);
     }
@@ -204,10 +128,10 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         {
             var spans = Enumerable.Range(0, 600)
                 .Select(_ => Header(Guid.NewGuid().ToByteArray()).ToByteString().Concat(body)).ToArray();
-            Assert.Equal(Ok, await _dashboard.CallAsync(Traces, Request("flood", spans).ToByteArray()));
+            Assert.Equal(Ok, await _dashboard.CallAsync(OtlpService.Traces, Request("flood", spans).ToByteArray()));
         }
 
-        await AssertWellAsync();
+        await _dashboard.AssertWellAsync();
     }
 
     [Theory]
@@ -222,7 +146,7 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
             {
                 var points = Enumerable.Range(0, Limits.SeriesOfInstrument).Select(Histogram).ToArray();
                 var metrics = Metrics($"sender-{sender}", round, points);
-                Assert.Equal(Ok, await own.CallAsync("metrics.v1.MetricsService", metrics.ToByteArray()));
+                Assert.Equal(Ok, await own.CallAsync(OtlpService.Metrics, metrics.ToByteArray()));
             }
         }
 
@@ -232,8 +156,8 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         {
             var spans = Enumerable.Range(0, 600)
                 .Select(_ => Header(Guid.NewGuid().ToByteArray()).ToByteString().Concat(body)).ToArray();
-            Assert.Equal(Ok, await own.CallAsync(Traces, Request("flood", spans).ToByteArray()));
-            Assert.Equal(Ok, await own.CallAsync("logs.v1.LogsService", Logs(text).ToByteArray()));
+            Assert.Equal(Ok, await own.CallAsync(OtlpService.Traces, Request("flood", spans).ToByteArray()));
+            Assert.Equal(Ok, await own.CallAsync(OtlpService.Logs, Logs(text).ToByteArray()));
         }
 
         var series = await own.AskAsync("/api/telemetry/metrics?name=instrument", _ => true);
@@ -255,7 +179,7 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         for (var n = 0; n < 300; n++)
         {
             var request = Request($"sender-{n}", Header(Guid.NewGuid().ToByteArray()).ToByteString());
-            Assert.Equal(Ok, await own.CallAsync(Traces, request.ToByteArray()));
+            Assert.Equal(Ok, await own.CallAsync(OtlpService.Traces, request.ToByteArray()));
         }
 
         var resources = await own.AskAsync("/api/telemetry/resources", _ => true);
@@ -270,7 +194,7 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
     {
         var id = Guid.NewGuid().ToByteArray();
         var request = Request("stranger", Header(id).ToByteString()).ToByteArray();
-        Assert.Equal("HTTP 401", await _dashboard.CallAsync(Traces, request, key));
+        Assert.Equal("HTTP 401", await _dashboard.CallAsync(OtlpService.Traces, request, key));
         using var content = new ByteArrayContent(request);
         using var response = await _dashboard.PostAsync("/v1/traces", content, key);
         Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
@@ -287,27 +211,6 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         using var response = await _dashboard.PostAsync("/v1/traces", content, type: "application/json");
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, response.StatusCode);
     }
-
-    private static byte LengthDelimited(int field) => (byte)WireFormat.MakeTag(field, WireFormat.WireType.LengthDelimited);
-
-    /// <summary>A message with another in a field of it.</summary>
-    private static byte[] Inside(byte[] message, int field)
-    {
-        using var outer = new MemoryStream();
-        using (var output = new CodedOutputStream(outer, leaveOpen: true))
-        {
-            output.WriteTag(field, WireFormat.WireType.LengthDelimited);
-            output.WriteBytes(ByteString.CopyFrom(message));
-        }
-
-        return outer.ToArray();
-    }
-
-    private static string Path(string service) => service[..service.IndexOf('.', StringComparison.Ordinal)] switch
-    {
-        "trace" => "traces",
-        var path => path,
-    };
 
     private static SpanHeader Header(byte[] traceId) => new()
     {
@@ -394,14 +297,6 @@ public sealed class HostileTests(DashboardFixture fixture) : IClassFixture<Dashb
         }
 
         return packed.ToArray();
-    }
-
-    private async Task AssertWellAsync()
-    {
-        using var client = _dashboard.CreateClient();
-        using var response = await client.GetAsync("/health", CancellationToken).Soon();
-        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        Assert.InRange(_dashboard.Memory, 0, 300L * 1024 * 1024);
     }
 }
 

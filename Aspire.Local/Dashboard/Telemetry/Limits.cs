@@ -9,7 +9,7 @@ internal static class Limits
     /// <summary>The longest request, in bytes, after decompression.</summary>
     public const int RequestBytes = 4 * 1024 * 1024;
 
-    /// <summary>How many messages, texts and lists a request may have in it: each takes memory, of two bytes too.</summary>
+    /// <summary>How many messages, texts and lists a request may have in it: the smallest takes memory too.</summary>
     public const int RequestParts = 100_000;
 
     /// <summary>How many requests are read at once; others wait.</summary>
