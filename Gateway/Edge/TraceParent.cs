@@ -5,8 +5,9 @@ using OpenTelemetry.Context.Propagation;
 namespace Gateway.Edge;
 
 /// <summary>
-/// Goes on with the trace that a caller names in <c>traceparent</c>, and with nothing else of a caller's: whether it is
-/// recorded is not the caller's to say, and <c>tracestate</c> and <c>baggage</c> would reach all services.
+/// Goes on with the trace that a caller names in <c>traceparent</c>, and with nothing else of a caller's: it is recorded
+/// whatever its flag says, so that who asks after it finds it, and <c>tracestate</c> and <c>baggage</c> would reach all
+/// services.
 /// https://www.w3.org/TR/trace-context/#privacy-considerations
 /// </summary>
 internal sealed class TraceParent : DistributedContextPropagator

@@ -36,7 +36,7 @@ public sealed class ForwardedHeaderTests(GatewayFixture system)
     }
 
     [Theory]
-    [InlineData($"00-{Trace}-{Span}-00", true)] // Whether it is recorded is not the caller's to say.
+    [InlineData($"00-{Trace}-{Span}-00", true)] // It is recorded all the same.
     [InlineData($"00-{Trace}-{Span}", false)]
     [InlineData($"00-{Trace}-0000000000000000-01", false)]
     [InlineData("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false)]
