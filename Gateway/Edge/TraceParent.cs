@@ -5,9 +5,9 @@ using OpenTelemetry.Context.Propagation;
 namespace Gateway.Edge;
 
 /// <summary>
-/// Goes on with the trace that a caller names in <c>traceparent</c>, and with nothing else of a caller's: it is recorded
-/// whatever its flag says, so that who asks after it finds it, and <c>tracestate</c> and <c>baggage</c> would reach all
-/// services.
+/// Goes on with the trace that a caller names in <c>traceparent</c>, and with nothing else of a caller's. The trace is
+/// recorded whatever its flag says, so that who asks after it finds it; <c>tracestate</c> and <c>baggage</c> would
+/// reach all services.
 /// https://www.w3.org/TR/trace-context/#privacy-considerations
 /// </summary>
 internal sealed class TraceParent : DistributedContextPropagator
