@@ -18,8 +18,7 @@ internal static class OtlpExtensions
         builder.Services.AddSingleton<LogStore>();
         builder.Services.AddSingleton<MetricStore>();
         builder.Services.AddSingleton<Intake>();
-        builder.Services.AddSingleton<OtlpGrpc>();
-        builder.Services.AddSingleton<IServiceMethodProvider<OtlpGrpc>, OtlpGrpc.Methods>();
+        builder.Services.AddSingleton<IServiceMethodProvider<Intake>, OtlpGrpc>();
         builder.Services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = Limits.RequestBytes;
@@ -40,7 +39,7 @@ internal static class OtlpExtensions
         // gRPC has a limit of its own, by which it answers as its clients understand.
         var grpc = app.MapGroup("").WithMetadata(DashboardAddress.OtlpGrpc, new DisableRequestSizeLimitAttribute())
             .AddOtlpRules();
-        grpc.MapGrpcService<OtlpGrpc>();
+        grpc.MapGrpcService<Intake>();
         app.MapGroup("").WithMetadata(DashboardAddress.OtlpHttp).AddOtlpRules().MapOtlpHttp();
     }
 
