@@ -1,59 +1,56 @@
-using Microsoft.Extensions.Configuration;
+using AppHost;
+using AppHost.Servers;
 
+LocalMachine.Prepare();
 var builder = DistributedApplication.CreateBuilder(args);
-
-// dotnet run --project AppHost -- --GatewayPort=9000 --Replicas=2 --Storage=ephemeral
-var gatewayPort = builder.Configuration.GetValue("GatewayPort", 8080);
-var replicas = builder.Configuration.GetValue("Replicas", 1);
-var storage = builder.Configuration.GetValue("Storage", "persistent");
+var options = AppHostOptions.Read(builder.Configuration); // --GatewayPort=9000 --Replicas=2 --Storage=ephemeral …
 
 var adminUsername = builder.AddParameter("admin-username", "admin", publishValueAsDefault: true);
-var chatClientSecret = Secret("chat-client-secret");
-var ledgerCacheKey = Secret("ledger-cache-key");
-var identityKeySecret = Secret("identity-key-secret");
+var adminPassword = builder.AddSecret("admin-password");
+var chatClientSecret = builder.AddSecret("chat-client-secret");
+var ledgerCacheKey = builder.AddSecret("ledger-cache-key");
+var identityKeySecret = builder.AddSecret("identity-key-secret");
 
-var postgres = builder.AddPostgres("postgres");
-_ = storage switch
-{
-    "persistent" => postgres.WithDataVolume(),
-    "ephemeral" => postgres,
-    _ => throw new DistributedApplicationException($"Storage is '{storage}': use 'persistent' or 'ephemeral'."),
-};
+var servers = builder.AddDataServers(options); // --Servers=processes or containers, or --ConnectionStrings:cache=…
+var addDatabase = servers.AddPostgres("postgres");
+var identityDb = addDatabase("identitydb");
+var ledgerDb = addDatabase("ledgerdb");
+var chatDb = addDatabase("chatdb");
+var cache = servers.AddRedis("cache");
 
-var identityDb = postgres.AddDatabase("identitydb");
-var ledgerDb = postgres.AddDatabase("ledgerdb");
-var chatDb = postgres.AddDatabase("chatdb");
-var cache = builder.AddRedis("cache");
+var identity = builder.AddService<Projects.Identity_Service>("identity", options.Replicas)
+    .With(replica => replica
+        .WithReference(identityDb).WaitFor(identityDb)
+        .WithEnvironment("Admin__Username", adminUsername).WithEnvironment("Admin__Password", adminPassword)
+        .WithEnvironment("Auth__KeyProtectionSecret", identityKeySecret)
+        .WithEnvironment("Clients__chat__Secret", chatClientSecret));
 
-var identity = builder.AddProject<Projects.Identity_Service>("identity")
-    .WithReference(identityDb).WaitFor(identityDb)
-    .WithEnvironment("Admin__Username", adminUsername).WithEnvironment("Admin__Password", Secret("admin-password"))
-    .WithEnvironment("Auth__KeyProtectionSecret", identityKeySecret)
-    .WithEnvironment("Clients__chat__Secret", chatClientSecret)
-    .WithHttpHealthCheck("/health").WithReplicas(replicas);
+var ledger = builder.AddService<Projects.Ledger_Service>("ledger", options.Replicas)
+    .With(replica => replica
+        .WithReference(ledgerDb).WaitFor(ledgerDb)
+        .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey))
+    .WithReference(identity);
 
-var ledger = builder.AddProject<Projects.Ledger_Service>("ledger")
-    .WithReference(ledgerDb).WaitFor(ledgerDb)
-    .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
-    .WithReference(identity).WithHttpHealthCheck("/health").WithReplicas(replicas);
-
-var chat = builder.AddProject<Projects.Chat_Service>("chat")
-    .WithReference(chatDb).WaitFor(chatDb)
-    .WithReference(identity)
-    .WithReference(ledger).WithEnvironment("Ledger__ClientSecret", chatClientSecret)
-    .WithHttpHealthCheck("/health").WithReplicas(replicas);
+var chat = builder.AddService<Projects.Chat_Service>("chat", options.Replicas)
+    .With(replica => replica
+        .WithReference(chatDb).WaitFor(chatDb)
+        .WithEnvironment("Ledger__ClientSecret", chatClientSecret))
+    .WithReference(identity).WithReference(ledger);
 identity.WithReference(ledger).WithReference(chat); // To close the account, and erase the chats, of a user who leaves.
 
-var gateway = builder.AddProject<Projects.Gateway>("gateway")
-    .WithEndpoint("http", endpoint => endpoint.Port = gatewayPort).WithExternalHttpEndpoints()
-    .WithReference(identity).WaitFor(identity).WithReference(ledger).WaitFor(ledger).WithReference(chat).WaitFor(chat)
-    .WithReference(cache).WithSettings(builder.Configuration, "Limits", "Connections", "Cors", "Proxies", "Https")
-    .WithHttps(builder.Configuration).WithHttpHealthCheck("/health", endpointName: "http").WithReplicas(replicas);
+var gateway = builder.AddService<Projects.Gateway>("gateway", options.Replicas, options.GatewayPort)
+    .With(replica => replica
+        .WithReference(cache).WithExternalHttpEndpoints()
+        .WithSettings("Limits", "Connections", "Cors", "Proxies", "Https"))
+    .WithHttps()
+    .WithReference(identity).WithReference(ledger).WithReference(chat)
+    .WaitFor(identity).WaitFor(ledger).WaitFor(chat)
+    .SayWhenReady("AspireChat");
 
-builder.AddLedgerVerify(ledgerDb, cache, ledgerCacheKey);
+builder.AddLedgerVerify(ledger, ledgerDb, cache, ledgerCacheKey);
 builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); // --ImportDjango=db.sqlite3
+builder.AddRestarts();
+builder.AddStopOrder();
+builder.AddOrchestratorCertificate();
 
 builder.Build().Run();
-
-IResourceBuilder<ParameterResource> Secret(string name) =>
-    builder.AddParameter(name, new GenerateParameterDefault { MinLength = 32 }, secret: true, persist: true);

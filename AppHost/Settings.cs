@@ -1,18 +1,18 @@
+using AppHost.Servers;
 using Microsoft.Extensions.Configuration;
 
-namespace Aspire.Hosting;
+namespace AppHost;
 
-/// <summary>Settings of services that are set at the AppHost.</summary>
+/// <summary>Settings of services that are given to the AppHost.</summary>
 internal static class Settings
 {
-    /// <summary>Passes sections of the AppHost's own configuration on to a service, as they are.</summary>
-    /// <param name="service">The service.</param>
-    /// <param name="configuration">The AppHost's configuration.</param>
-    /// <param name="sections">The sections, such as <c>Limits</c>.</param>
-    /// <returns>The same builder.</returns>
+    private static readonly string[] HttpsFiles = ["Https:Certificate:Path", "Https:Certificate:KeyPath"];
+
+    /// <summary>Passes sections of the AppHost's own configuration, such as <c>Limits</c>, on to a service.</summary>
     public static IResourceBuilder<ProjectResource> WithSettings(
-        this IResourceBuilder<ProjectResource> service, IConfiguration configuration, params string[] sections)
+        this IResourceBuilder<ProjectResource> service, params string[] sections)
     {
+        var configuration = service.ApplicationBuilder.Configuration;
         foreach (var (key, value) in sections.SelectMany(section => configuration.GetSection(section).AsEnumerable()))
         {
             if (value is not null)
@@ -25,29 +25,27 @@ internal static class Settings
     }
 
     /// <summary>
-    /// Adds an address with https when <c>--Https:Certificate:Path=cert.pem</c> names a certificate, on the port
-    /// <c>--Https:Port</c>, or a free one.
+    /// Adds an address with https when <c>--Https:Certificate:Path=cert.pem</c> names a certificate: the first replica
+    /// on the port <c>--Https:Port</c>, the others on free ones. The service has the section <c>Https</c> among its
+    /// settings.
     /// </summary>
-    /// <param name="service">The service. It has the section <c>Https</c> among its settings.</param>
-    /// <param name="configuration">The AppHost's configuration.</param>
-    /// <returns>The same builder.</returns>
-    public static IResourceBuilder<ProjectResource> WithHttps(
-        this IResourceBuilder<ProjectResource> service, IConfiguration configuration)
+    public static Service WithHttps(this Service service)
     {
-        foreach (var file in new[] { "Https:Certificate:Path", "Https:Certificate:KeyPath" })
+        var configuration = service.First.ApplicationBuilder.Configuration;
+        return configuration["Https:Certificate:Path"] is null ? service : service.With(replica =>
         {
-            if (configuration[file] is { Length: > 0 } path)
+            foreach (var file in HttpsFiles)
             {
-                // Seen from where the AppHost was started, which is not where the service runs.
-                service.WithEnvironment(file.Replace(":", "__", StringComparison.Ordinal), Path.GetFullPath(path));
+                if (configuration[file] is { Length: > 0 } path)
+                {
+                    // Seen from where the AppHost was started, which is not where the service runs.
+                    replica.WithEnvironment(file.Replace(":", "__", StringComparison.Ordinal), Path.GetFullPath(path));
+                }
             }
-        }
 
-        return configuration["Https:Certificate:Path"] is null ? service : service.WithEndpoint("https", endpoint =>
-        {
-            endpoint.UriScheme = "https";
-            endpoint.Port = configuration.GetValue<int?>("Https:Port");
-            endpoint.IsExternal = true;
+            var port = replica == service.First ? configuration.GetValue("Https:Port", 0) : 0;
+            replica.WithDirectEndpoint("https", port == 0 ? null : FreePort.Take(port, "--Https:Port"))
+                .WithExternalHttpEndpoints();
         });
     }
 }

@@ -15,7 +15,7 @@ builder.AddRateLimits();
 builder.AddDescription();
 builder.Services.AddReverseProxy()
     .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
-    .AddServiceDiscoveryDestinations()
+    .AddServiceDiscoveryDestinationResolver()
     .AddKnownHeaders()
     .AddReplicaHealth()
     .AddSmallBodies();

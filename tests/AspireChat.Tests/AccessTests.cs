@@ -107,7 +107,7 @@ public sealed class AccessTests(AppHostFixture system)
 
         for (var replica = 1; replica <= 2; replica++)
         {
-            using var process = await system.ProcessAsync($"{resource}-{replica}");
+            using var process = await system.ProcessAsync(replica == 1 ? resource : $"{resource}-{replica}");
             var listening = ListeningAddresses(process.Id);
             Assert.NotEmpty(listening);
             Assert.All(listening, address => Assert.True(IPAddress.IsLoopback(address), $"{address}"));

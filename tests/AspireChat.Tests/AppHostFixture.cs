@@ -17,6 +17,9 @@ public sealed class AppHostFixture : IAsyncLifetime
     /// <summary>How long the system may take to be healthy; generous, because CI machines are slow.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
 
+    /// <summary>What opens the dashboard.</summary>
+    public const string DashboardToken = "token-of-a-test";
+
     /// <summary>Whether there is a dashboard: the project of the tests says so.</summary>
     private static readonly bool HasDashboard =
         AppContext.TryGetSwitch("AspireChat.Tests.Dashboard", out var hasDashboard) && hasDashboard;
@@ -49,11 +52,11 @@ public sealed class AppHostFixture : IAsyncLifetime
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
             [
                 "--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}",
-                $"--AppHost:BrowserToken={DashboardApp.Token}", .. _options,
+                $"--AppHost:BrowserToken={DashboardToken}", .. _options,
             ],
             (options, _) => options.DisableDashboard = !HasDashboard,
             cancellationToken).WaitAsync(StartTimeout, cancellationToken);
-        builder.Services.AddLogging(logging => logging.AddProvider(Output));
+        builder.Services.AddLogging(logging => logging.ClearProviders().AddProvider(Output));
         _change?.Invoke(builder);
         _app = await builder.BuildAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         await _app.StartAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
@@ -85,23 +88,9 @@ public sealed class AppHostFixture : IAsyncLifetime
         return new SignedInUser(client, name, tokens);
     }
 
-    /// <summary>The process that a replica is now; one that has just died is waited for to be started again.</summary>
-    /// <param name="replica">The replica's id, such as <c>chat-1</c>; of what has one process, its name.</param>
-    public async Task<Process> ProcessAsync(string replica)
-    {
-        Process? process = null;
-        await App.ResourceNotifications.WaitForResourceAsync(
-            replica.Split('-')[0],
-            e => e.ResourceId == replica && (process = Find(e.Snapshot)) is not null,
-            TestContext.Current.CancellationToken).WaitAsync(StartTimeout, TestContext.Current.CancellationToken);
-        return process!;
-
-        static Process? Find(CustomResourceSnapshot snapshot)
-        {
-            var id = snapshot.Properties.SingleOrDefault(property => property.Name == "executable.pid")?.Value;
-            return Process.GetProcesses().SingleOrDefault(process => id is int number && process.Id == number);
-        }
-    }
+    /// <summary>The process that a resource is now.</summary>
+    /// <param name="name">The name of the resource, such as <c>chat-2</c>.</param>
+    public Task<Process> ProcessAsync(string name) => App.ProcessAsync(name);
 
     /// <summary>A client of the gateway that is signed in as the administrator.</summary>
     public async Task<HttpClient> AdminAsync()
@@ -117,6 +106,21 @@ public sealed class AppHostFixture : IAsyncLifetime
         if (_app is not null)
         {
             await _app.DisposeAsync();
+        }
+    }
+}
+
+/// <summary>Changes to the application before it starts.</summary>
+internal static class AppHostChanges
+{
+    /// <summary>Changes all replicas of the chat service.</summary>
+    public static void OfChat(
+        this IDistributedApplicationTestingBuilder builder, Action<IResourceBuilder<ProjectResource>> change)
+    {
+        foreach (var chat in builder.Resources.OfType<ProjectResource>().Where(resource =>
+            resource.Name.Split('-')[0] == "chat"))
+        {
+            change(builder.CreateResourceBuilder(chat));
         }
     }
 }

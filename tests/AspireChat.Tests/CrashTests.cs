@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
-using Aspire.Hosting.ApplicationModel;
 using Npgsql;
 using Xunit.Sdk;
 
@@ -45,7 +44,7 @@ public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<Crash
         var calls = Enumerable.Range(0, 4)
             .Select(n => user.Client.PostAsync("/api/chat", new { message = "hello" }, $"key-{n}")).ToList();
         await ChargedAsync(user, calls.Count);
-        await KillAsync("chat-1", "chat-2");
+        await KillAsync("chat", "chat-2");
         foreach (var call in calls)
         {
             using var response = await call;
@@ -53,7 +52,7 @@ public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<Crash
         }
 
         Assert.Equal(0, await Books.AssertPaidForRepliesOnlyAsync(_system, user));
-        await HealthyAsync("chat");
+        await HealthyAsync("chat", "chat-2");
         using var again = await user.Client.PostAsync("/api/chat", new { message = "hello" }, "key-0");
         Assert.Equal(HttpStatusCode.Created, again.StatusCode);
         Assert.Equal(1, await Books.AssertPaidForRepliesOnlyAsync(_system, user));
@@ -82,7 +81,7 @@ public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<Crash
                 SELECT EXISTS (SELECT FROM pg_stat_activity
                                WHERE wait_event = 'SyncRep' AND datname = 'ledgerdb' AND query LIKE '%transfers%')
                 """));
-            await KillAsync("ledger-1", "ledger-2");
+            await KillAsync("ledger", "ledger-2");
         }
         finally
         {
@@ -92,7 +91,7 @@ public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<Crash
 
         using var response = await call;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
-        await HealthyAsync("ledger");
+        await HealthyAsync("ledger", "ledger-2");
         await UntilAsync(async () => await ChargesWrittenAsync() > before);
         Assert.Equal(0, await Books.AssertPaidForRepliesOnlyAsync(_system, user));
     }
@@ -162,9 +161,14 @@ public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<Crash
         return user!;
     }
 
-    private async Task HealthyAsync(string resource) => await _system.App.ResourceNotifications
-        .WaitForResourceHealthyAsync(resource, CancellationToken)
-        .WaitAsync(AppHostFixture.StartTimeout, CancellationToken);
+    private async Task HealthyAsync(params string[] resources)
+    {
+        foreach (var resource in resources)
+        {
+            await _system.App.ResourceNotifications.WaitForResourceHealthyAsync(resource, CancellationToken)
+                .WaitAsync(AppHostFixture.StartTimeout, CancellationToken);
+        }
+    }
 
     private Task<long> ChargesWrittenAsync() =>
         Books.ReadAsync<long>(_system, "ledgerdb", "SELECT count(*) FROM transfers WHERE kind = 2");
@@ -197,10 +201,9 @@ public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<Crash
     /// <summary>A system whose model thinks for a while, and which soon takes a silent replica for dead.</summary>
     public sealed class SlowSystem : IAsyncLifetime
     {
-        internal AppHostFixture System { get; } = new(builder => builder
-            .CreateResourceBuilder((ProjectResource)builder.Resources.Single(resource => resource.Name == "chat"))
+        internal AppHostFixture System { get; } = new(builder => builder.OfChat(chat => chat
             .WithEnvironment("Chat__DeadAfter", "00:00:06")
-            .WithEnvironment("Chat__Models__mock__Script__Delay", $"{Thinking}"));
+            .WithEnvironment("Chat__Models__mock__Script__Delay", Thinking.ToString())));
 
         public ValueTask InitializeAsync() => System.InitializeAsync();
 

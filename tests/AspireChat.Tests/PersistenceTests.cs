@@ -5,6 +5,13 @@ namespace AspireChat.Tests;
 /// <summary>What users have is still there when the system starts again.</summary>
 public sealed class PersistenceTests
 {
+    /// <summary>Given, so that the test leaves alone the secrets of whoever runs it.</summary>
+    private static readonly string[] Secrets =
+    [
+        .. new[] { "postgres-password", "cache-password", "admin-password", "chat-client-secret", "ledger-cache-key",
+            "identity-key-secret" }.Select(name => $"--Parameters:{name}={Guid.NewGuid():N}"),
+    ];
+
     [Fact]
     public async Task System_StoppedAndStartedAgain_KeepsUsersChatsAndBalances()
     {
@@ -44,7 +51,7 @@ public sealed class PersistenceTests
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
-            ["--Storage=persistent", $"--Aspire:Store:Path={store}"], cancellationToken)
+            ["--Storage=persistent", $"--DataPath={store}", .. Secrets], cancellationToken)
             .WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
         var app = await builder.BuildAsync(cancellationToken).WaitAsync(AppHostFixture.StartTimeout, cancellationToken);
         try

@@ -1,6 +1,5 @@
 using AspireChat.Tests;
 using Microsoft.Playwright;
-using Tests.Shared;
 
 [assembly: AssemblyFixture(typeof(Browser.Tests.BrowserFixture))]
 
@@ -39,16 +38,13 @@ public sealed class BrowserFixture : IAsyncLifetime
         return page;
     }
 
-    /// <summary>Opens a page of the dashboard, logged in, in a profile of its own.</summary>
-    /// <param name="app">Whose dashboard.</param>
+    /// <summary>Opens a page of Aspire's dashboard, logged in, in a profile of its own.</summary>
+    /// <param name="system">Whose dashboard.</param>
     /// <param name="path">The page.</param>
-    /// <param name="scheme">Whether it is to be light or dark.</param>
-    public async Task<WatchedPage> OpenDashboardAsync(
-        DistributedApplication app, string path, ColorScheme scheme = ColorScheme.Light)
+    public async Task<WatchedPage> OpenDashboardAsync(AppHostFixture system, string path)
     {
-        var home = app.GetEndpoint(DashboardApp.Name);
-        var page = await OpenAsync(home, scheme);
-        await page.Page.GotoAsync($"/login?t={DashboardApp.Token}&returnUrl={Uri.EscapeDataString(path)}");
+        var page = await OpenAsync(system.App.GetEndpoint("aspire-dashboard"), ColorScheme.Light);
+        await page.Page.GotoAsync($"/login?t={AppHostFixture.DashboardToken}&returnUrl={Uri.EscapeDataString(path)}");
         return page;
     }
 

@@ -25,11 +25,7 @@ public sealed class ChatDatabase : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        var builder = DistributedApplicationTestingBuilder.Create();
-        builder.AddPostgres("postgres").AddDatabase("chatdb");
-        _app = await builder.BuildAsync(cancellationToken).Soon();
-        await _app.StartAsync(cancellationToken).Soon();
-        await _app.ResourceNotifications.WaitForResourceHealthyAsync("chatdb", cancellationToken).Soon();
+        _app = await Servers.StartAsync("chatdb");
         _connectionString = await _app.GetConnectionStringAsync("chatdb", cancellationToken);
         _source = NpgsqlDataSource.Create(_connectionString!);
 

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Gateway.Routing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -42,8 +41,7 @@ public sealed class ForwardingTests(GatewayFixture system)
     {
         await using var gateway = new GatewayServer(("chat", "http://127.0.0.1:1"), ("chat", "http://127.0.0.1:2"));
         await gateway.StartAsync();
-        var resolver = Assert.IsType<ServiceDiscoveryDestinations>(
-            gateway.Services.GetRequiredService<IDestinationResolver>());
+        var resolver = gateway.Services.GetRequiredService<IDestinationResolver>();
         var before = await ResolveAsync(resolver);
         Assert.Equal(["http://127.0.0.1:1/", "http://127.0.0.1:2/"], Addresses(before));
 
@@ -232,7 +230,7 @@ public sealed class ForwardingTests(GatewayFixture system)
     private static IEnumerable<string> Addresses(ResolvedDestinationCollection resolved) =>
         resolved.Destinations.Values.Select(destination => new Uri(destination.Address).ToString()).Order();
 
-    private static async Task<ResolvedDestinationCollection> ResolveAsync(ServiceDiscoveryDestinations resolver) =>
+    private static async Task<ResolvedDestinationCollection> ResolveAsync(IDestinationResolver resolver) =>
         await resolver.ResolveDestinationsAsync(
             new Dictionary<string, DestinationConfig> { ["all"] = new() { Address = "http://chat" } },
             CancellationToken).AsTask().Soon();

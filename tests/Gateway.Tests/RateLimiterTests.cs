@@ -1,4 +1,3 @@
-using AspireChat.Tests.Shared;
 using Gateway.Limits;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -26,11 +26,7 @@ public sealed class IdentityFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        var builder = DistributedApplicationTestingBuilder.Create();
-        builder.AddPostgres("postgres").AddDatabase("identitydb");
-        _app = await builder.BuildAsync(cancellationToken).Soon();
-        await _app.StartAsync(cancellationToken).Soon();
-        await _app.ResourceNotifications.WaitForResourceHealthyAsync("identitydb", cancellationToken).Soon();
+        _app = await Servers.StartAsync("identitydb");
         ConnectionString = (await _app.GetConnectionStringAsync("identitydb", cancellationToken))!;
 
         _lenient = new IdentityServer(ConnectionString);

@@ -1,4 +1,3 @@
-using AspireChat.Tests.Shared;
 using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
 using StackExchange.Redis;

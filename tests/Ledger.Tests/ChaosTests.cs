@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using Aspire.Hosting.ApplicationModel;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
@@ -28,16 +27,7 @@ public sealed class ChaosTests
     [Fact]
     public async Task Operations_WhilePostgresAndRedisAreKilled_LoseNothingThatWasAcknowledged()
     {
-        var builder = DistributedApplicationTestingBuilder.Create();
-        builder.AddPostgres("postgres").AddDatabase("ledgerdb");
-        builder.AddRedis("cache");
-        await using var app = await builder.BuildAsync(Cancellation);
-        await app.StartAsync(Cancellation).WaitAsync(Timeout, Cancellation);
-        await app.ResourceNotifications.WaitForResourceHealthyAsync("ledgerdb", Cancellation)
-            .WaitAsync(Timeout, Cancellation);
-        await app.ResourceNotifications.WaitForResourceHealthyAsync("cache", Cancellation)
-            .WaitAsync(Timeout, Cancellation);
-
+        await using var app = await Servers.StartAsync("ledgerdb", "cache");
         var connectionString = (await app.GetConnectionStringAsync("ledgerdb", Cancellation))!;
         await using (var db = ServersFixture.NewContext(connectionString))
         {
@@ -124,8 +114,7 @@ public sealed class ChaosTests
     {
         var state = await app.ResourceNotifications.WaitForResourceAsync(
             resource, e => e.Snapshot.Properties.Length > 0, Cancellation).WaitAsync(Timeout, Cancellation);
-        using var process = Process.GetProcessById(
-            (int)state.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!);
+        using var process = await app.ProcessAsync(resource);
         process.Kill();
         await HealthyAgainAsync(app, resource, since: state.Snapshot.StartTimeStamp!.Value);
     }

@@ -48,16 +48,7 @@ public sealed class ServersFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        var builder = DistributedApplicationTestingBuilder.Create();
-        builder.AddPostgres("postgres").AddDatabase("ledgerdb");
-        builder.AddRedis("cache");
-        _app = await builder.BuildAsync(cancellationToken);
-        await _app.StartAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
-        await _app.ResourceNotifications.WaitForResourceHealthyAsync("ledgerdb", cancellationToken)
-            .WaitAsync(StartTimeout, cancellationToken);
-        await _app.ResourceNotifications.WaitForResourceHealthyAsync("cache", cancellationToken)
-            .WaitAsync(StartTimeout, cancellationToken);
-
+        _app = await Servers.StartAsync("ledgerdb", "cache");
         ConnectionString = (await _app.GetConnectionStringAsync("ledgerdb", cancellationToken))!;
         await using (var db = NewContext(ConnectionString))
         {

@@ -1,13 +1,11 @@
 using System.Diagnostics;
 using StackExchange.Redis;
 
-namespace AspireChat.Tests.Shared;
+namespace Tests.Shared;
 
 /// <summary>A Redis that one test has for itself, and can stall: it runs, and says nothing.</summary>
 internal sealed class OwnRedis : IAsyncDisposable
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
-
     private readonly DistributedApplication _app;
     private readonly int _pid;
 
@@ -24,19 +22,13 @@ internal sealed class OwnRedis : IAsyncDisposable
 
     public static async Task<OwnRedis> StartAsync()
     {
-        var cancellationToken = TestContext.Current.CancellationToken;
-        var builder = DistributedApplicationTestingBuilder.Create();
-        builder.AddRedis("cache");
-        var app = await builder.BuildAsync(cancellationToken);
-        await app.StartAsync(cancellationToken).WaitAsync(Timeout, cancellationToken);
-        var healthy = await app.ResourceNotifications.WaitForResourceHealthyAsync("cache", cancellationToken)
-            .WaitAsync(Timeout, cancellationToken);
-        var pid = (int)healthy.Snapshot.Properties.Single(property => property.Name == "executable.pid").Value!;
-        var connectionString = (await app.GetConnectionStringAsync("cache", cancellationToken))!;
+        var app = await Servers.StartAsync("cache");
+        using var process = await app.ProcessAsync("cache");
+        var connectionString = (await app.GetConnectionStringAsync("cache", TestContext.Current.CancellationToken))!;
         var options = ConfigurationOptions.Parse(connectionString);
         options.AbortOnConnectFail = false;
         options.AsyncTimeout = options.SyncTimeout = 600_000; // Whoever uses it has to have a patience of their own.
-        return new OwnRedis(app, connectionString, await ConnectionMultiplexer.ConnectAsync(options), pid);
+        return new OwnRedis(app, connectionString, await ConnectionMultiplexer.ConnectAsync(options), process.Id);
     }
 
     public void Stall() => Signal("-STOP");
@@ -50,10 +42,9 @@ internal sealed class OwnRedis : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
-    /// <summary>To its process group: Garnet runs under <c>dotnet tool run</c>.</summary>
     private void Signal(string signal)
     {
-        using var kill = Process.Start("kill", [signal, "--", $"-{_pid}"]);
+        using var kill = Process.Start("kill", [signal, $"{_pid}"]);
         kill.WaitForExit();
     }
 }

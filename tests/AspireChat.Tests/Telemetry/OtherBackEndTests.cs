@@ -25,7 +25,7 @@ public sealed class OtherBackEndTests
         try
         {
             var address = await ReadAsync(receiver, "at ");
-            var system = new AppHostFixture($"--ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL={address}");
+            var system = new AppHostFixture($"--OTEL_EXPORTER_OTLP_ENDPOINT={address}");
             await using (system.ConfigureAwait(false))
             {
                 await system.InitializeAsync();

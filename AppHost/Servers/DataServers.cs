@@ -1,0 +1,89 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace AppHost.Servers;
+
+/// <summary>
+/// The servers that hold data. Whatever they are, processes, containers, or servers of the user's own, they have the
+/// same names and give the same connection strings, so that the rest of the application need not know.
+/// </summary>
+/// <param name="builder">The application.</param>
+/// <param name="folders">Where processes keep their data; null for containers.</param>
+/// <param name="storage">Whether data is kept.</param>
+internal sealed class DataServers(IDistributedApplicationBuilder builder, ServerFolders? folders, StorageKind storage)
+{
+    /// <summary>Connections for the pools of all replicas of all services; PostgreSQL's default is 100.</summary>
+    private const int MaxConnections = 400;
+
+    /// <summary>Adds PostgreSQL. <c>--ConnectionStrings:NAME</c> puts a server of the user's own in its place.</summary>
+    /// <returns>
+    /// What adds a database, which is created when the server has none of this name. <c>--ConnectionStrings:NAME</c> puts
+    /// another one in its place.
+    /// </returns>
+    public Func<string, IResourceBuilder<IResourceWithConnectionString>> AddPostgres(string name)
+    {
+        var addDatabase = AddPostgresServer(name);
+        return database => IsGiven(database) ? builder.AddConnectionString(database) : addDatabase(database);
+    }
+
+    /// <summary>Adds Redis, which keeps nothing from run to run.</summary>
+    public IResourceBuilder<IResourceWithConnectionString> AddRedis(string name)
+    {
+        if (IsGiven(name))
+        {
+            return builder.AddConnectionString(name);
+        }
+
+        var password = builder.AddSecret($"{name}-password");
+        return folders is not null
+            ? builder.AddRedisProcess(name, password, folders)
+            : builder.AddRedis(name, password: password);
+    }
+
+    private Func<string, IResourceBuilder<IResourceWithConnectionString>> AddPostgresServer(string name)
+    {
+        if (IsGiven(name))
+        {
+            var given = builder.AddConnectionString(name);
+            return database => builder.AddConnectionString(
+                database, ReferenceExpression.Create($"{given.Resource};Database={database}"));
+        }
+
+        var password = builder.AddSecret($"{name}-password");
+        if (folders is not null)
+        {
+            return builder.AddPostgresProcess(name, password, folders, MaxConnections, storage).AddDatabase;
+        }
+
+        var container = builder.AddPostgres(name, password: password)
+            .WithArgs("-c", $"max_connections={MaxConnections}");
+        if (storage == StorageKind.Persistent)
+        {
+            container.WithDataVolume();
+        }
+
+        return database => container.AddDatabase(database);
+    }
+
+    private bool IsGiven(string name) => !builder.ExecutionContext.IsPublishMode
+        && !string.IsNullOrEmpty(builder.Configuration.GetConnectionString(name));
+}
+
+/// <summary>Decides what the servers are.</summary>
+internal static class DataServersExtensions
+{
+    /// <summary>Processes or containers, by <c>--Servers</c>. What is published is always containers.</summary>
+    public static DataServers AddDataServers(this IDistributedApplicationBuilder builder, AppHostOptions options)
+    {
+        if (options.Servers == ServerKind.Containers || builder.ExecutionContext.IsPublishMode)
+        {
+            return new DataServers(builder, folders: null, options.Storage);
+        }
+
+        var folders = new ServerFolders(builder.Configuration);
+        builder.Services.AddSingleton(_ => folders); // A factory's product is disposed with the application.
+        builder.Eventing.Subscribe<BeforeStartEvent>((start, _) =>
+            Task.FromResult(start.Services.GetRequiredService<ServerFolders>()));
+        return new DataServers(builder, folders, options.Storage);
+    }
+}

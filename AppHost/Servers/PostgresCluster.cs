@@ -1,0 +1,164 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace AppHost.Servers;
+
+/// <summary>A folder with the data of a PostgreSQL server, and the command that serves it.</summary>
+/// <param name="folder">The folder. It need not exist.</param>
+/// <param name="storage">Whether data is kept: what is not need not survive a power cut.</param>
+internal sealed class PostgresCluster(string folder, StorageKind storage)
+{
+    private static readonly TimeSpan ShutdownPatience = TimeSpan.FromSeconds(5);
+
+    private string _bin = "";
+    private string[] _asUser = [];
+
+    /// <summary>The folder.</summary>
+    public string Folder => folder;
+
+    /// <summary>Makes the folder the first time, in the C locale, as UTF-8, with scram passwords.</summary>
+    /// <param name="bin">The folder with PostgreSQL's binaries.</param>
+    /// <param name="userName">The user that owns all databases.</param>
+    /// <param name="password">The password of that user.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task PrepareAsync(string bin, string userName, string password, CancellationToken cancellationToken)
+    {
+        _bin = bin;
+        var user = Environment.IsPrivilegedProcess ? ServerUser.Find() : null; // PostgreSQL refuses to run as root.
+        _asUser = user?.CommandFor(folder) ?? [];
+        if (!File.Exists(Path.Combine(folder, "PG_VERSION")))
+        {
+            await InitializeAsync(user, userName, password, cancellationToken);
+        }
+
+        user?.Own(folder); // Another user may have had it, before a package brought the user postgres.
+    }
+
+    /// <summary>The command that serves the folder on loopback, without the port.</summary>
+    public string[] ServerCommand(int maxConnections) =>
+    [
+        .. _asUser, Path.Combine(_bin, "postgres"), "-D", folder,
+        "-c", "listen_addresses=localhost",
+        "-c", "unix_socket_directories=",
+        "-c", $"max_connections={maxConnections}",
+        "-c", "shared_buffers=256MB",
+        "-c", "log_min_messages=log", // A failed statement is for its client to report.
+        .. storage == StorageKind.Ephemeral ? ["-c", "fsync=off", "-c", "full_page_writes=off"] : Array.Empty<string>(),
+    ];
+
+    /// <summary>
+    /// Ends a server that was left on the folder, and removes a <c>postmaster.pid</c> that would keep a new one off.
+    /// Another AppHost cannot own that server: this one holds the lock of the folder.
+    /// https://www.postgresql.org/docs/current/storage-file-layout.html
+    /// </summary>
+    public async Task ClearAsync(ILogger logger, CancellationToken cancellationToken)
+    {
+        var file = Path.Combine(folder, "postmaster.pid");
+        if (!File.Exists(file))
+        {
+            return;
+        }
+
+        var id = int.TryParse(File.ReadLines(file).FirstOrDefault(), out var number) ? number : 0;
+        using var process = Process.GetProcesses().FirstOrDefault(process => process.Id == id);
+        if (process is not null && IsServer(process, file))
+        {
+            logger.LogWarning("A server still runs on {Folder}: stopping process {Id}", folder, id);
+            await StopAsync(process, cancellationToken);
+        }
+        else
+        {
+            // PostgreSQL would take any process with this id for a server on this folder.
+            File.Delete(file);
+        }
+    }
+
+    /// <summary>
+    /// Whether a process is the server of this folder, and not one that got its id later. A server works in its folder,
+    /// and <c>postmaster.pid</c> has the time of its start. Where there is no /proc, the name has to do.
+    /// </summary>
+    private static bool IsServer(Process process, string file)
+    {
+        var mirror = $"/proc/{process.Id}/cwd/postmaster.pid";
+        return process.ProcessName == "postgres"
+            && (!OperatingSystem.IsLinux() || (File.Exists(mirror) && File.ReadAllText(mirror) == File.ReadAllText(file)));
+    }
+
+    private static async Task StopAsync(Process server, CancellationToken cancellationToken)
+    {
+        await RunAsync(["kill", "-INT", $"{server.Id}"], cancellationToken);
+        try
+        {
+            await server.WaitForExitAsync(cancellationToken).WaitAsync(ShutdownPatience, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            server.Kill(entireProcessTree: true);
+            await server.WaitForExitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Works beside the folder and renames at the end: an initdb that was cut off leaves nothing.</summary>
+    private async Task InitializeAsync(
+        ServerUser? user, string userName, string password, CancellationToken cancellationToken)
+    {
+        var half = $"{folder}.half";
+        foreach (var left in new[] { half, folder }.Where(Directory.Exists))
+        {
+            Directory.Delete(left, recursive: true);
+        }
+
+        ServerFolders.CreatePrivate(half);
+        user?.Own(half);
+        var passwordFile = $"{folder}.password";
+        ServerFolders.WritePrivate(passwordFile, password);
+        user?.Own(passwordFile);
+        try
+        {
+            var (exitCode, output) = await RunAsync(
+                [
+                    .. _asUser, Path.Combine(_bin, "initdb"), "-D", half, "-U", userName, $"--pwfile={passwordFile}",
+                    "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
+                    .. storage == StorageKind.Ephemeral ? ["--no-sync"] : Array.Empty<string>(),
+                ],
+                cancellationToken);
+            if (exitCode != 0)
+            {
+                throw new DistributedApplicationException(
+                    $"PostgreSQL's initdb failed in {folder} with exit code {exitCode}: {output.Trim()}");
+            }
+        }
+        finally
+        {
+            File.Delete(passwordFile);
+        }
+
+        Directory.Move(half, folder);
+    }
+
+    /// <summary>Runs a program to its end.</summary>
+    /// <returns>Its exit code and what it wrote to stderr.</returns>
+    private static async Task<(int ExitCode, string Errors)> RunAsync(
+        string[] command, CancellationToken cancellationToken)
+    {
+        using var process = Process.Start(new ProcessStartInfo(command[0], command[1..])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = "/",
+        })!;
+        try
+        {
+            process.OutputDataReceived += (_, _) => { };
+            process.BeginOutputReadLine();
+            var errors = await process.StandardError.ReadToEndAsync(cancellationToken);
+            await process.WaitForExitAsync(cancellationToken);
+            return (process.ExitCode, errors);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+    }
+}

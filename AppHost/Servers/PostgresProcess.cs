@@ -1,0 +1,146 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace AppHost.Servers;
+
+/// <summary>A PostgreSQL server that runs as a process of this machine.</summary>
+/// <param name="name">The name of the resource.</param>
+/// <param name="password">The password of the user <c>postgres</c>.</param>
+/// <param name="workingDirectory">Where the process starts.</param>
+internal sealed class PostgresProcessResource(string name, ParameterResource password, string workingDirectory)
+    : ExecutableResource(name, "sh", workingDirectory), IResourceWithConnectionString
+{
+    /// <summary>The user that owns all databases.</summary>
+    public const string UserName = "postgres";
+
+    /// <summary>The password of that user.</summary>
+    public ParameterResource Password => password;
+
+    /// <summary>Where the server listens.</summary>
+    public EndpointReference Endpoint => new(this, "tcp");
+
+    /// <inheritdoc/>
+    public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create(
+        $"Host={Endpoint.Property(EndpointProperty.Host)};Port={Endpoint.Property(EndpointProperty.Port)};Username={UserName};Password={Password}");
+}
+
+/// <summary>A database on a <see cref="PostgresProcessResource"/>.</summary>
+/// <param name="name">The name of the resource and of the database.</param>
+/// <param name="server">The server.</param>
+internal sealed class PostgresProcessDatabaseResource(string name, PostgresProcessResource server)
+    : Resource(name), IResourceWithParent<PostgresProcessResource>, IResourceWithConnectionString
+{
+    /// <inheritdoc/>
+    public PostgresProcessResource Parent => server;
+
+    /// <inheritdoc/>
+    public ReferenceExpression ConnectionStringExpression =>
+        ReferenceExpression.Create($"{server};Database={Name}");
+}
+
+/// <summary>Adds PostgreSQL as a process.</summary>
+internal static class PostgresProcessExtensions
+{
+    /// <summary>
+    /// Runs the server. To SIGTERM, with which resources are stopped, PostgreSQL would wait until its clients leave;
+    /// SIGINT is its fast shutdown. It writes its log to stderr, which the dashboard would show as errors.
+    /// https://www.postgresql.org/docs/current/server-shutdown.html
+    /// </summary>
+    private const string Script = """
+        "$@" 2>&1 & server=$!
+        trap 'kill -INT $server' TERM INT
+        wait $server; code=$?
+        while kill -0 $server 2>/dev/null; do wait $server; code=$?; done
+        exit $code
+        """;
+
+    /// <summary>
+    /// Adds a server on loopback, on a port of its own, with a password. Its binaries come from <c>--PostgresBin</c>,
+    /// the PATH, the usual folders, or npm.
+    /// </summary>
+    /// <param name="builder">The application.</param>
+    /// <param name="name">The name of the resource.</param>
+    /// <param name="password">The password of the user <c>postgres</c>.</param>
+    /// <param name="folders">Where the data goes.</param>
+    /// <param name="maxConnections">How many clients the server takes.</param>
+    /// <param name="storage">Whether data is kept.</param>
+    public static IResourceBuilder<PostgresProcessResource> AddPostgresProcess(
+        this IDistributedApplicationBuilder builder,
+        string name,
+        IResourceBuilder<ParameterResource> password,
+        ServerFolders folders,
+        int maxConnections,
+        StorageKind storage)
+    {
+        var postgres = new PostgresProcessResource(name, password.Resource, folders.Scratch);
+        var resource = builder.AddResource(postgres);
+        var cluster = new PostgresCluster(
+            storage == StorageKind.Persistent ? folders.TakeVolume(VolumeNameGenerator.Generate(resource, "data"))
+                : Path.Combine(folders.Scratch, name),
+            storage);
+
+        builder.Eventing.Subscribe<BeforeStartEvent>(async (start, cancellationToken) =>
+        {
+            var logger = start.Services.GetRequiredService<ILoggerFactory>().CreateLogger("AppHost.Postgres");
+            var bin = await PostgresBinaries.FindAsync(builder.Configuration["PostgresBin"], logger, cancellationToken);
+            var secret = await postgres.Password.GetValueAsync(cancellationToken);
+            await cluster.PrepareAsync(bin, PostgresProcessResource.UserName, secret!, cancellationToken);
+        });
+
+        return resource
+            .WithDirectEndpoint("tcp")
+            .OnBeforeResourceStarted((_, start, cancellationToken) => cluster.ClearAsync(
+                start.Services.GetRequiredService<ResourceLoggerService>().GetLogger(postgres), cancellationToken))
+            .WithArgs(context =>
+            {
+                foreach (var argument in (string[])["-c", Script, "postgres", .. cluster.ServerCommand(maxConnections)])
+                {
+                    context.Args.Add(argument);
+                }
+
+                context.Args.Add("-p");
+                context.Args.Add(postgres.Endpoint.Property(EndpointProperty.TargetPort));
+            })
+            .WithIconName("Database")
+            .WithPostgresHealthCheck(cluster.Folder);
+    }
+
+    /// <summary>Adds a database, which is created when the server is up and has none of this name.</summary>
+    public static IResourceBuilder<IResourceWithConnectionString> AddDatabase(
+        this IResourceBuilder<PostgresProcessResource> server, string name)
+    {
+        var database = new PostgresProcessDatabaseResource(name, server.Resource);
+        server.OnResourceReady(async (_, ready, cancellationToken) =>
+        {
+            await CreateAsync(database, cancellationToken);
+            await ready.Services.GetRequiredService<ResourceNotificationService>().PublishUpdateAsync(
+                database, snapshot => snapshot with { State = KnownResourceStates.Running });
+        });
+        return server.ApplicationBuilder.AddResource(database)
+            .WithInitialState(new CustomResourceSnapshot
+            {
+                ResourceType = "PostgresDatabase",
+                Properties = [],
+                State = KnownResourceStates.NotStarted,
+            })
+            .WithIconName("Database")
+            .WithPostgresHealthCheck();
+    }
+
+    private static async Task CreateAsync(
+        PostgresProcessDatabaseResource database, CancellationToken cancellationToken)
+    {
+        await using var connection = await PostgresHealthCheck.OpenAsync(database.Parent, cancellationToken);
+        await using var exists = new NpgsqlCommand("SELECT 1 FROM pg_database WHERE datname = $1", connection)
+        {
+            Parameters = { new() { Value = database.Name } },
+        };
+        if (await exists.ExecuteScalarAsync(cancellationToken) is null)
+        {
+            var name = new NpgsqlCommandBuilder().QuoteIdentifier(database.Name);
+            await using var create = new NpgsqlCommand($"CREATE DATABASE {name}", connection);
+            await create.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+}

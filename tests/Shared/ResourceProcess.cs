@@ -1,0 +1,42 @@
+using System.Diagnostics;
+using Aspire.Hosting.ApplicationModel;
+
+namespace Tests.Shared;
+
+/// <summary>The processes behind resources, for tests that kill or freeze them.</summary>
+internal static class ResourceProcess
+{
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(2);
+
+    /// <summary>The process that a resource is now. One that has just died is waited for to be started again.</summary>
+    /// <param name="app">The application.</param>
+    /// <param name="name">The name of the resource, such as <c>chat-2</c>.</param>
+    public static async Task<Process> ProcessAsync(this DistributedApplication app, string name)
+    {
+        Process? process = null;
+        await app.ResourceNotifications.WaitForResourceAsync(
+            name, e => (process = Find(e.Snapshot)) is not null, TestContext.Current.CancellationToken)
+            .WaitAsync(Timeout, TestContext.Current.CancellationToken);
+        return process!;
+    }
+
+    private static Process? Find(CustomResourceSnapshot snapshot)
+    {
+        var id = snapshot.Properties.SingleOrDefault(property => property.Name == "executable.pid")?.Value as int?;
+        if (snapshot.State?.Text != KnownResourceStates.Running || id is null || !Process.GetProcesses().Any(p => p.Id == id))
+        {
+            return null;
+        }
+
+        var process = Process.GetProcessById(id.Value);
+        return process.ProcessName == "sh" ? ChildOf(process.Id) : process; // The shell only hands on signals.
+    }
+
+    private static Process? ChildOf(int parent)
+    {
+        var file = $"/proc/{parent}/task/{parent}/children";
+        return File.Exists(file) && int.TryParse(File.ReadAllText(file).Split(' ')[0], out var child)
+            ? Process.GetProcessById(child)
+            : null;
+    }
+}
