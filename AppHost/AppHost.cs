@@ -1,7 +1,7 @@
 using AppHost;
 using AppHost.Servers;
 
-LocalMachine.Prepare();
+LocalMachine.Prepare(args);
 var builder = DistributedApplication.CreateBuilder(args);
 var options = AppHostOptions.Read(builder.Configuration); // --GatewayPort=9000 --Replicas=2 --Storage=ephemeral …
 
@@ -49,8 +49,8 @@ var gateway = builder.AddService<Projects.Gateway>("gateway", options.Replicas, 
 
 builder.AddLedgerVerify(ledger, ledgerDb, cache, ledgerCacheKey);
 builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); // --ImportDjango=db.sqlite3
-builder.AddRestarts();
 builder.AddStopOrder();
+builder.AddRestarts();
 builder.AddOrchestratorCertificate();
 
 builder.Build().Run();

@@ -44,8 +44,8 @@ internal sealed record AppHostOptions
     public static AppHostOptions Read(IConfiguration configuration) => new()
     {
         // Tests run beside each other: Aspire.Hosting.Testing asks for ports of their own.
-        GatewayPort = configuration.GetValue<bool>("DcpPublisher:RandomizePorts") ? 0
-            : Number(configuration, nameof(GatewayPort), 8080, 0, 65_535 - MaxReplicas),
+        GatewayPort = Number(configuration, nameof(GatewayPort), 8080, 0, 65_535 - MaxReplicas)
+            * (configuration.GetValue<bool>("DcpPublisher:RandomizePorts") ? 0 : 1),
         Replicas = Number(configuration, nameof(Replicas), 1, 1, MaxReplicas),
         Servers = OneOf<ServerKind>(configuration, nameof(Servers)),
         Storage = OneOf<StorageKind>(configuration, nameof(Storage)),
@@ -58,8 +58,7 @@ internal sealed record AppHostOptions
 
     private static T OneOf<T>(IConfiguration configuration, string key) where T : struct, Enum =>
         configuration[key] is not { } text ? default
-            : Enum.GetNames<T>().FirstOrDefault(name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } name
-                ? Enum.Parse<T>(name)
+            : Enum.GetNames<T>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<T>(text, ignoreCase: true)
                 : throw new DistributedApplicationException(
                     $"{key} is '{text}': use {string.Join(" or ", Enum.GetNames<T>()).ToLowerInvariant()}.");
 }

@@ -1,4 +1,5 @@
 using AppHost.Servers;
+using Microsoft.Extensions.Configuration;
 
 namespace AppHost;
 
@@ -8,11 +9,20 @@ internal static class LocalMachine
     private const string ThisMachine = "localhost,127.0.0.1,::1,[::1]";
 
     /// <summary>
-    /// Keeps calls to this machine off a corporate proxy, picks ports for the dashboard's intakes, and turns failures
-    /// that the user can mend into one sentence.
+    /// Turns failures that the user can mend into one sentence, keeps calls to this machine off a corporate proxy, and
+    /// finds ports for the dashboard; <c>--DashboardPort=PORT</c> chooses that of its pages.
     /// </summary>
-    public static void Prepare()
+    public static void Prepare(string[] args)
     {
+        AppDomain.CurrentDomain.UnhandledException += (_, failure) =>
+        {
+            if ((failure.ExceptionObject as Exception)?.GetBaseException() is DistributedApplicationException exception)
+            {
+                Console.Error.WriteLine(exception.Message);
+                Environment.Exit(1);
+            }
+        };
+
         // Resources inherit these. Go and .NET read them in a different order, so both spellings are set.
         foreach (var name in new[] { "NO_PROXY", "no_proxy" })
         {
@@ -21,22 +31,27 @@ internal static class LocalMachine
                 name, string.IsNullOrEmpty(others) ? ThisMachine : $"{ThisMachine},{others}");
         }
 
-        SetUnlessGiven("ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", $"http://localhost:{FreePort.Next()}");
-        SetUnlessGiven("ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL", $"http://localhost:{FreePort.Next()}");
-
-        AppDomain.CurrentDomain.UnhandledException += (_, failure) =>
+        var configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
+        if (configuration["DashboardPort"] is { } port)
         {
-            if (failure.ExceptionObject is DistributedApplicationException exception)
-            {
-                Console.Error.WriteLine(exception.Message);
-                Environment.Exit(1);
-            }
-        };
+            Environment.SetEnvironmentVariable("ASPNETCORE_URLS", $"http://localhost:{port}");
+        }
+
+        if (Uri.TryCreate(Environment.GetEnvironmentVariable("ASPNETCORE_URLS"), UriKind.Absolute, out var pages)
+            && pages.Port != 0)
+        {
+            FreePort.Take(pages.Port, "--DashboardPort");
+        }
+
+        SetUnlessGiven(configuration, "ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", $"http://localhost:{FreePort.Next()}");
+        SetUnlessGiven(configuration, "ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL", $"http://localhost:{FreePort.Next()}");
+        // Otherwise Aspire asks NuGet for a newer version of itself, and a stop waits for the answer.
+        SetUnlessGiven(configuration, "ASPIRE_VERSION_CHECK_DISABLED", "true");
     }
 
-    private static void SetUnlessGiven(string name, string value)
+    private static void SetUnlessGiven(IConfiguration configuration, string name, string value)
     {
-        if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)))
+        if (string.IsNullOrEmpty(configuration[name]))
         {
             Environment.SetEnvironmentVariable(name, value);
         }

@@ -9,8 +9,8 @@ namespace AppHost;
 #pragma warning disable ASPIRECERTIFICATES001 // Nothing else tells the orchestrator which certificate to use.
 
 /// <summary>
-/// A certificate for the API of Aspire's orchestrator, made once. Without one the orchestrator makes an RSA key of 4,096
-/// bits at each start, which takes 1 to 4 s. It is used for nothing else and trusted by nobody else.
+/// A certificate for the API of Aspire's orchestrator, made once. Without one the orchestrator makes an RSA key of
+/// 4,096 bits at each start, which takes 1 to 4 s. It is used for nothing else and trusted by nobody else.
 /// </summary>
 internal sealed class OrchestratorCertificate : IDeveloperCertificateService
 {

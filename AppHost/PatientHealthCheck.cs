@@ -4,8 +4,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace AppHost;
 
 /// <summary>
-/// Asks for <c>/health</c> until it is well, for a while. Aspire waits one second longer after each check that fails, so
-/// that a service whose first check comes too early would be seen seconds late.
+/// Asks for <c>/health</c> until it is well, for a while. Aspire waits one second longer after each check that fails,
+/// so that a service whose first check comes too early would be seen seconds late.
 /// </summary>
 /// <param name="endpoint">Where the service listens.</param>
 internal sealed class PatientHealthCheck(EndpointReference endpoint) : IHealthCheck
@@ -52,7 +52,8 @@ internal sealed class PatientHealthCheck(EndpointReference endpoint) : IHealthCh
 internal static class PatientHealthCheckExtensions
 {
     /// <summary>Calls a service healthy when its <c>/health</c> is.</summary>
-    public static IResourceBuilder<ProjectResource> WithPatientHealthCheck(this IResourceBuilder<ProjectResource> service)
+    public static IResourceBuilder<ProjectResource> WithPatientHealthCheck(
+        this IResourceBuilder<ProjectResource> service)
     {
         var key = $"{service.Resource.Name}_health";
         service.ApplicationBuilder.Services.AddHealthChecks().Add(new HealthCheckRegistration(

@@ -94,11 +94,18 @@ internal static class ServiceExtensions
     /// and its like. https://opentelemetry.io/docs/specs/otel/protocol/exporter/
     /// </summary>
     private static IResourceBuilder<ProjectResource> WithTelemetryOf(
-        this IResourceBuilder<ProjectResource> service, IConfiguration configuration)
+        this IResourceBuilder<ProjectResource> service, ConfigurationManager configuration)
     {
+        const string Prefix = "OTEL_EXPORTER_OTLP_";
+        if (configuration[$"{Prefix}ENDPOINT"] is null)
+        {
+            return service;
+        }
+
+        service.WithEnvironment($"{Prefix}HEADERS", ""); // The dashboard's key is nobody else's.
         foreach (var (name, value) in configuration.AsEnumerable())
         {
-            if (name.StartsWith("OTEL_EXPORTER_OTLP_", StringComparison.OrdinalIgnoreCase) && value is not null)
+            if (name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) && value is not null)
             {
                 service.WithEnvironment(name, value);
             }

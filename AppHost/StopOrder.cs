@@ -1,3 +1,4 @@
+using AppHost.Servers;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -13,25 +14,35 @@ internal sealed class StopOrder(
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
 
+    private bool _isDone;
+
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <inheritdoc/>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        if (_isDone)
+        {
+            return; // Aspire.Hosting.Testing stops an application twice; the orchestrator is gone by then.
+        }
+
+        _isDone = true;
         try
         {
-            await Task.WhenAll(model.Resources.OfType<ProjectResource>()
-                .Where(service => !service.Annotations.OfType<ExplicitStartupAnnotation>().Any())
-                .Select(service => commands.ExecuteCommandAsync(
-                    service, KnownResourceCommands.StopCommand, cancellationToken)))
-                .WaitAsync(Patience, cancellationToken);
+            await StopAsync(model.Resources.OfType<ProjectResource>()
+                .Where(service => !service.Annotations.OfType<ExplicitStartupAnnotation>().Any()), cancellationToken);
+            await StopAsync(model.Resources.OfType<PostgresProcessResource>(), cancellationToken);
         }
         catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
         {
             logger.LogWarning("Some services took longer than {Patience} to stop", Patience);
         }
     }
+
+    private async Task StopAsync(IEnumerable<IResource> resources, CancellationToken cancellationToken) =>
+        await Task.WhenAll(resources.Select(resource => commands.ExecuteCommandAsync(
+            resource, KnownResourceCommands.StopCommand, cancellationToken))).WaitAsync(Patience, cancellationToken);
 }
 
 /// <summary>Adds the order.</summary>

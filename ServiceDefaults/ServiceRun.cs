@@ -67,6 +67,7 @@ public static class ServiceRun
         InvalidOperationException or RetryLimitExceededException
             when exception.InnerException is { } inner && Explain(inner) is { } cause => cause,
         InvalidOperationException invalid when invalid.Message.Contains("onnection string", StringComparison.Ordinal)
+            || invalid.Message.StartsWith("ConnectionString is missing", StringComparison.Ordinal)
             || invalid.Message.StartsWith("Failed to convert configuration", StringComparison.Ordinal)
             || invalid.Message.StartsWith("Unable to configure HTTPS endpoint", StringComparison.Ordinal)
             => invalid.Message,

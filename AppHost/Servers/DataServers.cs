@@ -9,16 +9,22 @@ namespace AppHost.Servers;
 /// </summary>
 /// <param name="builder">The application.</param>
 /// <param name="folders">Where processes keep their data; null for containers.</param>
-/// <param name="storage">Whether data is kept.</param>
-internal sealed class DataServers(IDistributedApplicationBuilder builder, ServerFolders? folders, StorageKind storage)
+/// <param name="options">Whether data is kept, and for how many replicas.</param>
+internal sealed class DataServers(
+    IDistributedApplicationBuilder builder, ServerFolders? folders, AppHostOptions options)
 {
-    /// <summary>Connections for the pools of all replicas of all services; PostgreSQL's default is 100.</summary>
-    private const int MaxConnections = 400;
+    /// <summary>Two pools of 24 in each of three services, rounded up; PostgreSQL's default for all is 100.</summary>
+    private const int ConnectionsPerReplica = 150;
 
-    /// <summary>Adds PostgreSQL. <c>--ConnectionStrings:NAME</c> puts a server of the user's own in its place.</summary>
+    /// <summary>Connections of people and tools.</summary>
+    private const int OtherConnections = 50;
+
+    private int MaxConnections => OtherConnections + (ConnectionsPerReplica * options.Replicas);
+
+    /// <summary>Adds PostgreSQL. <c>--ConnectionStrings:NAME</c> puts the user's own server in its place.</summary>
     /// <returns>
-    /// What adds a database, which is created when the server has none of this name. <c>--ConnectionStrings:NAME</c> puts
-    /// another one in its place.
+    /// What adds a database, which is created when the server has none of this name; <c>--ConnectionStrings:NAME</c>
+    /// puts another one in its place.
     /// </returns>
     public Func<string, IResourceBuilder<IResourceWithConnectionString>> AddPostgres(string name)
     {
@@ -52,12 +58,12 @@ internal sealed class DataServers(IDistributedApplicationBuilder builder, Server
         var password = builder.AddSecret($"{name}-password");
         if (folders is not null)
         {
-            return builder.AddPostgresProcess(name, password, folders, MaxConnections, storage).AddDatabase;
+            return builder.AddPostgresProcess(name, password, folders, MaxConnections, options.Storage).AddDatabase;
         }
 
         var container = builder.AddPostgres(name, password: password)
             .WithArgs("-c", $"max_connections={MaxConnections}");
-        if (storage == StorageKind.Persistent)
+        if (options.Storage == StorageKind.Persistent)
         {
             container.WithDataVolume();
         }
@@ -77,13 +83,13 @@ internal static class DataServersExtensions
     {
         if (options.Servers == ServerKind.Containers || builder.ExecutionContext.IsPublishMode)
         {
-            return new DataServers(builder, folders: null, options.Storage);
+            return new DataServers(builder, folders: null, options);
         }
 
         var folders = new ServerFolders(builder.Configuration);
         builder.Services.AddSingleton(_ => folders); // A factory's product is disposed with the application.
         builder.Eventing.Subscribe<BeforeStartEvent>((start, _) =>
             Task.FromResult(start.Services.GetRequiredService<ServerFolders>()));
-        return new DataServers(builder, folders, options.Storage);
+        return new DataServers(builder, folders, options);
     }
 }

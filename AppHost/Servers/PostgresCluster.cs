@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.Logging;
 
 namespace AppHost.Servers;
@@ -26,9 +28,19 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
         _bin = bin;
         var user = Environment.IsPrivilegedProcess ? ServerUser.Find() : null; // PostgreSQL refuses to run as root.
         _asUser = user?.CommandFor(folder) ?? [];
+        var mark = $"{folder}.password-hash";
+        var hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(password)));
         if (!File.Exists(Path.Combine(folder, "PG_VERSION")))
         {
             await InitializeAsync(user, userName, password, cancellationToken);
+            ServerFolders.WritePrivate(mark, hash);
+        }
+        else if (File.Exists(mark) && await File.ReadAllTextAsync(mark, cancellationToken) != hash)
+        {
+            throw new DistributedApplicationException(
+                $"The data in {folder} was made with another password than the one in the user secrets: bring back the "
+                + "secrets of that time, give the password with --Parameters:postgres-password=…, or start over by "
+                + "deleting the folder.");
         }
 
         user?.Own(folder); // Another user may have had it, before a package brought the user postgres.
@@ -81,7 +93,8 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
     {
         var mirror = $"/proc/{process.Id}/cwd/postmaster.pid";
         return process.ProcessName == "postgres"
-            && (!OperatingSystem.IsLinux() || (File.Exists(mirror) && File.ReadAllText(mirror) == File.ReadAllText(file)));
+            && (!OperatingSystem.IsLinux()
+                || (File.Exists(mirror) && File.ReadAllText(mirror) == File.ReadAllText(file)));
     }
 
     private static async Task StopAsync(Process server, CancellationToken cancellationToken)

@@ -1,19 +1,12 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace AppHost.Servers;
 
 /// <summary>Whether a server or database answers.</summary>
 /// <param name="resource">The server or database.</param>
-/// <param name="folder">The server's data, for a sentence when its password is lost.</param>
-/// <param name="lifetime">Ends the application when the password is lost.</param>
-/// <param name="logger">Says why.</param>
-internal sealed class PostgresHealthCheck(
-    IResourceWithConnectionString resource, string? folder, IHostApplicationLifetime lifetime, ILogger logger)
-    : IHealthCheck
+internal sealed class PostgresHealthCheck(IResourceWithConnectionString resource) : IHealthCheck
 {
     /// <inheritdoc/>
     public async Task<HealthCheckResult> CheckHealthAsync(
@@ -23,17 +16,6 @@ internal sealed class PostgresHealthCheck(
         {
             await using var connection = await OpenAsync(resource, cancellationToken);
             return HealthCheckResult.Healthy();
-        }
-        catch (PostgresException exception)
-            when (folder is not null && exception.SqlState == PostgresErrorCodes.InvalidPassword)
-        {
-            logger.LogCritical(
-                "The data in {Folder} was made with another password than the one in the user secrets: bring back the "
-                + "secrets (secrets.json) of that time, give the password with --Parameters:postgres-password=…, or "
-                + "start over by deleting the folder", folder);
-            Environment.ExitCode = 1;
-            lifetime.StopApplication();
-            return HealthCheckResult.Unhealthy(exception.Message);
         }
         catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
         {
@@ -68,19 +50,12 @@ internal sealed class PostgresHealthCheck(
 internal static class PostgresHealthCheckExtensions
 {
     /// <summary>Calls a server or database healthy when it lets the application in.</summary>
-    /// <param name="builder">The server or database.</param>
-    /// <param name="folder">The server's data.</param>
-    public static IResourceBuilder<T> WithPostgresHealthCheck<T>(this IResourceBuilder<T> builder, string? folder = null)
+    public static IResourceBuilder<T> WithPostgresHealthCheck<T>(this IResourceBuilder<T> builder)
         where T : IResourceWithConnectionString
     {
         var key = $"{builder.Resource.Name}_check";
         builder.ApplicationBuilder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
-            key,
-            services => new PostgresHealthCheck(
-                builder.Resource, folder, services.GetRequiredService<IHostApplicationLifetime>(),
-                services.GetRequiredService<ILoggerFactory>().CreateLogger("AppHost.Postgres")),
-            failureStatus: null,
-            tags: null));
+            key, new PostgresHealthCheck(builder.Resource), failureStatus: null, tags: null));
         return builder.WithHealthCheck(key);
     }
 }

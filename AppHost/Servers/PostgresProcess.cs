@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -42,18 +43,8 @@ internal sealed class PostgresProcessDatabaseResource(string name, PostgresProce
 /// <summary>Adds PostgreSQL as a process.</summary>
 internal static class PostgresProcessExtensions
 {
-    /// <summary>
-    /// Runs the server. To SIGTERM, with which resources are stopped, PostgreSQL would wait until its clients leave;
-    /// SIGINT is its fast shutdown. It writes its log to stderr, which the dashboard would show as errors.
-    /// https://www.postgresql.org/docs/current/server-shutdown.html
-    /// </summary>
-    private const string Script = """
-        "$@" 2>&1 & server=$!
-        trap 'kill -INT $server' TERM INT
-        wait $server; code=$?
-        while kill -0 $server 2>/dev/null; do wait $server; code=$?; done
-        exit $code
-        """;
+    /// <summary>Becomes the server, with its log on standard output: standard error would be shown as errors.</summary>
+    private const string Script = "exec \"$@\" 2>&1";
 
     /// <summary>
     /// Adds a server on loopback, on a port of its own, with a password. Its binaries come from <c>--PostgresBin</c>,
@@ -86,6 +77,7 @@ internal static class PostgresProcessExtensions
             var bin = await PostgresBinaries.FindAsync(builder.Configuration["PostgresBin"], logger, cancellationToken);
             var secret = await postgres.Password.GetValueAsync(cancellationToken);
             await cluster.PrepareAsync(bin, PostgresProcessResource.UserName, secret!, cancellationToken);
+            _ = ShutDownFastAsync(postgres, start.Services.GetRequiredService<ResourceNotificationService>());
         });
 
         return resource
@@ -103,7 +95,7 @@ internal static class PostgresProcessExtensions
                 context.Args.Add(postgres.Endpoint.Property(EndpointProperty.TargetPort));
             })
             .WithIconName("Database")
-            .WithPostgresHealthCheck(cluster.Folder);
+            .WithPostgresHealthCheck();
     }
 
     /// <summary>Adds a database, which is created when the server is up and has none of this name.</summary>
@@ -126,6 +118,23 @@ internal static class PostgresProcessExtensions
             })
             .WithIconName("Database")
             .WithPostgresHealthCheck();
+    }
+
+    /// <summary>
+    /// Gives the server the signal for its fast shutdown when it is being stopped. To SIGTERM, which the orchestrator
+    /// sends, it would wait until its clients leave. https://www.postgresql.org/docs/current/server-shutdown.html
+    /// </summary>
+    private static async Task ShutDownFastAsync(
+        PostgresProcessResource postgres, ResourceNotificationService notifications)
+    {
+        await foreach (var change in notifications.WatchAsync())
+        {
+            if (change.Resource == postgres && change.Snapshot.State?.Text == KnownResourceStates.Stopping
+                && change.Snapshot.Properties.FirstOrDefault(p => p.Name == "executable.pid")?.Value is int id)
+            {
+                using var kill = Process.Start("kill", ["-INT", $"{id}"]);
+            }
+        }
     }
 
     private static async Task CreateAsync(

@@ -18,6 +18,9 @@ internal sealed class Restarts(
     /// <summary>What runs for so long has started well: the next pause is the first one again.</summary>
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
 
+    private static readonly string[] Up = [KnownResourceStates.Starting, KnownResourceStates.Running];
+    private static readonly string[] Ended = [KnownResourceStates.Exited, KnownResourceStates.Finished];
+
     private readonly Dictionary<string, Life> _lives = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -36,13 +39,13 @@ internal sealed class Restarts(
                 continue;
             }
 
-            var wasRunning = life.State == KnownResourceStates.Running;
+            var wasUp = life.State is not null && Up.Contains(life.State);
             life = life with { State = state };
             if (state == KnownResourceStates.Running)
             {
                 life = life with { Since = DateTime.UtcNow };
             }
-            else if (wasRunning && KnownResourceStates.TerminalStates.Contains(state))
+            else if (wasUp && state is not null && Ended.Contains(state))
             {
                 var pause = DateTime.UtcNow - life.Since > Settled ? FirstPause : life.NextPause;
                 life = life with { NextPause = pause * 2 < LongestPause ? pause * 2 : LongestPause };

@@ -23,20 +23,8 @@ internal static class ResourceProcess
     private static Process? Find(CustomResourceSnapshot snapshot)
     {
         var id = snapshot.Properties.SingleOrDefault(property => property.Name == "executable.pid")?.Value as int?;
-        if (snapshot.State?.Text != KnownResourceStates.Running || id is null || !Process.GetProcesses().Any(p => p.Id == id))
-        {
-            return null;
-        }
-
-        var process = Process.GetProcessById(id.Value);
-        return process.ProcessName == "sh" ? ChildOf(process.Id) : process; // The shell only hands on signals.
-    }
-
-    private static Process? ChildOf(int parent)
-    {
-        var file = $"/proc/{parent}/task/{parent}/children";
-        return File.Exists(file) && int.TryParse(File.ReadAllText(file).Split(' ')[0], out var child)
-            ? Process.GetProcessById(child)
+        return snapshot.State?.Text == KnownResourceStates.Running
+            ? Process.GetProcesses().SingleOrDefault(process => process.Id == id)
             : null;
     }
 }
