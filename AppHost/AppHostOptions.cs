@@ -58,7 +58,8 @@ internal sealed record AppHostOptions
 
     private static T OneOf<T>(IConfiguration configuration, string key) where T : struct, Enum =>
         configuration[key] is not { } text ? default
-            : Enum.GetNames<T>().Contains(text, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<T>(text, ignoreCase: true)
+            : Enum.GetNames<T>().Contains(text, StringComparer.OrdinalIgnoreCase)
+                ? Enum.Parse<T>(text, ignoreCase: true)
                 : throw new DistributedApplicationException(
                     $"{key} is '{text}': use {string.Join(" or ", Enum.GetNames<T>()).ToLowerInvariant()}.");
 }

@@ -16,7 +16,9 @@ internal static class LocalMachine
     {
         AppDomain.CurrentDomain.UnhandledException += (_, failure) =>
         {
-            if ((failure.ExceptionObject as Exception)?.GetBaseException() is DistributedApplicationException exception)
+            var exception = failure.ExceptionObject as Exception;
+            exception = exception is AggregateException ? exception.InnerException : exception;
+            if (exception is DistributedApplicationException)
             {
                 Console.Error.WriteLine(exception.Message);
                 Environment.Exit(1);

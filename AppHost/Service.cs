@@ -66,7 +66,11 @@ internal static class ServiceExtensions
         if (builder.ExecutionContext.IsPublishMode)
         {
             return new Service(
-                name, [builder.AddProject<TProject>(name).WithHttpHealthCheck("/health", endpointName: "http").WithReplicas(replicas)]);
+                name,
+                [
+                    builder.AddProject<TProject>(name).WithHttpHealthCheck("/health", endpointName: "http")
+                        .WithReplicas(replicas),
+                ]);
         }
 
         return new Service(name, [.. Enumerable.Range(0, replicas).Select(i => builder
@@ -81,7 +85,9 @@ internal static class ServiceExtensions
             .WithPatientHealthCheck())]);
     }
 
-    /// <summary>Tells a resource where all replicas of a service are, under one name: <c>services__chat__http__1</c>.</summary>
+    /// <summary>
+    /// Tells a resource where all replicas of a service are, under one name: <c>services__chat__http__1</c>.
+    /// </summary>
     public static IResourceBuilder<ProjectResource> WithReference(
         this IResourceBuilder<ProjectResource> resource, Service service)
     {
@@ -90,8 +96,8 @@ internal static class ServiceExtensions
     }
 
     /// <summary>
-    /// Sends telemetry to another back end than the dashboard when the AppHost is given <c>OTEL_EXPORTER_OTLP_ENDPOINT</c>
-    /// and its like. https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+    /// Sends telemetry to another back end than the dashboard when the AppHost is given
+    /// <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> and its like. https://opentelemetry.io/docs/specs/otel/protocol/exporter/
     /// </summary>
     private static IResourceBuilder<ProjectResource> WithTelemetryOf(
         this IResourceBuilder<ProjectResource> service, ConfigurationManager configuration)
@@ -115,7 +121,8 @@ internal static class ServiceExtensions
     }
 
     /// <summary>Lets callers reach an endpoint without Aspire's proxy in between.</summary>
-    public static IResourceBuilder<T> WithDirectEndpoint<T>(this IResourceBuilder<T> resource, string scheme, int? port = null)
+    public static IResourceBuilder<T> WithDirectEndpoint<T>(
+        this IResourceBuilder<T> resource, string scheme, int? port = null)
         where T : IResourceWithEndpoints => resource.WithEndpoint(scheme, endpoint =>
         {
             endpoint.UriScheme = scheme;

@@ -12,7 +12,8 @@ internal sealed class BackgroundQueries : BaseProcessor<Activity>
     /// <inheritdoc/>
     public override void OnStart(Activity data)
     {
-        if (data.Source.Name is "Npgsql" or "Aspire.StackExchange.Redis" && data.ParentSpanId == default)
+        if (data.Source.Name is "Npgsql" or "OpenTelemetry.Instrumentation.StackExchangeRedis"
+            && data.ParentSpanId == default)
         {
             data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
         }

@@ -28,7 +28,7 @@ user=$(curl -fsS "$url/api/me" -H "Authorization: Bearer $token" | sed 's/.*"id"
 curl -fsS -o /dev/null "$url/api/tokens" -H "Authorization: Bearer $token"
 curl -fsS -o /dev/null "$url/api/tokens/credit" -H "Authorization: Bearer $admin" -H 'Content-Type: application/json' \
   -d "{\"user\":$user,\"amount\":100000000,\"reason\":\"bench\"}"
-address() { sed -n "s/^$1 .*Now listening on: \(http[^ ]*\).*/\1/p" "$folder/log" | head -1; }
+address() { tr "\0" "\n" <"/proc/$(pgrep -fi "$PWD/$1.service/bin/release" | head -1)/environ" | sed -n "s/^ASPNETCORE_URLS=//p"; }
 cat >"$folder/post.lua" <<'LUA'
 wrk.method, wrk.body = "POST", '{"message":"Hello AI"}'
 wrk.headers["Content-Type"] = "application/json"

@@ -31,8 +31,8 @@ internal static class PostgresBinaries
         if (given is not (null or Npm))
         {
             return FindIn([given]) ?? throw new DistributedApplicationException(
-                $"PostgresBin is '{given}', which has no 'initdb': name the folder with PostgreSQL's programs, or leave "
-                + "it out.");
+                $"PostgresBin is '{given}', which has no 'initdb': name the folder with PostgreSQL's programs, or "
+                + "leave it out.");
         }
 
         var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);

@@ -23,7 +23,8 @@ internal sealed class PostgresProcessResource(string name, ParameterResource pas
 
     /// <inheritdoc/>
     public ReferenceExpression ConnectionStringExpression => ReferenceExpression.Create(
-        $"Host={Endpoint.Property(EndpointProperty.Host)};Port={Endpoint.Property(EndpointProperty.Port)};Username={UserName};Password={Password}");
+        $"Host={Endpoint.Property(EndpointProperty.Host)};Port={Endpoint.Property(EndpointProperty.Port)}"
+        + $";Username={UserName};Password={Password}");
 }
 
 /// <summary>A database on a <see cref="PostgresProcessResource"/>.</summary>

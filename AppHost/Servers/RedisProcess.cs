@@ -27,8 +27,9 @@ internal sealed class RedisProcessResource(
 internal static class RedisProcessExtensions
 {
     /// <summary>
-    /// Adds a server on loopback with a password: <c>redis-server</c> where the PATH has it, otherwise Garnet, Microsoft's
-    /// server that speaks the same protocol. <c>--RedisServer=garnet</c> or <c>--RedisServer=redis-server</c> chooses one.
+    /// Adds a server on loopback with a password: <c>redis-server</c> where the PATH has it, otherwise Garnet,
+    /// Microsoft's server that speaks the same protocol. <c>--RedisServer</c> chooses <c>redis-server</c> or
+    /// <c>garnet</c>.
     /// </summary>
     /// <param name="builder">The application.</param>
     /// <param name="name">The name of the resource.</param>
@@ -40,8 +41,8 @@ internal static class RedisProcessExtensions
         IResourceBuilder<ParameterResource> password,
         ServerFolders folders)
     {
-        var isGarnet = (builder.Configuration["RedisServer"] ?? (ServerFolders.OnPath("redis-server") ? "redis-server" : "garnet"))
-            switch
+        var found = ServerFolders.OnPath("redis-server") ? "redis-server" : "garnet";
+        var isGarnet = (builder.Configuration["RedisServer"] ?? found) switch
         {
             "garnet" => true,
             "redis-server" => false,
@@ -52,7 +53,8 @@ internal static class RedisProcessExtensions
         var redis = new RedisProcessResource(
             name, password.Resource, isGarnet ? "dotnet" : "redis-server", folders.Scratch);
         builder.Services.AddHealthChecks().AddRedis(
-            services => redis.ConnectionStringExpression.GetValueAsync(default).AsTask().GetAwaiter().GetResult()!, $"{name}_check");
+            _ => redis.ConnectionStringExpression.GetValueAsync(default).AsTask().GetAwaiter().GetResult()!,
+            $"{name}_check");
         return builder.AddResource(redis)
             .WithDirectEndpoint("tcp")
             .OnBeforeResourceStarted(async (_, _, cancellationToken) =>
@@ -60,9 +62,12 @@ internal static class RedisProcessExtensions
                 // In a file, since everybody can read the command line of a process.
                 var secret = await redis.Password.GetValueAsync(cancellationToken);
                 var port = await redis.Endpoint.Property(EndpointProperty.TargetPort).GetValueAsync(cancellationToken);
-                ServerFolders.WritePrivate(settings, isGarnet ? Garnet(port, secret) : RedisConf(port, secret, folders.Scratch));
+                ServerFolders.WritePrivate(
+                    settings, isGarnet ? Garnet(port, secret) : RedisConf(port, secret, folders.Scratch));
             })
-            .WithArgs(isGarnet ? [$"{BuildOutput.PathOf(new Projects.GarnetServer())}.dll", "--config-import-path", settings] : [settings])
+            .WithArgs(isGarnet
+                ? [$"{BuildOutput.PathOf(new Projects.GarnetServer())}.dll", "--config-import-path", settings]
+                : [settings])
             .WithIconName("Database")
             .WithHealthCheck($"{name}_check");
     }

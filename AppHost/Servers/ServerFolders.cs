@@ -3,8 +3,8 @@ using Microsoft.Extensions.Configuration;
 namespace AppHost.Servers;
 
 /// <summary>
-/// Where the servers keep things: data in a store that outlives the AppHost, the rest in a scratch folder that does not.
-/// <c>--DataPath=DIR</c> moves the store.
+/// Where the servers keep things: data in a store that outlives the AppHost, the rest in a scratch folder that does
+/// not. <c>--DataPath=DIR</c> moves the store.
 /// </summary>
 internal sealed class ServerFolders : IDisposable
 {
@@ -22,7 +22,7 @@ internal sealed class ServerFolders : IDisposable
         LetOthersPass(Scratch);
     }
 
-    /// <summary>The store where none is configured. The home of root is closed to the users that servers run as.</summary>
+    /// <summary>The default store. The home of root is closed to the users that servers run as.</summary>
     public static string DefaultStore => Environment.IsPrivilegedProcess && !OperatingSystem.IsWindows()
         ? "/var/lib/aspirechat"
         : Path.Combine(
@@ -44,11 +44,12 @@ internal sealed class ServerFolders : IDisposable
             _locks.Add(new FileStream($"{folder}.lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
             return folder;
         }
-        catch (IOException exception) when (exception is not DirectoryNotFoundException && File.Exists($"{folder}.lock"))
+        catch (IOException exception)
+            when (exception is not DirectoryNotFoundException && File.Exists($"{folder}.lock"))
         {
             throw new DistributedApplicationException(
-                $"The data in {folder} is in use by another AppHost: end that one, or give this one data of its own with "
-                + "--DataPath=DIR.", exception);
+                $"The data in {folder} is in use by another AppHost: end that one, or give this one data of its own "
+                + "with --DataPath=DIR.", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -16,15 +16,15 @@ internal sealed record ServerUser(string Name, string Group)
         if (!ServerFolders.OnPath("setpriv"))
         {
             throw new DistributedApplicationException(
-                "PostgreSQL refuses to run as root, and 'setpriv' (package util-linux), which starts it as another user, "
-                + "was not found: install it, or run the AppHost as an ordinary user.");
+                "PostgreSQL refuses to run as root, and 'setpriv' (package util-linux), which starts it as another "
+                + "user, was not found: install it, or run the AppHost as an ordinary user.");
         }
 
         var users = File.ReadLines("/etc/passwd").Select(line => line.Split(':')) // name:password:user:group:…
             .Where(fields => fields.Length > 3).ToLookup(fields => fields[0], fields => fields[3]);
-        return Candidates.Where(users.Contains).Select(name => new ServerUser(name, users[name].First())).FirstOrDefault()
-            ?? throw new DistributedApplicationException(
-                "PostgreSQL refuses to run as root, and this machine has no other user for it: useradd --system postgres");
+        return Candidates.Where(users.Contains).Select(name => new ServerUser(name, users[name].First()))
+            .FirstOrDefault() ?? throw new DistributedApplicationException(
+                "PostgreSQL refuses to run as root, and this machine has no other user: useradd --system postgres");
     }
 
     /// <summary>The words that start a program as this user.</summary>

@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 namespace AppHost.Tests;
 
 /// <summary>
-/// The AppHost as a process of its own, as <c>dotnet run</c> starts it, with a home and a store of its own. It ends with
-/// the test, and so does all that it has started.
+/// The AppHost as a process of its own, as <c>dotnet run</c> starts it, with a home and a store of its own. It ends
+/// with the test, and so does all that it has started.
 /// </summary>
 internal sealed partial class AppHostProcess : IAsyncDisposable
 {
@@ -15,7 +15,8 @@ internal sealed partial class AppHostProcess : IAsyncDisposable
     /// <summary>The AppHost's own output, in the configuration and framework that this test was built in.</summary>
     private static readonly string Assembly = Path.Combine(
         Projects.AppHost.ProjectPath, "bin",
-        Path.GetRelativePath(Path.Combine(AppContext.BaseDirectory, "..", ".."), AppContext.BaseDirectory), "AppHost.dll");
+        Path.GetRelativePath(Path.Combine(AppContext.BaseDirectory, "..", ".."), AppContext.BaseDirectory),
+        "AppHost.dll");
 
     private readonly ConcurrentQueue<string> _output = new();
     private readonly TaskCompletionSource<Uri> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -111,17 +112,19 @@ internal sealed partial class AppHostProcess : IAsyncDisposable
     /// <summary>Sends it a signal.</summary>
     public void Signal(string signal) => Signals.Send(Process.Id, signal);
 
-    /// <summary>What it has started, directly and indirectly, and what those have: all that has ever been seen.</summary>
+    /// <summary>What it has started, directly and indirectly, and still runs.</summary>
     public IReadOnlyList<Process> Descendants()
     {
         // The orchestrator detaches itself from the AppHost, and names it on its command line.
-        var parents = Process.GetProcesses().ToDictionary(process => process.Id, process => ProcessTable.ParentOf(process.Id));
+        var parents = Process.GetProcesses()
+            .ToDictionary(process => process.Id, process => ProcessTable.ParentOf(process.Id));
         var roots = parents.Keys.Where(id =>
-            id == Process.Id || ProcessTable.CommandLineOf(id).Contains($"--monitor {Process.Id} ", StringComparison.Ordinal))
+            id == Process.Id
+            || ProcessTable.CommandLineOf(id).Contains($"--monitor {Process.Id} ", StringComparison.Ordinal))
             .Concat(_descendants).ToHashSet();
         var found = new HashSet<int>(roots);
-        while (parents.Where(pair => found.Contains(pair.Value) && !found.Contains(pair.Key)).Select(pair => pair.Key).ToList()
-            is { Count: > 0 } more)
+        while (parents.Where(pair => found.Contains(pair.Value) && !found.Contains(pair.Key))
+            .Select(pair => pair.Key).ToList() is { Count: > 0 } more)
         {
             found.UnionWith(more);
         }
@@ -149,7 +152,8 @@ internal sealed partial class AppHostProcess : IAsyncDisposable
         if (!Process.HasExited)
         {
             Signal("TERM");
-            await Task.WhenAny(Process.WaitForExitAsync(CancellationToken.None), Task.Delay(Timeout, CancellationToken.None));
+            var ended = Process.WaitForExitAsync(CancellationToken.None);
+            await Task.WhenAny(ended, Task.Delay(Timeout, CancellationToken.None));
         }
 
         foreach (var left in Descendants())

@@ -19,7 +19,8 @@ public sealed class CommandLineTests
             await RunAsync(place, "tool", "restore");
             var described = JsonNode.Parse(await RunAsync(place, "aspire", "describe", "--format", "Json"))!;
             Assert.Contains("\"gateway\"", described.ToJsonString(), StringComparison.Ordinal);
-            Assert.Contains("schema of LedgerDb is up to date", await RunAsync(place, "aspire", "logs", "ledger"), StringComparison.Ordinal);
+            var log = await RunAsync(place, "aspire", "logs", "ledger");
+            Assert.Contains("schema of LedgerDb is up to date", log, StringComparison.Ordinal);
             await RunAsync(place, "aspire", "stop");
             await app.EndAsync();
             await app.NothingLeftAsync();

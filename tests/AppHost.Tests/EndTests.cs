@@ -64,7 +64,8 @@ public sealed class EndTests : IDisposable
         await using (app)
         {
             orphan = app.Descendants().First(process =>
-                process.ProcessName == "postgres" && ProcessTable.CommandLineOf(process.Id).Contains(" -D ", StringComparison.Ordinal));
+                process.ProcessName == "postgres"
+                && ProcessTable.CommandLineOf(process.Id).Contains(" -D ", StringComparison.Ordinal));
             foreach (var other in app.Descendants().Where(process => process.ProcessName is "dcp"))
             {
                 other.Kill();

@@ -24,7 +24,8 @@ public sealed partial class ManifestTests
 
         Assert.Equal(["cache", "postgres"], OfType(resources, "container.v0"));
         Assert.Equal(["chat", "gateway", "identity", "ledger"], OfType(resources, "project.v0"));
-        Assert.Superset(new HashSet<string> { "chatdb", "identitydb", "ledgerdb" }, OfType(resources, "value.v0").ToHashSet());
+        Assert.Superset(
+            new HashSet<string> { "chatdb", "identitydb", "ledgerdb" }, OfType(resources, "value.v0").ToHashSet());
         Assert.Empty(OfType(resources, "executable.v0"));
 
         var postgres = resources["postgres"]!;
@@ -45,7 +46,8 @@ public sealed partial class ManifestTests
         {
             Assert.Null(resources[service]!["bindings"]!["http"]!["external"]);
             Assert.Equal(
-                $"{{{service}.bindings.http.url}}", (string)resources["gateway"]!["env"]![$"services__{service}__http__0"]!);
+                $"{{{service}.bindings.http.url}}",
+                (string)resources["gateway"]!["env"]![$"services__{service}__http__0"]!);
         }
 
         foreach (Match expression in Expression().Matches(text))

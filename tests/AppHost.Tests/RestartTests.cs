@@ -92,7 +92,8 @@ public sealed class RestartTests(RunningSystem system)
         // A watcher that mistakes this for a death has asked for the start by the time that another's death is mended.
         await Resource_Killed_IsStartedAgainAndItsLogSaysSo("chat");
         await Resource_Killed_IsStartedAgainAndItsLogSaysSo("chat");
-        var now = await system.App.ResourceNotifications.WaitForResourceAsync(name, _ => true, CancellationToken).Soon();
+        var now = await system.App.ResourceNotifications
+            .WaitForResourceAsync(name, _ => true, CancellationToken).Soon();
         Assert.Contains(now.Snapshot.State?.Text, KnownResourceStates.TerminalStates);
 
         var started = await CommandAsync(name, KnownResourceCommands.StartCommand);

@@ -24,7 +24,9 @@ public sealed class ServerKindTests
         Assert.IsType<RedisResource>(Resource(containers, "cache"));
         Assert.Contains(
             postgres.Annotations.OfType<ContainerMountAnnotation>(), mount => mount.Type == ContainerMountType.Volume);
-        Assert.Equal(processes.Resources.Select(resource => resource.Name).Order(), containers.Resources.Select(r => r.Name).Order());
+        Assert.Equal(
+            processes.Resources.Select(resource => resource.Name).Order(),
+            containers.Resources.Select(resource => resource.Name).Order());
         foreach (var service in new[] { "identity", "ledger", "chat", "gateway" })
         {
             Assert.Equal(References(processes, service), References(containers, service));
@@ -35,7 +37,8 @@ public sealed class ServerKindTests
     public async Task OwnServers_GivenByConnectionStrings_AreUsedInPlaceOfOurs()
     {
         await using var servers = await CreateAsync("--Storage=ephemeral");
-        foreach (var other in servers.Resources.Where(r => !Names.Contains(r.Name) && r is not ParameterResource).ToList())
+        foreach (var other in servers.Resources
+            .Where(resource => !Names.Contains(resource.Name) && resource is not ParameterResource).ToList())
         {
             servers.Resources.Remove(other);
         }
@@ -64,7 +67,8 @@ public sealed class ServerKindTests
 
     private static async Task<IDistributedApplicationTestingBuilder> CreateAsync(params string[] options) =>
         await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
-            ["--DataPath=" + Path.Combine(Path.GetTempPath(), $"kinds-{Guid.NewGuid():N}"), .. options], CancellationToken).Soon();
+            [$"--DataPath={Path.Combine(Path.GetTempPath(), $"kinds-{Guid.NewGuid():N}")}", .. options],
+            CancellationToken).Soon();
 
     private static IResource Resource(IDistributedApplicationTestingBuilder builder, string name) =>
         builder.Resources.Single(resource => resource.Name == name);

@@ -17,9 +17,6 @@ public sealed class AppHostFixture : IAsyncLifetime
     /// <summary>How long the system may take to be healthy; generous, because CI machines are slow.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
 
-    /// <summary>What opens the dashboard.</summary>
-    public const string DashboardToken = "token-of-a-test";
-
     /// <summary>Whether there is a dashboard: the project of the tests says so.</summary>
     private static readonly bool HasDashboard =
         AppContext.TryGetSwitch("AspireChat.Tests.Dashboard", out var hasDashboard) && hasDashboard;
@@ -52,7 +49,7 @@ public sealed class AppHostFixture : IAsyncLifetime
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
             [
                 "--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}",
-                $"--AppHost:BrowserToken={DashboardToken}", .. _options,
+                .. _options,
             ],
             (options, _) => options.DisableDashboard = !HasDashboard,
             cancellationToken).WaitAsync(StartTimeout, cancellationToken);

@@ -1,4 +1,6 @@
 using AspireChat.Tests;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
 
 [assembly: AssemblyFixture(typeof(Browser.Tests.BrowserFixture))]
@@ -44,7 +46,8 @@ public sealed class BrowserFixture : IAsyncLifetime
     public async Task<WatchedPage> OpenDashboardAsync(AppHostFixture system, string path)
     {
         var page = await OpenAsync(system.App.GetEndpoint("aspire-dashboard"), ColorScheme.Light);
-        await page.Page.GotoAsync($"/login?t={AppHostFixture.DashboardToken}&returnUrl={Uri.EscapeDataString(path)}");
+        var token = system.App.Services.GetRequiredService<IConfiguration>()["AppHost:BrowserToken"];
+        await page.Page.GotoAsync($"/login?t={token}&returnUrl={Uri.EscapeDataString(path)}");
         return page;
     }
 
@@ -102,6 +105,15 @@ public sealed class WatchedPage : IAsyncDisposable
             {
                 return [.. _offences];
             }
+        }
+    }
+
+    /// <summary>Keeps a picture for the docs, when <c>PICTURES</c> names a folder for them.</summary>
+    public async Task PictureAsync(string name)
+    {
+        if (Environment.GetEnvironmentVariable("PICTURES") is { Length: > 0 } folder)
+        {
+            await Page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"{name}.png") });
         }
     }
 

@@ -10,12 +10,12 @@ public sealed class BackgroundQueriesTests
 {
     [Theory]
     [InlineData("Npgsql")]
-    [InlineData("Aspire.StackExchange.Redis")]
+    [InlineData("OpenTelemetry.Instrumentation.StackExchangeRedis")]
     public void Query_OfNoRequest_IsNotSent(string source) => Assert.Empty(Sent(source, inRequest: false));
 
     [Theory]
     [InlineData("Npgsql")]
-    [InlineData("Aspire.StackExchange.Redis")]
+    [InlineData("OpenTelemetry.Instrumentation.StackExchangeRedis")]
     public void Query_OfARequest_IsSentWithIt(string source) =>
         Assert.Equal(["query", "request"], Sent(source, inRequest: true));
 

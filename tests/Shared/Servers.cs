@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Tests.Shared;
 
-/// <summary>The AppHost's own PostgreSQL and Redis, without the services, and with data that ends with the test.</summary>
+/// <summary>The AppHost's own PostgreSQL and Redis, without the services. Their data ends with the test.</summary>
 internal static class Servers
 {
     private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
@@ -22,7 +22,8 @@ internal static class Servers
         {
             builder.Services.AddLogging(logging => logging.ClearProviders());
             var wanted = builder.Resources.Where(resource => names.Contains(resource.Name)).ToList();
-            var needed = wanted.OfType<IResourceWithParent>().Select(resource => resource.Parent).Concat(wanted).ToHashSet();
+            var needed = wanted.OfType<IResourceWithParent>().Select(resource => resource.Parent).Concat(wanted)
+                .ToHashSet();
             foreach (var other in builder.Resources.Where(resource => !needed.Contains(resource)).ToList())
             {
                 if (other is not ParameterResource)
