@@ -113,6 +113,7 @@ public sealed class WatchedPage : IAsyncDisposable
     {
         if (Environment.GetEnvironmentVariable("PICTURES") is { Length: > 0 } folder)
         {
+            await Page.WaitForTimeoutAsync(5_000); // Charts are drawn a while after their page.
             await Page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"{name}.png") });
         }
     }
