@@ -20,6 +20,7 @@ internal sealed class ServerFolders : IDisposable
         _store = Path.GetFullPath(configuration["DataPath"] ?? DefaultStore);
         Scratch = Directory.CreateTempSubdirectory("aspirechat-").FullName;
         LetOthersPass(Scratch);
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Dispose(); // Nobody disposes an application that has run.
     }
 
     /// <summary>The default store. The home of root is closed to the users that servers run as.</summary>
@@ -63,9 +64,13 @@ internal sealed class ServerFolders : IDisposable
     public void Dispose()
     {
         _locks.ForEach(held => held.Dispose());
-        if (Directory.Exists(Scratch))
+        try
         {
             Directory.Delete(Scratch, recursive: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // It is deleted already, or a server that was left behind writes there.
         }
     }
 
