@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace AppHost.Servers;
 
 /// <summary>
-/// Ports for endpoints without a proxy. They lie below the ranges that systems take for outgoing connections (Linux
-/// begins at 32768), so that nobody takes the port of a server that is being restarted.
+/// Ports that are free. Those that it picks lie below the ranges that systems take for outgoing connections (Linux
+/// begins at 32768), so that nobody takes one before its server listens.
 /// </summary>
 internal static class FreePort
 {
@@ -40,7 +40,7 @@ internal static class FreePort
             $"Port {port} is taken by another process: end that one, or choose another port with {option}=PORT.");
 
     /// <summary>Whether a server can listen on this port of loopback, by IPv4 and IPv6.</summary>
-    public static bool IsFree(int port) =>
+    private static bool IsFree(int port) =>
         CanListen(IPAddress.Loopback, port) && (!Socket.OSSupportsIPv6 || CanListen(IPAddress.IPv6Loopback, port));
 
     private static bool CanListen(IPAddress address, int port)

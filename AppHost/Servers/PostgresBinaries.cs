@@ -35,8 +35,7 @@ internal static class PostgresBinaries
                 + "leave it out.");
         }
 
-        var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
-        if (given is null && FindIn([.. path, .. UsualFolders()]) is { } found)
+        if (given is null && FindIn([.. ServerFolders.PathFolders, .. UsualFolders()]) is { } found)
         {
             return found;
         }

@@ -15,9 +15,6 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
     private string _bin = "";
     private string[] _asUser = [];
 
-    /// <summary>The folder.</summary>
-    public string Folder => folder;
-
     /// <summary>Makes the folder the first time, in the C locale, as UTF-8, with scram passwords.</summary>
     /// <param name="bin">The folder with PostgreSQL's binaries.</param>
     /// <param name="userName">The user that owns all databases.</param>

@@ -31,6 +31,10 @@ internal sealed class ServerFolders : IDisposable
                 Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create),
             "aspirechat");
 
+    /// <summary>The folders of the PATH.</summary>
+    public static string[] PathFolders =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+
     /// <summary>A folder that is deleted when the AppHost ends.</summary>
     public string Scratch { get; }
 
@@ -109,8 +113,7 @@ internal sealed class ServerFolders : IDisposable
     }
 
     /// <summary>Whether a program is on the PATH.</summary>
-    public static bool OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "")
-        .Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program)));
+    public static bool OnPath(string program) => PathFolders.Any(folder => File.Exists(Path.Combine(folder, program)));
 
     private static void LetOthersPass(string path)
     {

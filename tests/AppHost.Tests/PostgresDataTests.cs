@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using AppHost.Servers;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
@@ -121,22 +119,8 @@ public sealed class PostgresDataTests : IDisposable
     private void LeavePidFile(int id) => File.WriteAllText(
         PidFile, $"{id}{_pidFileOfThatServer[_pidFileOfThatServer.IndexOf('\n')..]}");
 
-    private static async Task<DistributedApplication> StartAsync(Place place)
-    {
-        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
-            [$"--DataPath={place.Data}", "--Parameters:postgres-password=not-a-secret"], CancellationToken).Soon();
-        foreach (var other in builder.Resources.Where(resource =>
-            resource.Name is not ("postgres" or "ledgerdb" or "postgres-password")).ToList())
-        {
-            builder.Resources.Remove(other);
-        }
-
-        builder.Services.AddLogging(logging => logging.ClearProviders());
-        var app = await builder.BuildAsync(CancellationToken).Soon();
-        await app.StartAsync(CancellationToken).Soon();
-        await app.ResourceNotifications.WaitForResourceHealthyAsync("ledgerdb", CancellationToken).Soon();
-        return app;
-    }
+    private static Task<DistributedApplication> StartAsync(Place place) => TestServers.StartAsync(
+        [$"--DataPath={place.Data}", "--Parameters:postgres-password=not-a-secret"], "ledgerdb");
 
     private static async Task ExecuteAsync(DistributedApplication app, string sql)
     {

@@ -1,15 +1,11 @@
 using Aspire.Hosting.ApplicationModel;
 using AppHost.Servers;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace AppHost.Tests;
 
 /// <summary>Processes, containers, or servers of the user's own: the services cannot tell which.</summary>
 public sealed class ServerKindTests
 {
-    private static readonly string[] Names = ["postgres", "identitydb", "ledgerdb", "chatdb", "cache"];
-
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     /// <summary>No machine of ours has an engine: the model is looked at, and not started.</summary>
@@ -36,19 +32,7 @@ public sealed class ServerKindTests
     [Fact]
     public async Task OwnServers_GivenByConnectionStrings_AreUsedInPlaceOfOurs()
     {
-        await using var servers = await CreateAsync("--Storage=ephemeral");
-        foreach (var other in servers.Resources
-            .Where(resource => !Names.Contains(resource.Name) && resource is not ParameterResource).ToList())
-        {
-            servers.Resources.Remove(other);
-        }
-
-        servers.Services.AddLogging(logging => logging.ClearProviders());
-        await using var theirs = await servers.BuildAsync(CancellationToken).Soon();
-        await theirs.StartAsync(CancellationToken).Soon();
-        await theirs.ResourceNotifications.WaitForResourceHealthyAsync("postgres", CancellationToken).Soon();
-        await theirs.ResourceNotifications.WaitForResourceHealthyAsync("cache", CancellationToken).Soon();
-
+        await using var theirs = await TestServers.StartAsync("postgres", "cache");
         using var place = new Place();
         var (app, client) = await AppHostProcess.ReadyAsync(place,
         [

@@ -25,7 +25,7 @@ public sealed class ChatDatabase : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        _app = await Servers.StartAsync("chatdb");
+        _app = await TestServers.StartAsync("chatdb");
         _connectionString = await _app.GetConnectionStringAsync("chatdb", cancellationToken);
         _source = NpgsqlDataSource.Create(_connectionString!);
 

@@ -26,7 +26,7 @@ public sealed class IdentityFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        _app = await Servers.StartAsync("identitydb");
+        _app = await TestServers.StartAsync("identitydb");
         ConnectionString = (await _app.GetConnectionStringAsync("identitydb", cancellationToken))!;
 
         _lenient = new IdentityServer(ConnectionString);

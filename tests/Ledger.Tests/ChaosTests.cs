@@ -27,7 +27,7 @@ public sealed class ChaosTests
     [Fact]
     public async Task Operations_WhilePostgresAndRedisAreKilled_LoseNothingThatWasAcknowledged()
     {
-        await using var app = await Servers.StartAsync("ledgerdb", "cache");
+        await using var app = await TestServers.StartAsync("ledgerdb", "cache");
         var connectionString = (await app.GetConnectionStringAsync("ledgerdb", Cancellation))!;
         await using (var db = ServersFixture.NewContext(connectionString))
         {

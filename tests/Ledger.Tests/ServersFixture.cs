@@ -48,7 +48,7 @@ public sealed class ServersFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        _app = await Servers.StartAsync("ledgerdb", "cache");
+        _app = await TestServers.StartAsync("ledgerdb", "cache");
         ConnectionString = (await _app.GetConnectionStringAsync("ledgerdb", cancellationToken))!;
         await using (var db = NewContext(ConnectionString))
         {

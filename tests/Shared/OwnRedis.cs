@@ -22,7 +22,7 @@ internal sealed class OwnRedis : IAsyncDisposable
 
     public static async Task<OwnRedis> StartAsync()
     {
-        var app = await Servers.StartAsync("cache");
+        var app = await TestServers.StartAsync("cache");
         using var process = await app.ProcessAsync("cache");
         var connectionString = (await app.GetConnectionStringAsync("cache", TestContext.Current.CancellationToken))!;
         var options = ConfigurationOptions.Parse(connectionString);

@@ -7,17 +7,21 @@ using Microsoft.Extensions.Logging;
 namespace Tests.Shared;
 
 /// <summary>The AppHost's own PostgreSQL and Redis, without the services. Their data ends with the test.</summary>
-internal static class Servers
+internal static class TestServers
 {
     private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
 
     /// <summary>Starts some of the servers and databases, and waits until they are healthy.</summary>
     /// <param name="names">Such as <c>ledgerdb</c> or <c>cache</c>.</param>
-    public static async Task<DistributedApplication> StartAsync(params string[] names)
+    public static Task<DistributedApplication> StartAsync(params string[] names) =>
+        StartAsync(["--Storage=ephemeral"], names);
+
+    /// <summary>Starts some of the servers and databases with options of the AppHost.</summary>
+    public static async Task<DistributedApplication> StartAsync(string[] options, params string[] names)
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<apphost::Projects.AppHost>(
-            ["--Storage=ephemeral"], cancellationToken).WaitAsync(StartTimeout, cancellationToken);
+            options, cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         try
         {
             builder.Services.AddLogging(logging => logging.ClearProviders());
