@@ -6,10 +6,10 @@ var builder = DistributedApplication.CreateBuilder(args);
 var options = AppHostOptions.Read(builder.Configuration); // --GatewayPort=9000 --Replicas=2 --Storage=ephemeral …
 
 var adminUsername = builder.AddParameter("admin-username", "admin", publishValueAsDefault: true);
-var adminPassword = builder.AddSecret("admin-password");
-var chatClientSecret = builder.AddSecret("chat-client-secret");
-var ledgerCacheKey = builder.AddSecret("ledger-cache-key");
-var identityKeySecret = builder.AddSecret("identity-key-secret");
+var adminPassword = builder.AddSecret("admin-password", options.Storage);
+var chatClientSecret = builder.AddSecret("chat-client-secret", options.Storage);
+var ledgerCacheKey = builder.AddSecret("ledger-cache-key", options.Storage);
+var identityKeySecret = builder.AddSecret("identity-key-secret", options.Storage);
 
 var servers = builder.AddDataServers(options); // --Servers=processes or containers, or --ConnectionStrings:cache=…
 var addDatabase = servers.AddPostgres("postgres");
@@ -48,6 +48,7 @@ var gateway = builder.AddService<Projects.Gateway>("gateway", options.Replicas, 
     .SayWhenReady("AspireChat");
 
 builder.AddLedgerVerify(ledger, ledgerDb, cache, ledgerCacheKey);
+builder.AddKeyRotation(identity, identityDb, identityKeySecret);
 builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); // --ImportDjango=db.sqlite3
 builder.AddStopOrder();
 builder.AddRestarts();

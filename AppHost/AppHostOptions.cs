@@ -28,16 +28,16 @@ internal sealed record AppHostOptions
     private const int MaxReplicas = 16;
 
     /// <summary>The port of the first gateway; further ones take the ports after it. 0 picks free ones.</summary>
-    public int GatewayPort { get; init; } = 8080;
+    public required int GatewayPort { get; init; }
 
     /// <summary>How many processes of each service run.</summary>
-    public int Replicas { get; init; } = 1;
+    public required int Replicas { get; init; }
 
     /// <summary>Where PostgreSQL and Redis come from.</summary>
-    public ServerKind Servers { get; init; }
+    public required ServerKind Servers { get; init; }
 
     /// <summary>Whether data outlives a run.</summary>
-    public StorageKind Storage { get; init; }
+    public required StorageKind Storage { get; init; }
 
     /// <summary>Reads and checks the options.</summary>
     /// <exception cref="DistributedApplicationException">A value is not one of those allowed.</exception>

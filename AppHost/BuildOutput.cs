@@ -14,4 +14,15 @@ internal static class BuildOutput
             Path.GetDirectoryName(project.ProjectPath)!, "bin", framework.Parent!.Name, framework.Name,
             Path.GetFileNameWithoutExtension(project.ProjectPath));
     }
+
+    /// <summary>Starts a project's program as it was built, without <c>dotnet run</c>.</summary>
+    public static IResourceBuilder<ProjectResource> StartsBuiltProgram(this IResourceBuilder<ProjectResource> project)
+    {
+        var metadata = project.Resource.GetProjectMetadata();
+        return project.WithAnnotation(new ExecutableAnnotation
+        {
+            Command = PathOf(metadata),
+            WorkingDirectory = Path.GetDirectoryName(metadata.ProjectPath)!,
+        });
+    }
 }

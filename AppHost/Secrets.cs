@@ -10,9 +10,9 @@ internal static class Secrets
     /// <c>--Parameters:NAME</c> gives one. A run whose data ends with it keeps no secrets either.
     /// </summary>
     public static IResourceBuilder<ParameterResource> AddSecret(
-        this IDistributedApplicationBuilder builder, string name) => builder.AddParameter(
+        this IDistributedApplicationBuilder builder, string name, StorageKind storage) => builder.AddParameter(
             name,
             new GenerateParameterDefault { MinLength = Length, Special = false },
             secret: true,
-            persist: AppHostOptions.Read(builder.Configuration).Storage == StorageKind.Persistent);
+            persist: storage == StorageKind.Persistent);
 }

@@ -75,11 +75,7 @@ internal static class ServiceExtensions
 
         return new Service(name, [.. Enumerable.Range(0, replicas).Select(i => builder
             .AddProject<TProject>(i == 0 ? name : $"{name}-{i + 1}")
-            .WithAnnotation(new ExecutableAnnotation
-            {
-                Command = BuildOutput.PathOf(new TProject()),
-                WorkingDirectory = Path.GetDirectoryName(new TProject().ProjectPath)!,
-            })
+            .StartsBuiltProgram()
             .WithDirectEndpoint("http", port == 0 ? null : FreePort.Take(port + i, "--GatewayPort"))
             .WithTelemetryOf(builder.Configuration)
             .WithPatientHealthCheck())]);

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace AppHost;
 
-/// <summary>Commands of the services, with their settings, which run when somebody starts them.</summary>
+/// <summary>Commands of the services' programs, with their settings, which run when somebody starts them.</summary>
 internal static class Tools
 {
     /// <summary>
@@ -14,22 +14,23 @@ internal static class Tools
         Service ledger,
         IResourceBuilder<IResourceWithConnectionString> ledgerDb,
         IResourceBuilder<IResourceWithConnectionString> cache,
-        IResourceBuilder<ParameterResource> cacheKey)
-    {
-        var verify = builder
-            .AddProject<Projects.Ledger_Service>("ledger-verify", launchProfileName: null).WithArgs("verify")
+        IResourceBuilder<ParameterResource> cacheKey) =>
+        builder.AddTool<Projects.Ledger_Service>("ledger-verify", "verify")
             .WithReference(ledgerDb).WithReference(cache).WithEnvironment("Ledger__CacheKey", cacheKey)
-            .WithExplicitStart().ExcludeFromManifest();
-        ledger.First.WithCommand(
-            "verify", "Verify the books",
-            context => context.Services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
-                verify.Resource, KnownResourceCommands.StartCommand, context.CancellationToken),
-            new CommandOptions
-            {
-                Description = "Computes all balances again; the result is in the logs of ledger-verify.",
-                IconName = "Calculator",
-            });
-    }
+            .AsCommandOf(ledger, "Verify the books", "Computes all balances again", "Calculator");
+
+    /// <summary>
+    /// Adds <c>identity-rotate-keys</c>, which publishes the keys that sign and encrypt tokens next, and a command on
+    /// Identity that starts it.
+    /// </summary>
+    public static void AddKeyRotation(
+        this IDistributedApplicationBuilder builder,
+        Service identity,
+        IResourceBuilder<IResourceWithConnectionString> identityDb,
+        IResourceBuilder<ParameterResource> keySecret) =>
+        builder.AddTool<Projects.Identity_Service>("identity-rotate-keys", "rotate-keys")
+            .WithReference(identityDb).WithEnvironment("Auth__KeyProtectionSecret", keySecret)
+            .AsCommandOf(identity, "Rotate keys", "Publishes the keys that sign tokens next", "Key");
 
     /// <summary>
     /// Adds <c>identity-import</c> when <c>--ImportDjango=db.sqlite3</c> asks for it. It runs once, when the gateway is
@@ -48,13 +49,34 @@ internal static class Tools
             return;
         }
 
-        var import = builder.AddProject<Projects.Identity_Service>("identity-import", launchProfileName: null)
-            .WithArgs("import-django", Path.GetFullPath(file))
+        var import = builder
+            .AddTool<Projects.Identity_Service>("identity-import", "import-django", Path.GetFullPath(file))
             .WithReference(identityDb).WithEnvironment("Auth__KeyProtectionSecret", keySecret)
-            .WithReference(ledger).WithReference(chat)
-            .WithExplicitStart().ExcludeFromManifest();
+            .WithReference(ledger).WithReference(chat);
         gateway.First.OnResourceReady((_, ready, cancellationToken) =>
-            ready.Services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
-                import.Resource, KnownResourceCommands.StartCommand, cancellationToken));
+            StartAsync(import, ready.Services, cancellationToken));
     }
+
+    private static IResourceBuilder<ProjectResource> AddTool<TProject>(
+        this IDistributedApplicationBuilder builder, string name, params string[] arguments)
+        where TProject : IProjectMetadata, new() => builder
+            .AddProject<TProject>(name, launchProfileName: null).StartsBuiltProgram().WithArgs(arguments)
+            .WithExplicitStart().ExcludeFromManifest();
+
+    private static void AsCommandOf(
+        this IResourceBuilder<ProjectResource> tool, Service service, string title, string what, string icon) =>
+        service.First.WithCommand(
+            tool.Resource.Name,
+            title,
+            context => StartAsync(tool, context.Services, context.CancellationToken),
+            new CommandOptions
+            {
+                Description = $"{what}; the result is in the logs of {tool.Resource.Name}.",
+                IconName = icon,
+            });
+
+    private static Task<ExecuteCommandResult> StartAsync(
+        IResourceBuilder<ProjectResource> tool, IServiceProvider services, CancellationToken cancellationToken) =>
+        services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
+            tool.Resource, KnownResourceCommands.StartCommand, cancellationToken);
 }

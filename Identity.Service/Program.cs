@@ -34,4 +34,6 @@ app.MapAccount();
 app.MapApiKeys();
 app.MapTokens();
 
-return ImportCommand.IsAskedFor(args) ? await app.ImportAsync(args) : await app.RunServiceAsync();
+return ImportCommand.IsAskedFor(args) ? await app.ImportAsync(args)
+    : RotateCommand.IsAskedFor(args) ? await app.RotateKeysAsync()
+    : await app.RunServiceAsync();

@@ -58,6 +58,8 @@ public static class Extensions
                 options.Retry.Delay = TimeSpan.FromMilliseconds(100);
                 options.AttemptTimeout.Timeout = TimeSpan.FromSeconds(3);
                 options.TotalRequestTimeout.Timeout = TimeSpan.FromSeconds(8);
+                // All replicas are gone. What breaks with one of them goes to another, and is no reason to stop.
+                options.CircuitBreaker.FailureRatio = 0.9;
             });
             http.AddReplicas();
         });

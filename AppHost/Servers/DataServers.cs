@@ -40,7 +40,7 @@ internal sealed class DataServers(
             return builder.AddConnectionString(name);
         }
 
-        var password = builder.AddSecret($"{name}-password");
+        var password = builder.AddSecret($"{name}-password", options.Storage);
         return folders is not null
             ? builder.AddRedisProcess(name, password, folders)
             : builder.AddRedis(name, password: password);
@@ -55,7 +55,7 @@ internal sealed class DataServers(
                 database, ReferenceExpression.Create($"{given.Resource};Database={database}"));
         }
 
-        var password = builder.AddSecret($"{name}-password");
+        var password = builder.AddSecret($"{name}-password", options.Storage);
         if (folders is not null)
         {
             return builder.AddPostgresProcess(name, password, folders, MaxConnections, options.Storage).AddDatabase;

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
 
@@ -43,19 +42,5 @@ internal sealed class PostgresHealthCheck(IResourceWithConnectionString resource
             await connection.DisposeAsync();
             throw;
         }
-    }
-}
-
-/// <summary>Adds the check.</summary>
-internal static class PostgresHealthCheckExtensions
-{
-    /// <summary>Calls a server or database healthy when it lets the application in.</summary>
-    public static IResourceBuilder<T> WithPostgresHealthCheck<T>(this IResourceBuilder<T> builder)
-        where T : IResourceWithConnectionString
-    {
-        var key = $"{builder.Resource.Name}_check";
-        builder.ApplicationBuilder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
-            key, new PostgresHealthCheck(builder.Resource), failureStatus: null, tags: null));
-        return builder.WithHealthCheck(key);
     }
 }

@@ -96,7 +96,7 @@ internal static class PostgresProcessExtensions
                 context.Args.Add(postgres.Endpoint.Property(EndpointProperty.TargetPort));
             })
             .WithIconName("Database")
-            .WithPostgresHealthCheck();
+            .WithHealthCheck(new PostgresHealthCheck(postgres));
     }
 
     /// <summary>Adds a database, which is created when the server is up and has none of this name.</summary>
@@ -118,7 +118,7 @@ internal static class PostgresProcessExtensions
                 State = KnownResourceStates.NotStarted,
             })
             .WithIconName("Database")
-            .WithPostgresHealthCheck();
+            .WithHealthCheck(new PostgresHealthCheck(database));
     }
 
     /// <summary>

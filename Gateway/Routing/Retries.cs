@@ -3,8 +3,8 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Gateway.Routing;
 
 /// <summary>
-/// What happens when nobody is at the other end. A request that did not leave and may be repeated goes to another
-/// replica; if none is left, the answer is a quick 503 that says so.
+/// What happens when a replica is gone. A request that did not leave goes to another one, and so does, once, a request
+/// whose connection broke, if sending it twice does it once. If no replica is left, the answer is a quick 503.
 /// </summary>
 internal static class Retries
 {
@@ -24,10 +24,10 @@ internal static class Retries
     {
         var proxy = context.GetReverseProxyFeature();
         var untried = proxy.AvailableDestinations.ToHashSet();
+        var broken = 0; // At most two: a request that ends processes does not meet all replicas.
         await context.Request.ReadSmallBodyAsync(context.RequestAborted);
         await next(context);
-        while (WasNotSent(context) && IsRepeatable(context.Request)
-            && untried.Remove(proxy.ProxiedDestination!) && untried.Count > 0)
+        while (MayGoElsewhere() && untried.Remove(proxy.ProxiedDestination!) && untried.Count > 0)
         {
             context.Features.Set<IForwarderErrorFeature>(null);
             context.Response.StatusCode = StatusCodes.Status200OK;
@@ -36,21 +36,24 @@ internal static class Retries
             await next(context);
         }
 
-        if (WasNotSent(context) || IsNobodyThere(context))
+        if (IsRefused(context) || IsNobodyThere(context))
         {
             context.Response.Headers.RetryAfter = "1";
-            // A DELETE without a body may have been sent before, on a connection that broke: the client repeats it.
-            var isCertain = !HttpMethods.IsDelete(context.Request.Method);
+            var isCertain = broken == 0 && IsSentOnce(context);
             await Problems.Refusal(
                 StatusCodes.Status503ServiceUnavailable, "service_unavailable",
                 $"A service behind this call is not there at the moment.{(isCertain ? " Nothing was done." : "")} "
                     + "Try again in a second.")
                 .ExecuteAsync(context);
         }
+
+        bool MayGoElsewhere() => IsRefused(context)
+            ? IsRepeatable(context.Request) || IsSentOnce(context)
+            : IsBroken(context) && IsRepeatable(context.Request) && context.Request.CanBeSentAgain() && ++broken == 1;
     }
 
-    /// <summary>Whether no connection could be opened, so that nothing can have been done.</summary>
-    private static bool WasNotSent(HttpContext context) => !context.Response.HasStarted
+    /// <summary>Whether no connection could be opened.</summary>
+    private static bool IsRefused(HttpContext context) => !context.Response.HasStarted
         && context.GetForwarderErrorFeature()?.Exception is
             HttpRequestException
             {
@@ -59,8 +62,19 @@ internal static class Retries
             // Of the connection: an answer that does not come is no TimeoutException inside.
             or OperationCanceledException { InnerException: TimeoutException };
 
+    /// <summary>Whether the connection broke before an answer: nobody knows what was done.</summary>
+    private static bool IsBroken(HttpContext context) => !context.Response.HasStarted && !IsRefused(context)
+        && context.GetForwarderErrorFeature() is { Error: ForwarderError.Request, Exception: HttpRequestException };
+
     private static bool IsNobodyThere(HttpContext context) => !context.Response.HasStarted
         && context.GetForwarderErrorFeature()?.Error is ForwarderError.NoAvailableDestinations;
+
+    /// <summary>
+    /// Whether a request that is refused did not leave before. HttpClient sends what has no body again by itself when
+    /// a connection that it has kept breaks.
+    /// </summary>
+    private static bool IsSentOnce(HttpContext context) =>
+        context.Request.HasBody() || HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method);
 
     /// <summary>Whether sending it twice does it once (RFC 9110, 9.2.2).</summary>
     private static bool IsRepeatable(HttpRequest request) =>

@@ -1,3 +1,7 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Gateway.Routing;
@@ -12,16 +16,42 @@ internal static class SmallBodies
     public const int MaxBytes = 16 * 1024;
 
     /// <summary>Reads a small body whole, from where <see cref="Rewind"/> brings it back for another try.</summary>
-    /// <param name="request">The client's request.</param>
+    /// <param name="request">The client's request. What it sends in chunks gets a length.</param>
     /// <param name="cancel">Ends the reading.</param>
     /// <exception cref="BadHttpRequestException">The client sends it too slowly, or has left.</exception>
     public static async Task ReadSmallBodyAsync(this HttpRequest request, CancellationToken cancel)
     {
-        if (request.ContentLength is > 0 and <= MaxBytes)
+        if (!request.HasBody() || request.ContentLength > MaxBytes)
         {
-            var body = new byte[(int)request.ContentLength];
-            await request.Body.ReadExactlyAsync(body, cancel);
-            request.Body = new MemoryStream(body, writable: false);
+            return;
+        }
+
+        var reader = request.BodyReader;
+        var read = await ReadAsync(reader, cancel);
+        if (read.IsCompleted && read.Buffer.Length <= MaxBytes)
+        {
+            request.Body = new MemoryStream(read.Buffer.ToArray(), writable: false);
+            request.Headers.TransferEncoding = default;
+            request.ContentLength = read.Buffer.Length;
+            reader.AdvanceTo(read.Buffer.End);
+        }
+        else
+        {
+            reader.AdvanceTo(read.Buffer.Start);
+            request.Body = reader.AsStream();
+        }
+    }
+
+    private static async Task<ReadResult> ReadAsync(PipeReader body, CancellationToken cancel)
+    {
+        try
+        {
+            return await body.ReadAtLeastAsync(MaxBytes + 1, cancel);
+        }
+        catch (IOException malformed) when (malformed is not (BadHttpRequestException or ConnectionResetException))
+        {
+            // So Kestrel calls a chunk whose size is no number.
+            throw new BadHttpRequestException(malformed.Message, malformed);
         }
     }
 
@@ -34,6 +64,13 @@ internal static class SmallBodies
             body.Position = 0;
         }
     }
+
+    /// <summary>Whether all of a request can be sent once more: a body that was not read beforehand is gone.</summary>
+    public static bool CanBeSentAgain(this HttpRequest request) => !request.HasBody() || request.Body is MemoryStream;
+
+    /// <summary>Whether a body comes with the request.</summary>
+    public static bool HasBody(this HttpRequest request) =>
+        request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
 
     /// <summary>Lets a body that is here go out in one piece with its headers.</summary>
     /// <param name="proxy">The proxy's builder.</param>

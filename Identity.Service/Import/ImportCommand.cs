@@ -17,7 +17,7 @@ internal static class ImportCommand
         builder.Services.AddSingleton<ImportStore>();
         builder.Services.AddHttpClient<ImportTargets>();
         builder.Services.AddTransient<DjangoImport>();
-        if (IsAskedFor(args))
+        if (IsAskedFor(args) || RotateCommand.IsAskedFor(args))
         {
             builder.Logging.ClearProviders(); // Its output is its own.
         }

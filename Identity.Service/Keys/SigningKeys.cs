@@ -58,19 +58,21 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     /// <param name="db">The database.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The new keys.</returns>
-    public async Task<IReadOnlyList<SigningKey>> MakeDueAsync(IdentityDb db, CancellationToken cancellationToken)
-    {
-        if (!await LoadAsync(db, cancellationToken))
-        {
-            return [];
-        }
+    public async Task<IReadOnlyList<SigningKey>> MakeDueAsync(IdentityDb db, CancellationToken cancellationToken) =>
+        await LoadAsync(db, cancellationToken) ? await MakeAsync(db, cancellationToken) : [];
 
-        // The keys of all uses have their turns together, so that to know one is to know all.
-        var made = Enum.GetValues<KeyUse>().Select(use => Make(use, _rows)).ToList();
-        db.SigningKeys.AddRange(made);
-        await db.SaveChangesAsync(cancellationToken);
+    /// <summary>
+    /// Makes the next keys before they are due, unless some wait for their turn already. The caller holds the lock.
+    /// </summary>
+    /// <param name="db">The database.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The keys that come next.</returns>
+    public async Task<IReadOnlyList<SigningKey>> MakeNextAsync(IdentityDb db, CancellationToken cancellationToken)
+    {
         await LoadAsync(db, cancellationToken);
-        return made;
+        var now = clock.GetUtcNow();
+        var next = _rows.Where(key => key.SignsFrom > now).ToList();
+        return next.Count > 0 ? next : await MakeAsync(db, cancellationToken);
     }
 
     /// <summary>Uses those of the loaded keys whose time it is, and tells OpenIddict when they are others.</summary>
@@ -119,6 +121,16 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
         {
             return _changed;
         }
+    }
+
+    private async Task<IReadOnlyList<SigningKey>> MakeAsync(IdentityDb db, CancellationToken cancellationToken)
+    {
+        // The keys of all uses have their turns together, so that to know one is to know all.
+        var made = Enum.GetValues<KeyUse>().Select(use => Make(use, _rows)).ToList();
+        db.SigningKeys.AddRange(made);
+        await db.SaveChangesAsync(cancellationToken);
+        await LoadAsync(db, cancellationToken);
+        return made;
     }
 
     private static IEnumerable<SigningKey> Of(KeyUse use, IEnumerable<SigningKey> rows) =>

@@ -33,6 +33,7 @@ public sealed class BadConfigurationTests : IDisposable
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Data_UsedByAnotherAppHost_IsLeftToIt()
     {
         var (app, client) = await AppHostProcess.ReadyAsync(_place, []);

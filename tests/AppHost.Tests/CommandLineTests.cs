@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 namespace AppHost.Tests;
 
 /// <summary>Aspire's own command line, which comes as a tool of the repository.</summary>
+[Trait("Category", "Slow")]
 public sealed class CommandLineTests
 {
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;

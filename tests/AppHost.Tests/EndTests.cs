@@ -3,6 +3,7 @@ using System.Diagnostics;
 namespace AppHost.Tests;
 
 /// <summary>An AppHost that ends, however it ends, takes everything with it that it has started.</summary>
+[Trait("Category", "Slow")]
 public sealed class EndTests : IDisposable
 {
     private readonly Place _place = new();

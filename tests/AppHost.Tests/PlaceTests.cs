@@ -5,6 +5,7 @@ using System.Text;
 namespace AppHost.Tests;
 
 /// <summary>Machines on which others' software breaks.</summary>
+[Trait("Category", "Slow")]
 public sealed class PlaceTests
 {
     /// <summary>A store with spaces below a folder that only root enters, and a umask for nobody else.</summary>

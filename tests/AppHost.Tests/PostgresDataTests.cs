@@ -6,6 +6,7 @@ using Npgsql;
 namespace AppHost.Tests;
 
 /// <summary>What a killed AppHost, or a machine that lost its power, leaves keeps no server from its data.</summary>
+[Trait("Category", "Slow")]
 public sealed class PostgresDataTests : IDisposable
 {
     private readonly Place _place = new();

@@ -30,6 +30,7 @@ public sealed class ServerKindTests
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task OwnServers_GivenByConnectionStrings_AreUsedInPlaceOfOurs()
     {
         await using var theirs = await TestServers.StartAsync("postgres", "cache");

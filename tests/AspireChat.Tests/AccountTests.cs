@@ -48,6 +48,7 @@ public sealed class AccountTests(AppHostFixture system)
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Admin_WhoHasLeft_CanDoNothingMoreThoughTheTokenLives()
     {
         await using var own = new AppHostFixture();

@@ -11,6 +11,7 @@ namespace AspireChat.Tests;
 /// at most a charge exists if and only if a completed chat does. In a system of its own, whose model takes its time,
 /// and alone, because it kills processes.
 /// </summary>
+[Trait("Category", "Slow")]
 [Collection(nameof(CrashTests))]
 [CollectionDefinition(nameof(CrashTests), DisableParallelization = true)]
 public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<CrashTests.SlowSystem>, IAsyncLifetime

@@ -8,6 +8,7 @@ using Npgsql;
 namespace AspireChat.Tests;
 
 /// <summary>A Django project moves in: through all services, with <c>--ImportDjango</c>.</summary>
+[Trait("Category", "Slow")]
 public sealed class ImportTests(AppHostFixture system)
 {
     /// <summary>The password of alice and bob, as Django's own PBKDF2 has kept it.</summary>

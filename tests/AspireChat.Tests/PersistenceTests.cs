@@ -3,6 +3,7 @@ using System.Net;
 namespace AspireChat.Tests;
 
 /// <summary>What users have is still there when the system starts again.</summary>
+[Trait("Category", "Slow")]
 public sealed class PersistenceTests
 {
     /// <summary>Given, so that the test leaves alone the secrets of whoever runs it.</summary>

@@ -42,6 +42,7 @@ public sealed class RateLimitTests(AppHostFixture system)
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Limits_SetAtTheAppHost_HoldForAllGatewaysTogether()
     {
         await using var own = new AppHostFixture("--Limits:Call:Permits=7", "--Limits:Call:Window=1.00:00:00");

@@ -11,7 +11,7 @@ using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Tests;
 
-/// <summary>What did not leave the gateway goes to another replica, if sending it twice would do it once.</summary>
+/// <summary>What a replica that is gone has not done, or would do once all the same, goes to another one.</summary>
 public sealed class RetryTests : IAsyncLifetime
 {
     private const int Down = 8;
@@ -49,15 +49,10 @@ public sealed class RetryTests : IAsyncLifetime
     [InlineData("DELETE", 0)]
     [InlineData("POST", 100)] // Read beforehand (SmallBodies).
     [InlineData("POST", 30_000)]
-    public async Task Request_ThatMayBeRepeated_FindsTheReplicaThatIsUp(string method, int length)
+    public async Task Request_ThatDidNotLeave_FindsTheReplicaThatIsUp(string method, int length)
     {
         await using var gateway = await StartAsync(_chat.Address);
         using var client = gateway.CreateClient();
-        if (length > 0)
-        {
-            client.DefaultRequestHeaders.Add(IdempotencyKey.Header, "key");
-        }
-
         using var content = length > 0 ? JsonContent.Create(new { message = new string('x', length) }) : null;
         var sent = content is null ? "" : await content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         using var response = await client.CallAsync(method, "/api/chat", _issuer.CreateToken(), content);
@@ -67,14 +62,13 @@ public sealed class RetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Request_ThatMayNotBeRepeated_GoesToOneReplicaOnly()
+    public async Task Request_ThatMayHaveLeftUnseen_GoesToOneReplicaOnly()
     {
         await using var gateway = await StartAsync(_chat.Address);
         using var client = gateway.CreateClient();
         for (var n = 0; n < 10; n++)
         {
-            using var content = JsonContent.Create(new { message = "hi" });
-            using var response = await client.CallAsync("POST", "/api/chat", _issuer.CreateToken(), content);
+            using var response = await client.CallAsync("POST", "/api/chat", _issuer.CreateToken());
             if (response.StatusCode is not HttpStatusCode.OK)
             {
                 await AssertNobodyThereAsync(response);
@@ -116,18 +110,53 @@ public sealed class RetryTests : IAsyncLifetime
         waiting.ForEach(socket => socket.Dispose());
     }
 
-    [Fact]
-    public async Task Request_ThatWasSent_IsNotRepeated()
+    [Theory]
+    [InlineData("GET", 0, null)]
+    [InlineData("DELETE", 0, null)]
+    [InlineData("POST", 100, "key")]
+    [InlineData("POST", 16_000, "key")]
+    public async Task Request_WhoseConnectionBroke_GoesToAnotherReplicaIfTwiceIsOnce(
+        string method, int length, string? key)
+    {
+        await using var broken = await Destination.StartAsync(Abort);
+        await using var gateway = new GatewayServer(
+            ("identity", _identity.Address), ("chat", broken.Address), ("chat", _chat.Address));
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        client.DefaultRequestHeaders.Add(IdempotencyKey.Header, key is null ? [] : [key]);
+        for (var n = 0; broken.Reached.Count == 0; n++)
+        {
+            Assert.InRange(n, 0, 100);
+            using var content = length > 0 ? JsonContent.Create(new { message = new string('x', length) }) : null;
+            using var response = await client.CallAsync(method, "/api/chat", _issuer.CreateToken(), content);
+            var sent = content is null ? "" : await content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            Assert.Equal(n + 1, _chat.Reached.Count);
+            Assert.Equal(sent, _body);
+        }
+    }
+
+    [Theory]
+    [InlineData("POST", null, 1)]
+    [InlineData("GET", null, 2)]
+    [InlineData("POST", "key", 2)]
+    [InlineData("POST", "key", 1, 30_000)] // It was not kept.
+    public async Task Request_ThatBreaksConnections_ReachesFewReplicas(
+        string method, string? key, int reached, int length = 2)
     {
         await using var first = await Destination.StartAsync(Abort);
         await using var second = await Destination.StartAsync(Abort);
+        await using var third = await Destination.StartAsync(Abort);
         await using var gateway = new GatewayServer(
-            ("identity", _identity.Address), ("chat", first.Address), ("chat", second.Address));
+            ("identity", _identity.Address), ("chat", first.Address), ("chat", second.Address),
+            ("chat", third.Address));
         await gateway.StartAsync();
         using var client = gateway.CreateClient();
-        using var response = await client.CallAsync("GET", "/api/chat", _issuer.CreateToken());
+        client.DefaultRequestHeaders.Add(IdempotencyKey.Header, key is null ? [] : [key]);
+        using var content = method == "GET" ? null : JsonContent.Create(new { message = new string('x', length) });
+        using var response = await client.CallAsync(method, "/api/chat", _issuer.CreateToken(), content);
         await response.ProblemAsync(HttpStatusCode.BadGateway);
-        Assert.Single(first.Reached.Concat(second.Reached));
+        Assert.Equal(reached, first.Reached.Count + second.Reached.Count + third.Reached.Count);
     }
 
     /// <summary>Without one that is left the proxy takes all, also those that are known to be down.</summary>
@@ -144,7 +173,8 @@ public sealed class RetryTests : IAsyncLifetime
         var replicas = cluster.DestinationsState.AllDestinations;
         for (var n = 1; n <= 5; n++)
         {
-            using var response = await client.CallAsync("GET", "/api/chat", _issuer.CreateToken());
+            using var content = JsonContent.Create(new { message = "hi" });
+            using var response = await client.CallAsync("POST", "/api/chat", _issuer.CreateToken(), content);
             await response.ProblemAsync(HttpStatusCode.BadGateway);
             Assert.Equal(n, first.Reached.Count + second.Reached.Count);
             Assert.Contains(replicas, replica => replica.Health.Passive is not DestinationHealth.Unhealthy);

@@ -22,9 +22,10 @@ public sealed class SmallBodyTests(GatewayFixture system)
 
     /// <summary>What is written at once to a connection of this machine is read at once.</summary>
     [Theory]
-    [InlineData(1)]
-    [InlineData(2_000)] // A larger one comes in as few pieces as the HTTP client's buffer allows.
-    public async Task Body_ThatIsSmall_ComesInOnePieceWithItsHeaders(int length)
+    [InlineData(1, false)]
+    [InlineData(2_000, false)] // A larger one comes in as few pieces as the HTTP client's buffer allows.
+    [InlineData(2_000, true)]
+    public async Task Body_ThatIsSmall_ComesInOnePieceWithItsHeaders(int length, bool isChunked)
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
@@ -33,6 +34,7 @@ public sealed class SmallBodyTests(GatewayFixture system)
         using var client = gateway.CreateClient();
         var body = new string('x', length);
         using var content = new StringContent(body);
+        client.DefaultRequestHeaders.TransferEncodingChunked = isChunked;
         var call = client.CallAsync("POST", "/api/chat", _token, content);
         using var connection = await listener.AcceptSocketAsync(CancellationToken).AsTask().Soon();
         var first = await ReadAsync(connection);

@@ -89,6 +89,7 @@ public sealed class ImportResumeTests(IdentityFixture identity)
     }
 
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Command_KilledInTheMiddle_GoesOnWhenItIsStartedAgain()
     {
         await using var setup = await ImportSetup.StartAsync(identity);

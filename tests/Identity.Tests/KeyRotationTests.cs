@@ -128,6 +128,61 @@ public sealed class KeyRotationTests(IdentityFixture identity)
         Assert.Equal(KeyOf(tokens.Access), KeyOf(rotated.Access));
     }
 
+    [Fact]
+    public async Task Command_ToRotate_PublishesTheNextKeyOnceAndRefusesNoToken()
+    {
+        var connectionString = await identity.CreateDatabaseAsync();
+        await using var replica = Replica(connectionString);
+        await replica.StartAsync();
+        using var client = replica.CreateClient();
+        var first = Assert.Single(await KeysAsync(client));
+        var tokens = await client.NewUserAsync();
+
+        var outputs = new List<string>();
+        for (var run = 0; run < 2; run++)
+        {
+            var (exitCode, output, error) = await RotateAsync(connectionString, IdentityServer.KeySecret);
+            Assert.True(exitCode == 0, error);
+            Assert.Contains("Signing key", output, StringComparison.Ordinal);
+            outputs.Add(output);
+        }
+
+        Assert.Equal(outputs[0], outputs[1]); // The second finds what the first has made.
+        await UntilAsync(() => SeeAsync([client], keys => keys.Count == 2));
+        Assert.Equal(first, KeyOf((await client.NewUserAsync()).Access)); // The next one waits for everybody to know it.
+        _clock.Ahead += PublishAhead + Margin;
+        await UntilAsync(async () => first != KeyOf((await client.NewUserAsync()).Access));
+        using var me = await client.CallAsync(HttpMethod.Get, "/api/me", tokens.Access);
+        Assert.Equal(HttpStatusCode.OK, me.StatusCode);
+    }
+
+    [Fact]
+    public async Task Command_ToRotateWithAnotherSecret_EndsWithASentenceAndMakesNoKey()
+    {
+        var connectionString = await identity.CreateDatabaseAsync();
+        await using var replica = Replica(connectionString);
+        await replica.StartAsync();
+        var (exitCode, _, error) = await RotateAsync(connectionString, new string('x', 40));
+        Assert.Equal(1, exitCode);
+        Assert.Contains("Auth:KeyProtectionSecret", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+        await using var scope = replica.Services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
+        Assert.Equal(2, await db.SigningKeys.CountAsync(CancellationToken).Soon());
+    }
+
+    private static Task<(int ExitCode, string Output, string Error)> RotateAsync(
+        string connectionString, string secret) => StartTests.RunAsync(
+        new()
+        {
+            ["ConnectionStrings:identitydb"] = connectionString,
+            ["Auth:KeyProtectionSecret"] = secret,
+            ["Auth:RefreshTokenLifetime"] = "1.00:00:00",
+            ["Auth:KeyRotation:SignFor"] = $"{SignFor}",
+            ["Auth:KeyRotation:PublishAhead"] = $"{PublishAhead}",
+        },
+        "rotate-keys");
+
     private IdentityServer Replica(string connectionString, string readInterval = "00:00:00.1") => new(
         connectionString,
         new()

@@ -181,28 +181,30 @@ public sealed class StartTests(IdentityFixture identity)
     /// <summary>Runs the built service as a process of its own, as an operator does.</summary>
     internal static async Task<(int ExitCode, string Error)> RunAsync(Dictionary<string, string> settings)
     {
-        var start = new ProcessStartInfo("dotnet")
+        var (exitCode, _, error) = await RunAsync(settings, "--urls=http://127.0.0.1:0");
+        return (exitCode, error);
+    }
+
+    /// <summary>Runs the built service's program with arguments, and settings after them.</summary>
+    internal static async Task<(int ExitCode, string Output, string Error)> RunAsync(
+        Dictionary<string, string> settings, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(
+            "dotnet",
+            [
+                Path.Combine(AppContext.BaseDirectory, "Identity.Service.dll"), .. arguments,
+                .. settings.Select(setting => $"--{setting.Key}={setting.Value}"),
+            ])
         {
-            ArgumentList =
-            {
-                Path.Combine(AppContext.BaseDirectory, "Identity.Service.dll"), "--urls=http://127.0.0.1:0",
-            },
             RedirectStandardError = true,
             RedirectStandardOutput = true,
-        };
-        foreach (var (name, value) in settings)
-        {
-            start.ArgumentList.Add($"--{name}={value}");
-        }
-
-        using var process = Process.Start(start)!;
+        })!;
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(CancellationToken);
             var error = process.StandardError.ReadToEndAsync(CancellationToken);
             await process.WaitForExitAsync(CancellationToken).Soon();
-            await output.Soon();
-            return (process.ExitCode, await error.Soon());
+            return (process.ExitCode, await output.Soon(), await error.Soon());
         }
         finally
         {

@@ -5,6 +5,7 @@ using Tests.Shared;
 namespace AspireChat.Tests.Telemetry;
 
 /// <summary>Telemetry goes to any OTLP back end: to one that nobody here wrote, in place of the dashboard.</summary>
+[Trait("Category", "Slow")]
 public sealed class OtherBackEndTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);

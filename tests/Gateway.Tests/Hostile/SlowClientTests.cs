@@ -33,9 +33,9 @@ public sealed class SlowClientTests(GatewayFixture system)
     }
 
     [Theory]
-    [InlineData("Content-Length: 100000\r\n\r\n{")]
-    [InlineData("Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")]
-    public async Task Body_ThatDoesNotCome_Is408AndTheServiceNeverHasAllOfIt(string body)
+    [InlineData("Content-Length: 100000", "{")]
+    [InlineData("Transfer-Encoding: chunked", "5000\r\n")] // 20 KiB, of which 17 come: more than is read beforehand.
+    public async Task Body_ThatDoesNotCome_Is408AndTheServiceNeverHasAllOfIt(string header, string body)
     {
         var given = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var chat = await Destination.StartAsync(async context =>
@@ -52,7 +52,7 @@ public sealed class SlowClientTests(GatewayFixture system)
         });
         await using var gateway = await StartAsync(chat, ("Connections:Grace", "00:00:01.1"));
         using var connection = await RawConnection.OpenAsync(gateway.ClientOptions.BaseAddress);
-        await connection.SendAsync($"{Unfinished}{_token}\r\n{body}");
+        await connection.SendAsync($"{Unfinished}{_token}\r\n{header}\r\n\r\n{body}{new string(' ', 17_000)}");
         var answer = await connection.ReadAsync();
         Assert.Equal(408, answer?.Status);
         Assert.Equal("application/problem+json", answer!.Headers["Content-Type"].Single());
