@@ -49,7 +49,8 @@ internal static class Retries
 
         bool MayGoElsewhere() => IsRefused(context)
             ? IsRepeatable(context.Request) || IsSentOnce(context)
-            : IsBroken(context) && IsRepeatable(context.Request) && context.Request.CanBeSentAgain() && ++broken == 1;
+            : IsBroken(context) && IsRepeatable(context.Request) && context.Request.CanBeSentAgain()
+                && ++broken == 1;
     }
 
     /// <summary>Whether no connection could be opened.</summary>
@@ -74,7 +75,8 @@ internal static class Retries
     /// a connection that it has kept breaks.
     /// </summary>
     private static bool IsSentOnce(HttpContext context) =>
-        context.Request.HasBody() || HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method);
+        context.Request.HasBody() || HttpMethods.IsGet(context.Request.Method)
+        || HttpMethods.IsHead(context.Request.Method);
 
     /// <summary>Whether sending it twice does it once (RFC 9110, 9.2.2).</summary>
     private static bool IsRepeatable(HttpRequest request) =>

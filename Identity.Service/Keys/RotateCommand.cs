@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Identity.Service;
 
 /// <summary>
-/// <c>dotnet run --project Identity.Service -- rotate-keys</c>: publishes the next keys before they are due, and listens
-/// to nobody.
+/// <c>dotnet run --project Identity.Service -- rotate-keys</c>: publishes the next keys before they are due, and
+/// listens to nobody.
 /// </summary>
 internal static class RotateCommand
 {
