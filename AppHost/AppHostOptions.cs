@@ -44,14 +44,16 @@ internal sealed record AppHostOptions
     public static AppHostOptions Read(IConfiguration configuration) => new()
     {
         // Tests run beside each other: Aspire.Hosting.Testing asks for ports of their own.
-        GatewayPort = Number(configuration, nameof(GatewayPort), 8080, 0, 65_535 - MaxReplicas)
-            * (configuration.GetValue<bool>("DcpPublisher:RandomizePorts") ? 0 : 1),
+        GatewayPort = Number(configuration, nameof(GatewayPort), 8080, 0, 65_535 - MaxReplicas) is var port
+            && configuration.GetValue<bool>("DcpPublisher:RandomizePorts") ? 0 : port,
         Replicas = Number(configuration, nameof(Replicas), 1, 1, MaxReplicas),
         Servers = OneOf<ServerKind>(configuration, nameof(Servers)),
         Storage = OneOf<StorageKind>(configuration, nameof(Storage)),
     };
 
-    private static int Number(IConfiguration configuration, string key, int otherwise, int least, int most) =>
+    /// <summary>Reads a number.</summary>
+    /// <exception cref="DistributedApplicationException">It is none, or out of bounds.</exception>
+    public static int Number(IConfiguration configuration, string key, int otherwise, int least, int most) =>
         configuration[key] is not { } text ? otherwise
             : int.TryParse(text, out var number) && number >= least && number <= most ? number
             : throw new DistributedApplicationException($"{key} is '{text}': use a number from {least} to {most}.");

@@ -34,12 +34,14 @@ internal static class LocalMachine
         }
 
         var configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
-        if (configuration["DashboardPort"] is { } port)
+        if (configuration["DashboardPort"] is not null)
         {
+            var port = AppHostOptions.Number(configuration, "DashboardPort", 0, 1, 65_535);
             Environment.SetEnvironmentVariable("ASPNETCORE_URLS", $"http://localhost:{port}");
         }
 
-        if (Uri.TryCreate(Environment.GetEnvironmentVariable("ASPNETCORE_URLS"), UriKind.Absolute, out var pages)
+        var runs = configuration["operation"] is not "publish"; // There is no dashboard then.
+        if (runs && Uri.TryCreate(Environment.GetEnvironmentVariable("ASPNETCORE_URLS"), UriKind.Absolute, out var pages)
             && pages.Port != 0)
         {
             FreePort.Take(pages.Port, "--DashboardPort");

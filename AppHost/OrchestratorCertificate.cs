@@ -32,16 +32,25 @@ internal sealed class OrchestratorCertificate : IDeveloperCertificateService
     /// <inheritdoc/>
     public bool TrustCertificate => false;
 
+    private static X509Certificate2? TryLoad(string path)
+    {
+        try
+        {
+            return X509Certificate2.CreateFromPemFile(path);
+        }
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            return null;
+        }
+    }
+
     private static X509Certificate2 LoadOrMake()
     {
         var path = Path.Combine(ServerFolders.DefaultStore, "orchestrator.pem");
-        if (File.Exists(path))
+        if (TryLoad(path) is { } known && known.NotAfter > DateTime.Now + Reserve)
         {
-            var known = X509Certificate2.CreateFromPemFile(path);
-            if (known.NotAfter > DateTime.Now + Reserve)
-            {
-                return known;
-            }
+            return known;
         }
 
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);

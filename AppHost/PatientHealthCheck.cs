@@ -4,7 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace AppHost;
 
 /// <summary>
-/// Asks for <c>/health</c> until it is well, for a while. Aspire waits one second longer after each check that fails,
+/// Polls <c>/health</c> for up to 5 s before it reports unhealthy. Aspire waits one second longer after each check that fails,
 /// so that a service whose first check comes too early would be seen seconds late.
 /// </summary>
 /// <param name="endpoint">Where the service listens.</param>

@@ -31,8 +31,24 @@ internal sealed class Service(string name, IReadOnlyList<IResourceBuilder<Projec
     /// <summary>Tells this service where all replicas of another one are.</summary>
     public Service WithReference(Service other) => With(replica => replica.WithReference(other));
 
-    /// <summary>Starts this service only when all replicas of another one are healthy.</summary>
-    public Service WaitFor(Service other) => With(replica => other.With(target => replica.WaitFor(target)));
+    /// <summary>
+    /// Starts this service only when all replicas of another one are healthy. When it starts again later it does not
+    /// wait: one of them may be down, and the others of use.
+    /// </summary>
+    public Service WaitFor(Service other) => With(replica =>
+    {
+        other.With(target => replica.WaitFor(target, WaitBehavior.WaitOnResourceUnavailable));
+        replica.OnResourceReady((resource, _, _) =>
+        {
+            foreach (var wait in resource.Annotations.OfType<WaitAnnotation>()
+                .Where(wait => wait.Resource is ProjectResource).ToList())
+            {
+                resource.Annotations.Remove(wait);
+            }
+
+            return Task.CompletedTask;
+        });
+    });
 
     /// <summary>Writes one line when the first replica is healthy: what people can open now, and where.</summary>
     public Service SayWhenReady(string product)

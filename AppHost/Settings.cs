@@ -43,7 +43,7 @@ internal static class Settings
                 }
             }
 
-            var port = replica == service.First ? configuration.GetValue("Https:Port", 0) : 0;
+            var port = replica == service.First ? AppHostOptions.Number(configuration, "Https:Port", 0, 0, 65_535) : 0;
             replica.WithDirectEndpoint("https", port == 0 ? null : FreePort.Take(port, "--Https:Port"))
                 .WithExternalHttpEndpoints();
         });

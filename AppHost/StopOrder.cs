@@ -10,9 +10,12 @@ namespace AppHost;
 /// stop last to first, so this one does before the orchestrator.
 /// </summary>
 internal sealed class StopOrder(
-    DistributedApplicationModel model, ResourceCommandService commands, ILogger<StopOrder> logger) : IHostedService
+    DistributedApplicationModel model,
+    ResourceNotificationService notifications,
+    ResourceCommandService commands,
+    ILogger<StopOrder> logger) : IHostedService
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
 
     private bool _isDone;
 
@@ -28,21 +31,27 @@ internal sealed class StopOrder(
         }
 
         _isDone = true;
+        await StopAsync(model.Resources.OfType<ProjectResource>(), cancellationToken);
+        await StopAsync(model.Resources.OfType<PostgresProcessResource>(), cancellationToken);
+    }
+
+    /// <summary>Stops those that run; one that waits for another would be waited for until it has started.</summary>
+    private async Task StopAsync(IEnumerable<IResource> resources, CancellationToken cancellationToken)
+    {
         try
         {
-            await StopAsync(model.Resources.OfType<ProjectResource>()
-                .Where(service => !service.Annotations.OfType<ExplicitStartupAnnotation>().Any()), cancellationToken);
-            await StopAsync(model.Resources.OfType<PostgresProcessResource>(), cancellationToken);
+            await Task.WhenAll(resources.Where(IsRunning).Select(resource => commands.ExecuteCommandAsync(
+                resource, KnownResourceCommands.StopCommand, cancellationToken)))
+                .WaitAsync(Patience, cancellationToken);
         }
         catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
         {
-            logger.LogWarning("Some services took longer than {Patience} to stop", Patience);
+            logger.LogWarning("Some resources took longer than {Patience} to stop", Patience);
         }
     }
 
-    private async Task StopAsync(IEnumerable<IResource> resources, CancellationToken cancellationToken) =>
-        await Task.WhenAll(resources.Select(resource => commands.ExecuteCommandAsync(
-            resource, KnownResourceCommands.StopCommand, cancellationToken))).WaitAsync(Patience, cancellationToken);
+    private bool IsRunning(IResource resource) => notifications.TryGetCurrentState(resource.Name, out var now)
+        && now.Snapshot.State?.Text == KnownResourceStates.Running;
 }
 
 /// <summary>Adds the order.</summary>

@@ -53,8 +53,10 @@ internal static class Tools
             .AddTool<Projects.Identity_Service>("identity-import", "import-django", Path.GetFullPath(file))
             .WithReference(identityDb).WithEnvironment("Auth__KeyProtectionSecret", keySecret)
             .WithReference(ledger).WithReference(chat);
+        var isStarted = false;
         gateway.First.OnResourceReady((_, ready, cancellationToken) =>
-            StartAsync(import, ready.Services, cancellationToken));
+            Interlocked.Exchange(ref isStarted, true) ? Task.CompletedTask // The gateway was started again.
+                : StartAsync(import, ready.Services, cancellationToken));
     }
 
     private static IResourceBuilder<ProjectResource> AddTool<TProject>(
@@ -75,8 +77,13 @@ internal static class Tools
                 IconName = icon,
             });
 
-    private static Task<ExecuteCommandResult> StartAsync(
+    /// <summary>Starts a tool, unless it runs: Aspire would end that run.</summary>
+    private static async Task<ExecuteCommandResult> StartAsync(
         IResourceBuilder<ProjectResource> tool, IServiceProvider services, CancellationToken cancellationToken) =>
-        services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
-            tool.Resource, KnownResourceCommands.StartCommand, cancellationToken);
+        services.GetRequiredService<ResourceNotificationService>()
+            .TryGetCurrentState(tool.Resource.Name, out var now)
+            && (now.Snapshot.State == KnownResourceStates.Starting || now.Snapshot.State == KnownResourceStates.Running)
+            ? CommandResults.Failure($"{tool.Resource.Name} is running.")
+            : await services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(
+                tool.Resource, KnownResourceCommands.StartCommand, cancellationToken);
 }

@@ -58,7 +58,7 @@ public static class Extensions
                 options.Retry.Delay = TimeSpan.FromMilliseconds(100);
                 options.AttemptTimeout.Timeout = TimeSpan.FromSeconds(3);
                 options.TotalRequestTimeout.Timeout = TimeSpan.FromSeconds(8);
-                // All replicas are gone. What breaks with one of them goes to another, and is no reason to stop.
+                // Open the circuit only when nearly all calls fail: one dead replica is no reason.
                 options.CircuitBreaker.FailureRatio = 0.9;
             });
             http.AddReplicas();
@@ -117,7 +117,7 @@ public static class Extensions
                 .SetSampler(new ParentBasedSampler(new TraceRate(tracesPerSecond, TimeProvider.System)))
                 .AddSource(builder.Environment.ApplicationName)
                 .AddProcessor(new BackgroundQueries())
-                // Questions after health, of others and its own, are no requests of anybody's.
+                // Don't trace health probes, incoming or outgoing.
                 .AddAspNetCoreInstrumentation(options => options.Filter = context =>
                     !context.Request.Path.StartsWithSegments(HealthPath)
                     && !context.Request.Path.StartsWithSegments(AlivePath))
@@ -126,6 +126,8 @@ public static class Extensions
 
         if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
         {
+            // A back end that is gone holds up the end of a service by as much, for traces, metrics and logs in turn.
+            builder.Configuration["OTEL_EXPORTER_OTLP_TIMEOUT"] ??= "1000";
             telemetry.UseOtlpExporter();
         }
 

@@ -6,7 +6,8 @@ namespace Microsoft.Extensions.Hosting;
 
 /// <summary>
 /// Which replica a call to another service goes to: each in its turn. One where nobody listens is left out for one
-/// second, and the call goes to the next at once, which is safe for any method: nothing has been sent.
+/// second, and the call goes to the next at once, which is safe for calls with a body and for repeatable ones: nothing
+/// has been done.
 /// </summary>
 /// <param name="resolver">Knows the replicas.</param>
 /// <param name="time">Tells the time.</param>

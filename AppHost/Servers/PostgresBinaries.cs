@@ -162,6 +162,7 @@ internal static class PostgresBinaries
             if (!npm.HasExited)
             {
                 npm.Kill(entireProcessTree: true);
+                await npm.WaitForExitAsync(CancellationToken.None); // It writes to the folder that goes next.
             }
         }
 

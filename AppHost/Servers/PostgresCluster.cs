@@ -19,7 +19,7 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
     /// <param name="bin">The folder with PostgreSQL's binaries.</param>
     /// <param name="userName">The user that owns all databases.</param>
     /// <param name="password">The password of that user.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
     public async Task PrepareAsync(string bin, string userName, string password, CancellationToken cancellationToken)
     {
         _bin = bin;
@@ -29,8 +29,8 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
         var hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(password)));
         if (!File.Exists(Path.Combine(folder, "PG_VERSION")))
         {
+            ServerFolders.WritePrivate(mark, hash); // First: a folder without it may be of any password.
             await InitializeAsync(user, userName, password, cancellationToken);
-            ServerFolders.WritePrivate(mark, hash);
         }
         else if (File.Exists(mark) && await File.ReadAllTextAsync(mark, cancellationToken) != hash)
         {
@@ -40,7 +40,23 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
                 + "deleting the folder.");
         }
 
+        await CheckVersionAsync(cancellationToken);
         user?.Own(folder); // Another user may have had it, before a package brought the user postgres.
+    }
+
+    /// <exception cref="DistributedApplicationException">Another version of PostgreSQL has made the data.</exception>
+    private async Task CheckVersionAsync(CancellationToken cancellationToken)
+    {
+        var made = (await File.ReadAllTextAsync(Path.Combine(folder, "PG_VERSION"), cancellationToken)).Trim();
+        var (_, version) = await RunAsync(
+            ["sh", "-c", "exec \"$0\" --version >&2", Path.Combine(_bin, "postgres")], cancellationToken);
+        if (!version.Contains($" {made}.", StringComparison.Ordinal)) // postgres (PostgreSQL) 18.4
+        {
+            throw new DistributedApplicationException(
+                $"The data in {folder} was made by PostgreSQL {made}, and the one in {_bin} is another "
+                + $"({version.Trim()}): name the folder of PostgreSQL {made} with --PostgresBin=DIR, or npm for the "
+                + "one from npm, or start over by deleting the folder of the data.");
+        }
     }
 
     /// <summary>The command that serves the folder on loopback, without the port.</summary>

@@ -45,6 +45,8 @@ internal sealed class PostgresProcessDatabaseResource(string name, PostgresProce
 internal static class PostgresProcessExtensions
 {
     /// <summary>Becomes the server, with its log on standard output: standard error would be shown as errors.</summary>
+    private static readonly TimeSpan CreateInterval = TimeSpan.FromSeconds(1);
+
     private const string Script = "exec \"$@\" 2>&1";
 
     /// <summary>
@@ -74,6 +76,11 @@ internal static class PostgresProcessExtensions
 
         builder.Eventing.Subscribe<BeforeStartEvent>(async (start, cancellationToken) =>
         {
+            if (!start.Model.Resources.Contains(postgres))
+            {
+                return; // A test has taken it out.
+            }
+
             var logger = start.Services.GetRequiredService<ILoggerFactory>().CreateLogger("AppHost.Postgres");
             var bin = await PostgresBinaries.FindAsync(builder.Configuration["PostgresBin"], logger, cancellationToken);
             var secret = await postgres.Password.GetValueAsync(cancellationToken);
@@ -106,7 +113,8 @@ internal static class PostgresProcessExtensions
         var database = new PostgresProcessDatabaseResource(name, server.Resource);
         server.OnResourceReady(async (_, ready, cancellationToken) =>
         {
-            await CreateAsync(database, cancellationToken);
+            var logger = ready.Services.GetRequiredService<ResourceLoggerService>().GetLogger(database);
+            await CreateAsync(database, logger, cancellationToken);
             await ready.Services.GetRequiredService<ResourceNotificationService>().PublishUpdateAsync(
                 database, snapshot => snapshot with { State = KnownResourceStates.Running });
         });
@@ -138,7 +146,26 @@ internal static class PostgresProcessExtensions
         }
     }
 
+    /// <summary>Creates a database, and goes on trying: nobody else would.</summary>
     private static async Task CreateAsync(
+        PostgresProcessDatabaseResource database, ILogger logger, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await TryCreateAsync(database, cancellationToken);
+                return;
+            }
+            catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
+            {
+                logger.LogWarning("{Database} is not created yet: {Problem}", database.Name, exception.Message);
+                await Task.Delay(CreateInterval, cancellationToken);
+            }
+        }
+    }
+
+    private static async Task TryCreateAsync(
         PostgresProcessDatabaseResource database, CancellationToken cancellationToken)
     {
         await using var connection = await PostgresHealthCheck.OpenAsync(database.Parent, cancellationToken);

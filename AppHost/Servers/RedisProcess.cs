@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -75,7 +76,7 @@ internal static class RedisProcessExtensions
     private static string RedisConf(string? port, string? password, string folder) => $"""
         bind 127.0.0.1 -::1
         port {port}
-        requirepass "{string.Concat((password ?? "").Select(c => $"\\x{(int)c:x2}"))}"
+        requirepass "{string.Concat(Encoding.UTF8.GetBytes(password ?? "").Select(value => $"\\x{value:x2}"))}"
         dir "{folder}"
         save ""
 

@@ -18,8 +18,9 @@ internal sealed class Restarts(
     /// <summary>What runs for so long has started well: the next pause is the first one again.</summary>
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
 
-    private static readonly string[] Up = [KnownResourceStates.Starting, KnownResourceStates.Running];
-    private static readonly string[] Ended = [KnownResourceStates.Exited, KnownResourceStates.Finished];
+    private static readonly string?[] Up = [KnownResourceStates.Starting, KnownResourceStates.Running];
+    private static readonly string?[] Ended =
+        [KnownResourceStates.Exited, KnownResourceStates.Finished, KnownResourceStates.FailedToStart];
 
     private readonly Dictionary<string, Life> _lives = [];
 
@@ -39,13 +40,14 @@ internal sealed class Restarts(
                 continue;
             }
 
-            var wasUp = life.State is not null && Up.Contains(life.State);
+            var hasEnded = Ended.Contains(state)
+                && (Up.Contains(life.State) || state == KnownResourceStates.FailedToStart);
             life = life with { State = state };
             if (state == KnownResourceStates.Running)
             {
                 life = life with { Since = DateTime.UtcNow };
             }
-            else if (wasUp && state is not null && Ended.Contains(state))
+            else if (hasEnded)
             {
                 var pause = DateTime.UtcNow - life.Since > Settled ? FirstPause : life.NextPause;
                 life = life with { NextPause = pause * 2 < LongestPause ? pause * 2 : LongestPause };
@@ -66,18 +68,14 @@ internal sealed class Restarts(
         logger.LogWarning(
             "{Resource} has ended by itself with exit code {ExitCode}: starting it again in {Pause} ms",
             ended.Resource.Name, ended.Snapshot.ExitCode, pause.TotalMilliseconds);
-        try
+        await Task.Delay(pause, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!cancellationToken.IsCancellationRequested
+            && notifications.TryGetCurrentState(ended.ResourceId, out var now)
+            && Ended.Contains(now.Snapshot.State?.Text)) // Otherwise somebody has started it meanwhile.
         {
-            await Task.Delay(pause, cancellationToken);
-            await commands.ExecuteCommandAsync(ended.ResourceId, KnownResourceCommands.StartCommand, cancellationToken);
-        }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
-        {
-            logger.LogError(exception, "{Resource} could not be started again", ended.Resource.Name);
-        }
-        catch (OperationCanceledException)
-        {
-            // The application ends.
+            // A start that fails ends in FailedToStart, which is tried again.
+            await commands.ExecuteCommandAsync(
+                ended.ResourceId, KnownResourceCommands.StartCommand, cancellationToken);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Configuration;
 
 namespace AppHost.Servers;
@@ -11,6 +12,8 @@ internal sealed class ServerFolders : IDisposable
     private const UnixFileMode Mine = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const UnixFileMode OthersPass = UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
+    private const string ScratchPrefix = "aspirechat-";
+
     private readonly List<FileStream> _locks = [];
     private readonly string _store;
 
@@ -18,7 +21,8 @@ internal sealed class ServerFolders : IDisposable
     public ServerFolders(IConfiguration configuration)
     {
         _store = Path.GetFullPath(configuration["DataPath"] ?? DefaultStore);
-        Scratch = Directory.CreateTempSubdirectory("aspirechat-").FullName;
+        DeleteScratchOfTheDead();
+        Scratch = Directory.CreateTempSubdirectory($"{ScratchPrefix}{Environment.ProcessId}-").FullName;
         LetOthersPass(Scratch);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Dispose(); // Nobody disposes an application that has run.
     }
@@ -68,14 +72,7 @@ internal sealed class ServerFolders : IDisposable
     public void Dispose()
     {
         _locks.ForEach(held => held.Dispose());
-        try
-        {
-            Directory.Delete(Scratch, recursive: true);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // It is deleted already, or a server that was left behind writes there.
-        }
+        TryDelete(Scratch);
     }
 
     /// <summary>Makes a folder that other users can pass through, whatever the umask; they cannot list it.</summary>
@@ -114,6 +111,31 @@ internal sealed class ServerFolders : IDisposable
 
     /// <summary>Whether a program is on the PATH.</summary>
     public static bool OnPath(string program) => PathFolders.Any(folder => File.Exists(Path.Combine(folder, program)));
+
+    /// <summary>Deletes what an AppHost that was killed has left. The name of a folder has the process it is of.</summary>
+    private static void DeleteScratchOfTheDead()
+    {
+        var living = Process.GetProcesses().Select(process => $"{process.Id}").ToHashSet();
+        foreach (var folder in Directory.GetDirectories(Path.GetTempPath(), $"{ScratchPrefix}*-*"))
+        {
+            if (!living.Contains(Path.GetFileName(folder).Split('-')[1]))
+            {
+                TryDelete(folder);
+            }
+        }
+    }
+
+    private static void TryDelete(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // It is deleted already, another user's, or a server that was left behind writes there.
+        }
+    }
 
     private static void LetOthersPass(string path)
     {

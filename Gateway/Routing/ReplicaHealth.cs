@@ -29,7 +29,7 @@ internal sealed class ReplicaHealth : IProxyConfigFilter
 
     private static readonly Dictionary<string, string> Metadata = new()
     {
-        // One that is late now and then is well; one that is gone is found out by the first request.
+        // A replica that is slow once is not down; a dead one is found by the first request.
         [ConsecutiveFailuresHealthPolicyOptions.ThresholdMetadataName] = "3",
     };
 

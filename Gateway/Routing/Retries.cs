@@ -1,4 +1,5 @@
 using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Routing;
 
@@ -24,11 +25,12 @@ internal static class Retries
     {
         var proxy = context.GetReverseProxyFeature();
         var untried = proxy.AvailableDestinations.ToHashSet();
-        var broken = 0; // At most two: a request that ends processes does not meet all replicas.
+        var isBroken = false;
         await context.Request.ReadSmallBodyAsync(context.RequestAborted);
         await next(context);
         while (MayGoElsewhere() && untried.Remove(proxy.ProxiedDestination!) && untried.Count > 0)
         {
+            isBroken |= IsBroken(context); // Once: a request that ends processes does not meet all replicas.
             context.Features.Set<IForwarderErrorFeature>(null);
             context.Response.StatusCode = StatusCodes.Status200OK;
             proxy.AvailableDestinations = [.. untried];
@@ -39,7 +41,7 @@ internal static class Retries
         if (IsRefused(context) || IsNobodyThere(context))
         {
             context.Response.Headers.RetryAfter = "1";
-            var isCertain = broken == 0 && IsSentOnce(context);
+            var isCertain = !isBroken && IsSurelyUndone(context);
             await Problems.Refusal(
                 StatusCodes.Status503ServiceUnavailable, "service_unavailable",
                 $"A service behind this call is not there at the moment.{(isCertain ? " Nothing was done." : "")} "
@@ -48,9 +50,8 @@ internal static class Retries
         }
 
         bool MayGoElsewhere() => IsRefused(context)
-            ? IsRepeatable(context.Request) || IsSentOnce(context)
-            : IsBroken(context) && IsRepeatable(context.Request) && context.Request.CanBeSentAgain()
-                && ++broken == 1;
+            ? IsRepeatable(context.Request) || IsSurelyUndone(context)
+            : IsBroken(context) && !isBroken && IsRepeatable(context.Request) && context.Request.CanBeSentAgain();
     }
 
     /// <summary>Whether no connection could be opened.</summary>
@@ -71,10 +72,10 @@ internal static class Retries
         && context.GetForwarderErrorFeature()?.Error is ForwarderError.NoAvailableDestinations;
 
     /// <summary>
-    /// Whether a request that is refused did not leave before. HttpClient sends what has no body again by itself when
-    /// a connection that it has kept breaks.
+    /// Whether a refused request surely never left: HttpClient resends one without a body by itself when a kept
+    /// connection breaks.
     /// </summary>
-    private static bool IsSentOnce(HttpContext context) =>
+    private static bool IsSurelyUndone(HttpContext context) =>
         context.Request.HasBody() || HttpMethods.IsGet(context.Request.Method)
         || HttpMethods.IsHead(context.Request.Method);
 
@@ -82,5 +83,11 @@ internal static class Retries
     private static bool IsRepeatable(HttpRequest request) =>
         HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsPut(request.Method)
         || HttpMethods.IsDelete(request.Method) || HttpMethods.IsOptions(request.Method)
-        || request.Headers.ContainsKey(IdempotencyKey.Header);
+        || (ReadsKey(request.HttpContext) && request.Headers.ContainsKey(IdempotencyKey.Header)
+            && !request.Headers.GetCommaSeparatedValues("Connection") // What it names is not sent on: KnownHeaders.
+                .Contains(IdempotencyKey.Header, StringComparer.OrdinalIgnoreCase));
+
+    /// <summary>Whether the service behind the route reads the key. With others it makes nothing repeatable.</summary>
+    private static bool ReadsKey(HttpContext context) => context.GetEndpoint()?.Metadata
+        .GetMetadata<RouteModel>()?.Config.Metadata?.ContainsKey(IdempotencyKey.Header) == true;
 }

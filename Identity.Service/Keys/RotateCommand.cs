@@ -4,7 +4,7 @@ namespace Identity.Service;
 
 /// <summary>
 /// <c>dotnet run --project Identity.Service -- rotate-keys</c>: publishes the next keys before they are due, and
-/// listens to nobody.
+/// does not listen.
 /// </summary>
 internal static class RotateCommand
 {
@@ -12,7 +12,7 @@ internal static class RotateCommand
     /// <param name="args">The command line.</param>
     public static bool IsAskedFor(string[] args) => args is ["rotate-keys", ..];
 
-    /// <summary>Makes the keys, unless some wait for their turn already, and says when they begin to sign.</summary>
+    /// <summary>Makes the keys, unless the next ones exist already, and says when they begin to sign.</summary>
     /// <param name="app">The service, not started.</param>
     /// <returns>The exit code: 0, or 1 when it could not be done.</returns>
     public static async Task<int> RotateKeysAsync(this WebApplication app)
@@ -36,7 +36,7 @@ internal static class RotateCommand
                     }
                 },
                 CancellationToken.None);
-            Console.WriteLine("Tokens of the keys before stay good until they end.");
+            Console.WriteLine("Tokens signed by earlier keys stay valid until they expire.");
             return 0;
         }
         catch (Exception exception) when (ServiceRun.Explain(exception) is { } sentence)

@@ -36,7 +36,7 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
 
     /// <summary>Reads all keys and uses those whose time it is.</summary>
     /// <param name="db">The database.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
     /// <returns>Whether the next key is due: <see cref="MakeDueAsync"/> makes it.</returns>
     public async Task<bool> LoadAsync(IdentityDb db, CancellationToken cancellationToken)
     {
@@ -56,7 +56,7 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     /// Makes the keys that are due, and loads all. The caller holds the lock: whoever comes second finds them made.
     /// </summary>
     /// <param name="db">The database.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
     /// <returns>The new keys.</returns>
     public async Task<IReadOnlyList<SigningKey>> MakeDueAsync(IdentityDb db, CancellationToken cancellationToken) =>
         await LoadAsync(db, cancellationToken) ? await MakeAsync(db, cancellationToken) : [];
@@ -65,7 +65,7 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     /// Makes the next keys before they are due, unless some wait for their turn already. The caller holds the lock.
     /// </summary>
     /// <param name="db">The database.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
     /// <returns>The keys that come next.</returns>
     public async Task<IReadOnlyList<SigningKey>> MakeNextAsync(IdentityDb db, CancellationToken cancellationToken)
     {

@@ -49,6 +49,7 @@ internal sealed partial class AppHostProcess : IAsyncDisposable
         foreach (var (name, value) in new Dictionary<string, string>(environment ?? [])
         {
             ["HOME"] = place.Home,
+            ["TMPDIR"] = place.Scratch.FullName,
             ["DataPath"] = place.Data,
             ["DOTNET_ENVIRONMENT"] = "Development",
             ["ASPIRE_ALLOW_UNSECURED_TRANSPORT"] = "true",
@@ -192,9 +193,11 @@ internal sealed class Place : IDisposable
     {
         Home = _folder.CreateSubdirectory("home").FullName;
         Data = Path.Combine(_folder.FullName, data);
+        Scratch = _folder.CreateSubdirectory("tmp");
         if (!OperatingSystem.IsWindows())
         {
             _folder.UnixFileMode |= UnixFileMode.OtherExecute | UnixFileMode.GroupExecute;
+            Scratch.UnixFileMode = _folder.UnixFileMode;
         }
     }
 
@@ -204,7 +207,10 @@ internal sealed class Place : IDisposable
     /// <summary>Where data is kept.</summary>
     public string Data { get; }
 
-    /// <summary>The folder with both.</summary>
+    /// <summary>Where temporary files go.</summary>
+    public DirectoryInfo Scratch { get; }
+
+    /// <summary>The folder with all of them.</summary>
     public DirectoryInfo Folder => _folder;
 
     public void Dispose() => _folder.Delete(recursive: true);

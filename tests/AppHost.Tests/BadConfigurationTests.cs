@@ -17,6 +17,7 @@ public sealed class BadConfigurationTests : IDisposable
     [InlineData("--RedisServer=memcached", "RedisServer is 'memcached': use redis-server or garnet, or leave it out.")]
     [InlineData("--Replicas=0", "Replicas is '0': use a number from 1 to 16.")]
     [InlineData("--Replicas=many", "Replicas is 'many': use a number from 1 to 16.")]
+    [InlineData("--DashboardPort=abc", "DashboardPort is 'abc': use a number from 1 to 65535.")]
     [InlineData("--GatewayPort=http", "GatewayPort is 'http': use a number from 0 to 65519.")]
     [InlineData("--DataPath=/dev/null/data", "Data cannot be kept in /dev/null/data")]
     public Task Option_ThatDoesNotFit_IsNamed(string option, string sentence) => AssertRefusedAsync(sentence, option);

@@ -25,12 +25,25 @@ public sealed class EndTests : IDisposable
             await app.EndAsync();
             await app.NothingLeftAsync();
             Assert.DoesNotContain("fail:", app.Output, StringComparison.Ordinal);
+            if (signal == "KILL")
+            {
+                Assert.NotEmpty(_place.Scratch.GetDirectories("aspirechat-*"));
+                var (next, again) = await AppHostProcess.ReadyAsync(_place, ["--Storage=ephemeral"]);
+                await using var _ = next;
+                again.Dispose();
+                var left = Assert.Single(_place.Scratch.GetDirectories("aspirechat-*")); // That of the next.
+                Assert.DoesNotContain($"-{app.Process.Id}-", left.Name, StringComparison.Ordinal);
+            }
+            else
+            {
+                Assert.Empty(_place.Scratch.GetDirectories("aspirechat-*"));
+            }
         }
     }
 
-    /// <summary>The services first: a request must not find its database gone.</summary>
+    /// <summary>A request must not find its database gone.</summary>
     [Fact]
-    public async Task AppHost_Stopped_ShutsPostgresDownCleanlyAfterTheServices()
+    public async Task AppHost_Stopped_EndsTheServicesAndThenPostgresCleanly()
     {
         var (app, client) = await AppHostProcess.ReadyAsync(_place, []);
         await using (app)
@@ -41,7 +54,19 @@ public sealed class EndTests : IDisposable
                 await Users.ChatAsync(client, token);
             }
 
+            var started = app.Descendants();
+            var postgres = started.First(process => process.ProcessName == "postgres");
+            var services = started.Where(process =>
+                process.ProcessName == "Gateway" || process.ProcessName.EndsWith(".Service", StringComparison.Ordinal))
+                .ToList();
+            Assert.Equal(4, services.Count);
             app.Signal("TERM");
+            while (!postgres.HasExited)
+            {
+                await Task.Delay(5, TestContext.Current.CancellationToken);
+            }
+
+            Assert.All(services, service => Assert.True(service.HasExited, service.ProcessName));
             await app.EndAsync();
         }
 

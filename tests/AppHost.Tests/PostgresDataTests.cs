@@ -31,11 +31,13 @@ public sealed class PostgresDataTests : IDisposable
             new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true })!;
         try
         {
-            while (await orphan.StandardError.ReadLineAsync(CancellationToken).AsTask().Soon() is { } line
-                && !line.Contains("ready to accept connections", StringComparison.Ordinal))
+            string? line;
+            do
             {
-                // It starts.
+                line = await orphan.StandardError.ReadLineAsync(CancellationToken).AsTask().Soon();
+                Assert.NotNull(line); // It starts.
             }
+            while (!line.Contains("ready to accept connections", StringComparison.Ordinal));
 
             Signals.Send(orphan.Id, "STOP"); // It does not hear the signal to stop.
             await StartsWithItsDataAsync();
@@ -108,6 +110,17 @@ public sealed class PostgresDataTests : IDisposable
         await using var app = await StartAsync(_place);
         await ExecuteAsync(app, "CREATE TABLE kept (n int)");
         _pidFileOfThatServer = await File.ReadAllTextAsync(PidFile, CancellationToken);
+    }
+
+    [Fact]
+    public async Task Data_OfAnotherVersion_IsNotTouchedAndTheSentenceSaysWhatToDo()
+    {
+        await RunAndStopAsync();
+        await File.WriteAllTextAsync(Path.Combine(Data, "PG_VERSION"), "9\n", CancellationToken);
+        var failed = await Assert.ThrowsAnyAsync<Exception>(StartsWithItsDataAsync);
+        var sentence = Assert.IsType<DistributedApplicationException>(failed.GetBaseException()).Message;
+        Assert.Contains("was made by PostgreSQL 9", sentence, StringComparison.Ordinal);
+        Assert.Contains("--PostgresBin", sentence, StringComparison.Ordinal);
     }
 
     private async Task StartsWithItsDataAsync()

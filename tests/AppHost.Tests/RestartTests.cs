@@ -3,13 +3,13 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 
-[assembly: AssemblyFixture(typeof(AppHost.Tests.RunningSystem))]
-
 namespace AppHost.Tests;
 
 /// <summary>The whole system with data that ends with the tests.</summary>
 public sealed class RunningSystem : IAsyncLifetime
 {
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
+
     private DistributedApplication? _app;
 
     /// <summary>The running application.</summary>
@@ -25,7 +25,8 @@ public sealed class RunningSystem : IAsyncLifetime
         await _app.StartAsync(cancellationToken).Soon();
         foreach (var gateway in new[] { "gateway", "gateway-2" })
         {
-            await _app.ResourceNotifications.WaitForResourceHealthyAsync(gateway, cancellationToken).Soon();
+            await _app.ResourceNotifications.WaitForResourceHealthyAsync(gateway, cancellationToken)
+                .WaitAsync(StartTimeout, cancellationToken);
         }
     }
 
@@ -57,7 +58,7 @@ public sealed class RunningSystem : IAsyncLifetime
 
 /// <summary>Tests that kill what others look at take turns.</summary>
 [CollectionDefinition(nameof(RunningSystem))]
-public sealed class RunningSystemCollection;
+public sealed class RunningSystemCollection : ICollectionFixture<RunningSystem>;
 
 /// <summary>What dies is started again, and what somebody has stopped is not.</summary>
 [Collection(nameof(RunningSystem))]
@@ -99,6 +100,16 @@ public sealed class RestartTests(RunningSystem system)
         var started = await CommandAsync(name, KnownResourceCommands.StartCommand);
         Assert.True(started.Success, started.Message);
         await AgainAsync(name, before.Id);
+    }
+
+    [Fact]
+    public async Task Gateway_KilledWhileAReplicaBehindItIsStopped_IsStartedAgain()
+    {
+        var stopped = await CommandAsync("chat-2", KnownResourceCommands.StopCommand);
+        Assert.True(stopped.Success, stopped.Message);
+        await Resource_Killed_IsStartedAgainAndItsLogSaysSo("gateway");
+        var started = await CommandAsync("chat-2", KnownResourceCommands.StartCommand);
+        Assert.True(started.Success, started.Message);
     }
 
     [Fact]

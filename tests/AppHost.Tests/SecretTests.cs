@@ -49,10 +49,12 @@ public sealed class SecretTests(RunningSystem system)
     [Fact]
     public void Secrets_InTheDashboard_AreMarkedAsSensitive()
     {
-        Assert.True(system.App.ResourceNotifications.TryGetCurrentState("postgres-password", out var password));
-        Assert.All(
-            password.Snapshot.Properties.Where(property => property.Name == "Value"),
-            property => Assert.True(property.IsSensitive));
+        Assert.All(Parameters, name =>
+        {
+            Assert.True(system.App.ResourceNotifications.TryGetCurrentState(name, out var parameter));
+            var value = Assert.Single(parameter.Snapshot.Properties, property => property.Name == "Value");
+            Assert.True(value.IsSensitive);
+        });
     }
 
     [Fact]

@@ -59,8 +59,11 @@ public sealed class AppHostFixture : IAsyncLifetime
         await _app.StartAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         try
         {
-            await _app.ResourceNotifications.WaitForResourceHealthyAsync("gateway", cancellationToken)
-                .WaitAsync(StartTimeout, cancellationToken);
+            foreach (var gateway in new[] { "gateway", "gateway-2" })
+            {
+                await _app.ResourceNotifications.WaitForResourceHealthyAsync(gateway, cancellationToken)
+                    .WaitAsync(StartTimeout, cancellationToken);
+            }
         }
         catch (TimeoutException exception)
         {

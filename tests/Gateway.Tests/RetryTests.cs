@@ -11,7 +11,9 @@ using Yarp.ReverseProxy.Model;
 
 namespace Gateway.Tests;
 
-/// <summary>What a replica that is gone has not done, or would do once all the same, goes to another one.</summary>
+/// <summary>
+/// A request goes to another replica if the dead one has not seen it, or if repeating it is harmless.
+/// </summary>
 public sealed class RetryTests : IAsyncLifetime
 {
     private const int Down = 8;
@@ -157,6 +159,33 @@ public sealed class RetryTests : IAsyncLifetime
         using var response = await client.CallAsync(method, "/api/chat", _issuer.CreateToken(), content);
         await response.ProblemAsync(HttpStatusCode.BadGateway);
         Assert.Equal(reached, first.Reached.Count + second.Reached.Count + third.Reached.Count);
+    }
+
+    /// <summary>Identity reads no key: two calls would make two API keys.</summary>
+    [Theory]
+    [InlineData("/api/keys", "identity", null)]
+    [InlineData("/api/chat", "chat", IdempotencyKey.Header)] // Such a header is not sent on.
+    public async Task Key_ThatTheServiceDoesNotGet_MakesNothingRepeatable(
+        string path, string service, string? connection)
+    {
+        await using var first = await Destination.StartAsync(AbortPost);
+        await using var second = await Destination.StartAsync(AbortPost);
+        await using var gateway = new GatewayServer(
+            [
+                .. service == "identity" ? [] : new[] { ("identity", _identity.Address) },
+                (service, first.Address), (service, second.Address),
+            ]);
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        client.DefaultRequestHeaders.Add(IdempotencyKey.Header, "key");
+        client.DefaultRequestHeaders.Connection.TryParseAdd(connection);
+        using var content = JsonContent.Create(new { name = "hi" });
+        using var response = await client.CallAsync("POST", path, _issuer.CreateToken(), content);
+        await response.ProblemAsync(HttpStatusCode.BadGateway);
+        Assert.Single(first.Reached.Concat(second.Reached), request => request.Method == "POST");
+
+        Task AbortPost(HttpContext context) =>
+            context.Request.Method == "POST" ? Abort(context) : _issuer.ServeAsync(context);
     }
 
     /// <summary>Without one that is left the proxy takes all, also those that are known to be down.</summary>
