@@ -40,9 +40,9 @@ internal static class LocalMachine
             Environment.SetEnvironmentVariable("ASPNETCORE_URLS", $"http://localhost:{port}");
         }
 
-        var runs = configuration["operation"] is not "publish"; // There is no dashboard then.
-        if (runs && Uri.TryCreate(Environment.GetEnvironmentVariable("ASPNETCORE_URLS"), UriKind.Absolute, out var pages)
-            && pages.Port != 0)
+        var publishes = configuration["operation"] is "publish"; // There is no dashboard then.
+        var address = Environment.GetEnvironmentVariable("ASPNETCORE_URLS");
+        if (!publishes && Uri.TryCreate(address, UriKind.Absolute, out var pages) && pages.Port != 0)
         {
             FreePort.Take(pages.Port, "--DashboardPort");
         }

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace AppHost;
 
 /// <summary>
-/// Polls <c>/health</c> for up to 5 s before it reports unhealthy. Aspire waits one second longer after each check that fails,
-/// so that a service whose first check comes too early would be seen seconds late.
+/// Polls <c>/health</c> for up to 5 s before it reports unhealthy. Aspire waits one second longer after each check that
+/// fails, so that a service whose first check comes too early would be seen seconds late.
 /// </summary>
 /// <param name="endpoint">Where the service listens.</param>
 internal sealed class PatientHealthCheck(EndpointReference endpoint) : IHealthCheck

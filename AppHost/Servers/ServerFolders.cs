@@ -112,7 +112,7 @@ internal sealed class ServerFolders : IDisposable
     /// <summary>Whether a program is on the PATH.</summary>
     public static bool OnPath(string program) => PathFolders.Any(folder => File.Exists(Path.Combine(folder, program)));
 
-    /// <summary>Deletes what an AppHost that was killed has left. The name of a folder has the process it is of.</summary>
+    /// <summary>Deletes what a killed AppHost has left. The name of a folder has the id of its process.</summary>
     private static void DeleteScratchOfTheDead()
     {
         var living = Process.GetProcesses().Select(process => $"{process.Id}").ToHashSet();
