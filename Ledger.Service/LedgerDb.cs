@@ -1,4 +1,5 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Holds;
 using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Microsoft.EntityFrameworkCore;
@@ -12,6 +13,8 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
 
     public DbSet<Transfer> Transfers => Set<Transfer>();
 
+    public DbSet<Hold> Holds => Set<Hold>();
+
     public DbSet<KeySpending> KeySpending => Set<KeySpending>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -23,8 +26,24 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
             account.HasStorageParameter("fillfactor", 70); // Room for updates beside the row: see docs/ledger.md.
             account.ToTable("accounts", table =>
             {
-                table.HasCheckConstraint("ck_accounts_balance", "balance >= 0");
+                table.HasCheckConstraint("ck_accounts_balance", "0 <= held AND held <= balance");
                 table.HasCheckConstraint("ck_accounts_id", "id > 0"); // System accounts have no row: see SystemAccount.
+            });
+        });
+        modelBuilder.Entity<Hold>(hold =>
+        {
+            hold.HasKey(h => new { h.AccountId, h.Id });
+            hold.Property(h => h.CreatedAt).HasDefaultValueSql("now()");
+            hold.Property(h => h.RenewedAt).HasDefaultValueSql("now()");
+            // Rows live for a second. What is dead has to go at once: thousands of them halve the rate.
+            hold.HasStorageParameter("fillfactor", 50);
+            hold.HasStorageParameter("autovacuum_vacuum_scale_factor", 0);
+            hold.HasStorageParameter("autovacuum_vacuum_threshold", 1000);
+            hold.HasStorageParameter("autovacuum_vacuum_cost_delay", 0);
+            hold.ToTable("holds", table =>
+            {
+                table.HasCheckConstraint("ck_holds_amount", "amount >= 0");
+                table.HasCheckConstraint("ck_holds_key", "(key_id IS NULL) = (key_day IS NULL)");
             });
         });
         modelBuilder.Entity<Transfer>(transfer =>

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Text.Json;
+using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 
 namespace Ledger.Service;
@@ -14,6 +16,9 @@ internal sealed class LedgerMetrics
     private readonly Counter<long> _tokens;
     private readonly Counter<long> _replays;
     private readonly Counter<long> _refusals;
+    private readonly Counter<long> _holdItems;
+    private readonly Counter<long> _unknownHolds;
+    private readonly Histogram<int> _batchSize;
     private readonly Counter<long> _cacheReads;
     private readonly Histogram<double> _duration;
     private long? _drift;
@@ -30,6 +35,11 @@ internal sealed class LedgerMetrics
             "ledger.replays", "{request}", "Requests that were answered with an earlier outcome, by kind.");
         _refusals = meter.CreateCounter<long>(
             "ledger.refusals", "{request}", "Requests that moved nothing, by kind and reason.");
+        _holdItems = meter.CreateCounter<long>(
+            "ledger.holds.items", "{item}", "Items of batches, by operation and outcome.");
+        _unknownHolds = meter.CreateCounter<long>(
+            "ledger.unknown_hold", "{item}", "Captures of what was not held. Must be 0.");
+        _batchSize = meter.CreateHistogram<int>("ledger.holds.batch_size", "{item}", "Items of a batch.");
         _cacheReads = meter.CreateCounter<long>("ledger.cache.reads", "{read}", "Reads of the cache: hit or miss.");
         _duration = meter.CreateHistogram<double>(
             "ledger.operation.duration", "s", "How long a read or transfer took, with Postgres and Redis.");
@@ -37,8 +47,9 @@ internal sealed class LedgerMetrics
             "ledger.drift", Drift, "{row}", "Rows that the last verification found to be off. Must be 0.");
     }
 
-    /// <summary>A kind's name, as in the API.</summary>
-    public static string Name(TransferKind kind) => kind.ToString().ToLowerInvariant();
+    /// <summary>A value's name, as in the API.</summary>
+    public static string Name<TEnum>(TEnum value)
+        where TEnum : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName($"{value}");
 
     /// <summary>Counts a request.</summary>
     /// <param name="kind">What was asked for.</param>
@@ -59,6 +70,27 @@ internal sealed class LedgerMetrics
         else
         {
             _refusals.Add(1, kindTag, new("reason", LedgerProblems.Code(status)));
+        }
+    }
+
+    /// <summary>Counts the items of a batch.</summary>
+    /// <param name="items">What was asked for.</param>
+    /// <param name="results">What became of each.</param>
+    public void Count(IReadOnlyList<HoldItem> items, IReadOnlyList<HoldResult> results)
+    {
+        _batchSize.Record(items.Count);
+        foreach (var (item, result) in items.Zip(results))
+        {
+            _holdItems.Add(1, new("operation", Name(item.Operation)), new("outcome", Name(result.Outcome)));
+            if (result.Outcome is HoldOutcome.Captured && result.Amount > 0 && item.Operation is HoldOperation.Capture)
+            {
+                _transfers.Add(1, new KeyValuePair<string, object?>("kind", Name(TransferKind.Charge)));
+                _tokens.Add(result.Amount, new KeyValuePair<string, object?>("kind", Name(TransferKind.Charge)));
+            }
+            else if (result.Outcome is HoldOutcome.UnknownHold)
+            {
+                _unknownHolds.Add(1);
+            }
         }
     }
 

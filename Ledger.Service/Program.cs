@@ -2,6 +2,7 @@ using Ledger.Service;
 using Ledger.Service.Accounts;
 using Ledger.Service.Charges;
 using Ledger.Service.History;
+using Ledger.Service.Holds;
 using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
@@ -15,9 +16,8 @@ builder.AddBalanceCache("cache");
 builder.Services.AddValidation();
 builder.Services.AddOptions<LedgerOptions>().BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddSingleton<LedgerMetrics>();
-builder.Services.AddSingleton<TransferStore>();
-builder.Services.AddSingleton<LedgerReader>();
-builder.Services.AddSingleton<TokenLedger>();
+builder.Services.AddSingleton<TransferStore>().AddSingleton<LedgerReader>();
+builder.Services.AddSingleton<TokenLedger>().AddSingleton<HoldLedger>();
 builder.AddVerification(args);
 builder.Services.AddOpenApi(options => options.DescribeApi());
 
@@ -33,6 +33,7 @@ app.MapHistory();
 app.MapKeys();
 app.MapAdmin();
 app.MapCharges();
+app.MapHolds();
 app.MapAccounts();
 app.MapOpening();
 

@@ -141,7 +141,8 @@ internal static class PostgresProcessExtensions
             if (change.Resource == postgres && change.Snapshot.State?.Text == KnownResourceStates.Stopping
                 && change.Snapshot.Properties.FirstOrDefault(p => p.Name == "executable.pid")?.Value is int id)
             {
-                using var kill = Process.Start("kill", ["-INT", $"{id}"]);
+                // It may have ended by now: the state is told more than once.
+                using var kill = Process.Start("sh", ["-c", "kill -INT $0 2>/dev/null", $"{id}"]);
             }
         }
     }

@@ -6,13 +6,19 @@ internal sealed class Account
     /// <summary>The user's id, as in <c>sub</c> of access tokens.</summary>
     public long Id { get; init; }
 
-    /// <summary>Tokens left.</summary>
+    /// <summary>Tokens, those that are held included.</summary>
     public long Balance { get; init; }
 
-    /// <summary>
-    /// How often the balance has changed: the number of the account's transfers. Orders values of the cache.
-    /// </summary>
+    /// <summary>Tokens that open holds keep back: they cannot be spent.</summary>
+    public long Held { get; init; }
+
+    /// <summary>The number of the account's transfers, and of the latest of them.</summary>
     public long Version { get; init; }
+
+    /// <summary>
+    /// How often <see cref="Balance"/> or <see cref="Held"/> has changed. Orders the values of the cache.
+    /// </summary>
+    public long Revision { get; init; }
 
     /// <summary>When the account was opened.</summary>
     public DateTimeOffset OpenedAt { get; init; }

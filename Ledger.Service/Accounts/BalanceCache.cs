@@ -8,8 +8,8 @@ using StackExchange.Redis;
 namespace Ledger.Service.Accounts;
 
 /// <summary>
-/// Balances in Redis, for reads only: no decision is ever made on them. Each value carries the account's version, and
-/// an older version never replaces a newer one, whatever the order in which replicas write. Without Redis every call is
+/// Balances in Redis, for reads only: no decision is ever made on them. Each value carries the account's revision,
+/// and an older one never replaces a newer one, whatever the order in which replicas write. Without Redis every call is
 /// a miss. A Redis that does not answer costs the calls of that moment a little patience and is then left alone
 /// until it answers a ping, which no caller waits for; then it gets what it has missed. What can be seen meanwhile by
 /// others, who may still reach it, is in docs/ledger.md.
@@ -31,15 +31,15 @@ internal sealed class BalanceCache(
     private const int MaxMissed = 100_000;
 
     /// <summary>
-    /// Sets KEYS[1] unless it holds the same or a newer version. A value begins with its version. What Redis has missed
+    /// Sets KEYS[1] unless it holds the same or a newer revision. A value begins with it. What Redis has missed
     /// (ARGV[4]) only takes the place of an older value: where there is none, there may have been a newer one.
     /// </summary>
     private const string SetIfNewer = """
         local held = redis.call('GET', KEYS[1])
         if not held and ARGV[4] == '1' then return 0 end
         if held then
-            local version = tonumber(string.match(held, '^(%d+):'))
-            if version and version >= tonumber(ARGV[1]) then return 0 end
+            local revision = tonumber(string.match(held, '^(%d+):'))
+            if revision and revision >= tonumber(ARGV[1]) then return 0 end
         end
         redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
         return 1
@@ -88,7 +88,7 @@ internal sealed class BalanceCache(
             }
             else if (held.HasValue && balance is null)
             {
-                // Its version might keep the right value out for as long as it lies there.
+                // Its revision might keep the right value out for as long as it lies there.
                 await redis.ScriptEvaluateAsync(DeleteIfSame, [Key(account)], [held]);
             }
         });
@@ -102,7 +102,7 @@ internal sealed class BalanceCache(
     public async Task SetAsync(long account, Balance balance)
     {
         var isHeld = await TryAsync(account, redis => SetIfNewerAsync(redis, account, balance, isLate: false));
-        if (isHeld && _missed.TryGetValue(account, out var older) && older.Balance.Version <= balance.Version)
+        if (isHeld && _missed.TryGetValue(account, out var older) && older.Balance.Revision <= balance.Revision)
         {
             _missed.TryRemove(new(account, older));
         }
@@ -110,7 +110,7 @@ internal sealed class BalanceCache(
         {
             var missed = (Balance: balance, At: time.GetUtcNow());
             _missed.AddOrUpdate(
-                account, missed, (_, held) => held.Balance.Version > missed.Balance.Version ? held : missed);
+                account, missed, (_, held) => held.Balance.Revision > missed.Balance.Revision ? held : missed);
         }
     }
 
@@ -189,7 +189,7 @@ internal sealed class BalanceCache(
             SetIfNewer,
             [Key(account)],
             [
-                balance.Version,
+                balance.Revision,
                 _values.Write(account, balance),
                 (int)SignedBalance.Lifetime.TotalSeconds,
                 isLate ? 1 : 0,

@@ -5,7 +5,7 @@ using System.Text;
 namespace Ledger.Service.Accounts;
 
 /// <summary>
-/// A balance as it lies in Redis: <c>version:tokens:time:signature</c>. The signature (HMAC-SHA256, 128 bits of it) is
+/// A balance as it lies in Redis: <c>revision:tokens:time:signature</c>. The signature (HMAC-SHA256, 128 bits of it) is
 /// over the account too, so that a value which somebody else wrote, changed, or moved from another account is no
 /// balance; the time (Unix seconds) ends the life of one that somebody kept and put back.
 /// </summary>
@@ -34,8 +34,8 @@ internal sealed class SignedBalance(byte[] key, TimeProvider time)
     /// <returns>The balance, and whether it is still believed; null when the ledger has not written the text.</returns>
     public (Balance Balance, bool IsFresh)? Read(long account, string text)
     {
-        if (text.Split(':') is not [var version, var tokens, var seconds, var signature]
-            || !Number(version, out var v) || !Number(tokens, out var t) || !Number(seconds, out var s))
+        if (text.Split(':') is not [var revision, var tokens, var seconds, var signature]
+            || !Number(revision, out var v) || !Number(tokens, out var t) || !Number(seconds, out var s))
         {
             return null;
         }
@@ -48,7 +48,7 @@ internal sealed class SignedBalance(byte[] key, TimeProvider time)
     }
 
     private static string Content(Balance balance, long seconds) =>
-        string.Create(CultureInfo.InvariantCulture, $"{balance.Version}:{balance.Tokens}:{seconds}");
+        string.Create(CultureInfo.InvariantCulture, $"{balance.Revision}:{balance.Tokens}:{seconds}");
 
     private static bool Number(string text, out long value) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);

@@ -16,7 +16,7 @@ internal static class LedgerProblems
     /// <summary>The answers to requests that are refused so, for the description of the API.</summary>
     /// <param name="statuses">Why they are.</param>
     public static IEnumerable<ProblemHttpResult> Examples(params IEnumerable<TransferStatus> statuses) =>
-        statuses.Select(status => Of(new Outcome(status, Guid.Empty, new Balance(Tokens: 50, Version: 1))));
+        statuses.Select(status => Of(new Outcome(status, Guid.Empty, new Balance(Tokens: 50, Revision: 1))));
 
     /// <summary>The answer to a refused request.</summary>
     public static ProblemHttpResult Of(Outcome outcome)

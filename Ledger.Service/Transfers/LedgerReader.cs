@@ -28,7 +28,8 @@ internal sealed class LedgerReader(NpgsqlDataSource database)
 
     private const int MaxOpenCharges = 1000;
 
-    private const string AccountSql = "SELECT balance, version, closed_at IS NOT NULL FROM accounts WHERE id = $1";
+    private const string AccountSql =
+        "SELECT balance - held, revision, closed_at IS NOT NULL FROM accounts WHERE id = $1";
 
     private const string KeySql = "SELECT total, day, today FROM key_spending WHERE account = $1 AND key_id = $2";
 

@@ -13,14 +13,15 @@ internal sealed class TransferStore(NpgsqlDataSource database)
 {
     private const string DebitSql = """
         WITH account AS (
-            UPDATE accounts SET balance = balance - $3, version = version + 1
-            WHERE id = $2 AND balance >= $3 AND closed_at IS NULL AND NOT EXISTS (SELECT FROM transfers WHERE id = $1)
-            RETURNING balance, version),
+            UPDATE accounts SET balance = balance - $3, version = version + 1, revision = revision + 1
+            WHERE id = $2 AND balance - held >= $3 AND closed_at IS NULL
+                AND NOT EXISTS (SELECT FROM transfers WHERE id = $1)
+            RETURNING balance, held, version, revision),
         transfer AS (
             INSERT INTO transfers
                 (id, debit_account, credit_account, amount, kind, request_hash, reason, origin, balance_after, version)
             SELECT $1, $2, $4, $3, $5, $6, $7, $8, balance, version FROM account)
-        SELECT balance, version FROM account
+        SELECT balance - held, revision FROM account
         """;
 
     /// <summary>
@@ -31,7 +32,8 @@ internal sealed class TransferStore(NpgsqlDataSource database)
     private const string KeyDebitSql = """
         WITH locked AS (
             SELECT id FROM accounts
-            WHERE id = $2 AND balance >= $3 AND closed_at IS NULL AND NOT EXISTS (SELECT FROM transfers WHERE id = $1)
+            WHERE id = $2 AND balance - held >= $3 AND closed_at IS NULL
+                AND NOT EXISTS (SELECT FROM transfers WHERE id = $1)
             FOR NO KEY UPDATE),
         key AS (
             INSERT INTO key_spending AS k (account, key_id, total, day, today)
@@ -43,26 +45,27 @@ internal sealed class TransferStore(NpgsqlDataSource database)
                 AND ($11 IS NULL OR CASE WHEN k.day >= $12 THEN k.today + $3 ELSE $3 END <= $11)
             RETURNING account, key_id, day),
         account AS (
-            UPDATE accounts SET balance = balance - $3, version = version + 1 FROM key WHERE accounts.id = key.account
-            RETURNING balance, version, key_id, day),
+            UPDATE accounts SET balance = balance - $3, version = version + 1, revision = revision + 1
+            FROM key WHERE accounts.id = key.account
+            RETURNING balance, held, version, revision, key_id, day),
         transfer AS (
             INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, reason, origin,
                 balance_after, version, key_id, key_day)
             SELECT $1, $2, $4, $3, $5, $6, $7, $8, balance, version, key_id, day FROM account)
-        SELECT balance, version FROM account
+        SELECT balance - held, revision FROM account
         """;
 
     private const string CreditSql = """
         WITH account AS (
-            UPDATE accounts SET balance = balance + $3, version = version + 1
+            UPDATE accounts SET balance = balance + $3, version = version + 1, revision = revision + 1
             WHERE id = $2 AND balance <= $8 - $3 AND closed_at IS NULL
                 AND NOT EXISTS (SELECT FROM transfers WHERE id = $1)
-            RETURNING balance, version),
+            RETURNING balance, held, version, revision),
         transfer AS (
             INSERT INTO transfers
                 (id, debit_account, credit_account, amount, kind, request_hash, reason, balance_after, version)
             SELECT $1, $4, $2, $3, $5, $6, $7, balance, version FROM account)
-        SELECT balance, version FROM account
+        SELECT balance - held, revision FROM account
         """;
 
     /// <summary>
@@ -76,12 +79,13 @@ internal sealed class TransferStore(NpgsqlDataSource database)
                 c.key_id, c.key_day
             FROM transfers c WHERE c.id = $1 AND c.kind = $4),
         account AS (
-            UPDATE accounts SET balance = balance + coalesce($6, charge.refundable), version = version + 1
+            UPDATE accounts SET balance = balance + coalesce($6, charge.refundable), version = version + 1,
+                revision = revision + 1
             FROM charge
             WHERE accounts.id = charge.debit_account AND charge.refundable > 0
                 AND coalesce($6, 0) <= charge.refundable AND NOT EXISTS (SELECT FROM transfers WHERE id = $2)
             RETURNING accounts.id, charge.refundable, coalesce($6, charge.refundable) AS amount, charge.key_id,
-                charge.key_day, accounts.balance, accounts.version),
+                charge.key_day, accounts.balance, accounts.held, accounts.version, accounts.revision),
         transfer AS (
             INSERT INTO transfers
                 (id, debit_account, credit_account, amount, kind, request_hash, charge_id, refundable, balance_after,
@@ -92,12 +96,13 @@ internal sealed class TransferStore(NpgsqlDataSource database)
             UPDATE key_spending k SET total = total - amount,
                 today = today - CASE WHEN day = transfer.key_day THEN amount ELSE 0 END
             FROM transfer WHERE k.account = transfer.account AND k.key_id = transfer.key_id)
-        SELECT balance, version, id, amount FROM account
+        SELECT balance - held, revision, id, amount FROM account
         """;
 
     private const string OpenSql = """
         WITH opened AS (
-            INSERT INTO accounts (id, balance, version) VALUES ($1, $2, CASE WHEN $2 > 0 THEN 1 ELSE 0 END)
+            INSERT INTO accounts (id, balance, version, revision)
+            VALUES ($1, $2, CASE WHEN $2 > 0 THEN 1 ELSE 0 END, CASE WHEN $2 > 0 THEN 1 ELSE 0 END)
             ON CONFLICT DO NOTHING RETURNING id),
         opening AS (
             INSERT INTO transfers
@@ -107,7 +112,8 @@ internal sealed class TransferStore(NpgsqlDataSource database)
         """;
 
     private const string CloseSql = """
-        UPDATE accounts SET closed_at = coalesce(closed_at, now()) WHERE id = $1 RETURNING balance, version
+        UPDATE accounts SET closed_at = coalesce(closed_at, now()) WHERE id = $1
+        RETURNING balance - held, revision
         """;
 
     private const string VoidSql = """

@@ -14,12 +14,16 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
 {
     /// <summary>Sums and counts, account by account; also transfers of accounts that are not there.</summary>
     private const string AccountsSql = """
-        SELECT coalesce(a.id, t.account), a.balance, a.version, coalesce(t.balance, 0), coalesce(t.count, 0)
+        SELECT coalesce(a.id, t.account, h.account_id), a.balance, a.version, coalesce(t.balance, 0),
+            coalesce(t.count, 0), a.held, coalesce(h.amount, 0)
         FROM accounts a FULL JOIN (
             SELECT account, count(*) AS count,
                 sum(CASE WHEN credit_account = account THEN amount ELSE -amount END)::bigint AS balance
             FROM transfers WHERE version IS NOT NULL GROUP BY account) t ON t.account = a.id
+        FULL JOIN (SELECT account_id, sum(amount)::bigint AS amount FROM holds GROUP BY account_id) h
+            ON h.account_id = a.id
         WHERE a.balance IS DISTINCT FROM coalesce(t.balance, 0) OR a.version IS DISTINCT FROM coalesce(t.count, 0)
+            OR a.held IS DISTINCT FROM coalesce(h.amount, 0)
         """;
 
     /// <summary>Each transfer continues the one before it: its number and the balance after it follow.</summary>
@@ -54,7 +58,10 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
                 coalesce(sum(t.amount) FILTER (WHERE t.key_day = k.day), 0)::bigint AS expected_today
             FROM key_spending k FULL JOIN (
                 SELECT account, key_id, key_day, CASE kind WHEN 3 THEN -amount ELSE amount END AS amount
-                FROM transfers WHERE key_id IS NOT NULL) t USING (account, key_id)
+                FROM transfers WHERE key_id IS NOT NULL
+                UNION ALL
+                SELECT account_id, key_id, key_day, amount FROM holds WHERE key_id IS NOT NULL) t
+                USING (account, key_id)
             GROUP BY account, key_id, k.total, k.today) keys
         WHERE total IS DISTINCT FROM expected_total OR today IS DISTINCT FROM expected_today
         """;
@@ -94,6 +101,8 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
             var name = $"account {row.GetInt64(0)}";
             yield return row.IsDBNull(1)
                 ? new Drift(name, $"it has {row.GetInt64(4)} transfers and no row")
+                : row.GetInt64(5) != row.GetInt64(6)
+                    ? new Drift(name, $"{row.GetInt64(5)} are held, its open holds add up to {row.GetInt64(6)}")
                 : row.GetInt64(1) != row.GetInt64(3)
                     ? new Drift(name, $"its balance is {row.GetInt64(1)}, its transfers add up to {row.GetInt64(3)}")
                     : new Drift(name, $"its version is {row.GetInt64(2)}, it has {row.GetInt64(4)} transfers");
@@ -132,8 +141,8 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
         return row.IsDBNull(2)
             ? new Drift(name, $"it has spent {row.GetInt64(4)} tokens and has no row")
             : row.GetInt64(2) != row.GetInt64(4)
-                ? new Drift(name, $"it has spent {row.GetInt64(2)}, its transfers add up to {row.GetInt64(4)}")
-                : new Drift(name, $"it spent {row.GetInt64(3)} on its day, the transfers say {row.GetInt64(5)}");
+                ? new Drift(name, $"it has spent {row.GetInt64(2)}, transfers and holds add up to {row.GetInt64(4)}")
+                : new Drift(name, $"it spent {row.GetInt64(3)} on its day, transfers and holds say {row.GetInt64(5)}");
     }
 
     /// <summary>
@@ -154,7 +163,7 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
 
             // Read after the cache, so that the account cannot be behind it.
             var (now, _) = await reader.AccountAsync(account.Value, cancellationToken) ?? default;
-            if (value.Version > now.Version || (value.Version == now.Version && value.Tokens != now.Tokens))
+            if (value.Revision > now.Revision || (value.Revision == now.Revision && value.Tokens != now.Tokens))
             {
                 yield return new Drift(
                     $"cache {key}", $"it holds {value.Tokens} tokens, account {account} has {now.Tokens}");

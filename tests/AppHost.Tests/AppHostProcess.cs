@@ -10,7 +10,7 @@ namespace AppHost.Tests;
 /// </summary>
 internal sealed partial class AppHostProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(5);
 
     /// <summary>The AppHost's own output, in the configuration and framework that this test was built in.</summary>
     private static readonly string Assembly = Path.Combine(

@@ -15,7 +15,7 @@ namespace AspireChat.Tests;
 public sealed class AppHostFixture : IAsyncLifetime
 {
     /// <summary>How long the system may take to be healthy; generous, because CI machines are slow.</summary>
-    public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
+    public static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(5);
 
     /// <summary>Whether there is a dashboard: the project of the tests says so.</summary>
     private static readonly bool HasDashboard =

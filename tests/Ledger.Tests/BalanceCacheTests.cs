@@ -16,10 +16,10 @@ public sealed class BalanceCacheTests(ServersFixture servers)
     {
         var cache = await ConnectedCacheAsync();
         var account = ServersFixture.NewAccount();
-        await cache.SetAsync(account, new Balance(300, Version: 5));
-        await cache.SetAsync(account, new Balance(400, Version: 4));
+        await cache.SetAsync(account, new Balance(300, Revision: 5));
+        await cache.SetAsync(account, new Balance(400, Revision: 4));
         Assert.Equal(new Balance(300, 5), await cache.GetAsync(account));
-        await cache.SetAsync(account, new Balance(200, Version: 6));
+        await cache.SetAsync(account, new Balance(200, Revision: 6));
         Assert.Equal(new Balance(200, 6), await cache.GetAsync(account));
     }
 
@@ -78,7 +78,7 @@ public sealed class BalanceCacheTests(ServersFixture servers)
     {
         var cache = await ConnectedCacheAsync();
         var (account, other) = (ServersFixture.NewAccount(), ServersFixture.NewAccount());
-        await cache.SetAsync(account, new Balance(300, Version: 5));
+        await cache.SetAsync(account, new Balance(300, Revision: 5));
         var value = await HeldAsync(account);
 
         await HoldAsync(account, value.Replace("5:300:", "5:900:", StringComparison.Ordinal));
@@ -94,7 +94,7 @@ public sealed class BalanceCacheTests(ServersFixture servers)
     {
         var account = ServersFixture.NewAccount();
         var cache = await ConnectedCacheAsync();
-        await cache.SetAsync(account, new Balance(300, Version: 5));
+        await cache.SetAsync(account, new Balance(300, Revision: 5));
         var kept = await HeldAsync(account);
 
         var later = new LaterTime(SignedBalance.Lifetime + TimeSpan.FromSeconds(1));
@@ -111,7 +111,7 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         var account = ServersFixture.NewAccount();
         await servers.Redis.GetDatabase().ListRightPushAsync($"balance:{account}", "poison");
         Assert.Null(await cache.GetAsync(account));
-        await cache.SetAsync(account, new Balance(300, Version: 5));
+        await cache.SetAsync(account, new Balance(300, Revision: 5));
         Assert.Equal(new Balance(300, 5), await cache.GetAsync(account));
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Ledger.Service;
 using Ledger.Service.Accounts;
+using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 using Microsoft.EntityFrameworkCore;
@@ -38,6 +39,8 @@ public sealed class ServersFixture : IAsyncLifetime
 
     internal TokenLedger Ledger { get; private set; } = null!;
 
+    internal HoldLedger Holds { get; private set; } = null!;
+
     internal LedgerVerifier Verifier { get; private set; } = null!;
 
     internal string ConnectionString { get; private set; } = null!;
@@ -61,6 +64,7 @@ public sealed class ServersFixture : IAsyncLifetime
         _cache = NewCache(Redis);
         await _cache.StartAsync(cancellationToken);
         Ledger = NewLedger(Database, _cache);
+        Holds = NewHolds(Database, Ledger, _cache);
         Verifier = new LedgerVerifier(Database, new LedgerReader(Database), _cache);
     }
 
@@ -79,6 +83,12 @@ public sealed class ServersFixture : IAsyncLifetime
         cache,
         metrics ?? NewMetrics(),
         Options.Create(Settings));
+
+    /// <summary>What holds, captures and releases, as a replica has it.</summary>
+    internal HoldLedger NewHolds() => NewHolds(Database, Ledger, _cache!);
+
+    private static HoldLedger NewHolds(NpgsqlDataSource database, TokenLedger ledger, BalanceCache cache) => new(
+        database, ledger, cache, NewMetrics(), TimeProvider.System, NullLogger<HoldLedger>.Instance);
 
     /// <summary>A cache on a connection; null is a Redis that cannot be reached.</summary>
     internal static BalanceCache NewCache(

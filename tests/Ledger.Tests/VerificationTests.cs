@@ -27,6 +27,7 @@ public sealed class VerificationTests(ServersFixture servers)
     [Theory]
     [InlineData("UPDATE accounts SET balance = balance + 1 WHERE id = 7", "account 7", "its balance is")]
     [InlineData("UPDATE accounts SET version = version + 1 WHERE id = 7", "account 7", "its version is")]
+    [InlineData("UPDATE accounts SET held = 5 WHERE id = 7", "account 7", "5 are held, its open holds add up to 0")]
     [InlineData("DELETE FROM accounts WHERE id = 7", "account 7", "no row")]
     [InlineData("INSERT INTO accounts (id, balance, version) VALUES (8, 50, 0)", "account 8", "its balance is 50")]
     [InlineData("UPDATE transfers SET amount = amount + 1 WHERE version = 2", "transfer", "the balance after it is")]
@@ -35,8 +36,8 @@ public sealed class VerificationTests(ServersFixture servers)
     [InlineData("UPDATE transfers SET charge_id = id WHERE kind = 3", "transfer", "which is not there")]
     [InlineData("UPDATE transfers SET amount = 5, balance_after = 3995 WHERE version = 2", "transfer", "5 are left")]
     [InlineData("UPDATE transfers SET refundable = 77 WHERE version = 3", "transfer", "40 of 77 tokens, 100 are left")]
-    [InlineData("UPDATE key_spending SET total = 70", "key 5 of account 7", "spent 70, its transfers add up to 60")]
-    [InlineData("UPDATE key_spending SET today = 1", "key 5 of account 7", "1 on its day, the transfers say 60")]
+    [InlineData("UPDATE key_spending SET total = 70", "key 5 of account 7", "spent 70, transfers and holds add up")]
+    [InlineData("UPDATE key_spending SET today = 1", "key 5 of account 7", "1 on its day, transfers and holds say 60")]
     [InlineData("DELETE FROM key_spending", "key 5 of account 7", "it has spent 60 tokens and has no row")]
     [InlineData("UPDATE transfers SET key_id = 6 WHERE kind = 3 AND key_id = 5", "transfer", "another account or key")]
     public async Task Verify_AfterAnAlteration_NamesTheRow(string alteration, string row, string problem)

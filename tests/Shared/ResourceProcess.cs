@@ -6,7 +6,7 @@ namespace Tests.Shared;
 /// <summary>The processes behind resources, for tests that kill or freeze them.</summary>
 internal static class ResourceProcess
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(5);
 
     /// <summary>The process that a resource is now. One that has just died is waited for to be started again.</summary>
     /// <param name="app">The application.</param>

@@ -1,0 +1,226 @@
+using Ledger.Service.Accounts;
+using Ledger.Service.Keys;
+using Ledger.Service.Transfers;
+using Npgsql;
+
+namespace Ledger.Service.Holds;
+
+/// <summary>
+/// Holds credits, captures what was used, and releases the rest: in batches, each of them one round trip and one
+/// commit. Renewals and lists lock no account.
+/// </summary>
+internal sealed class HoldLedger(
+    NpgsqlDataSource database,
+    TokenLedger accounts,
+    BalanceCache cache,
+    LedgerMetrics metrics,
+    TimeProvider clock,
+    ILogger<HoldLedger> logger)
+{
+    private const string CarryOutSql =
+        "SELECT outcome, amount, balance, held, revision FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)";
+
+    /// <summary>One that is locked is being settled at this moment: it is neither renewed nor gone.</summary>
+    private const string RenewSql = """
+        WITH asked AS (SELECT * FROM unnest($1, $2, $3) AS a (account_id, id, holder)),
+        there AS MATERIALIZED (SELECT account_id, id FROM asked JOIN holds USING (account_id, id, holder)),
+        free AS (
+            SELECT account_id, id FROM holds WHERE (account_id, id) IN (SELECT account_id, id FROM there)
+            FOR NO KEY UPDATE SKIP LOCKED),
+        renewed AS (
+            UPDATE holds h SET renewed_at = now() FROM free WHERE (h.account_id, h.id) = (free.account_id, free.id))
+        SELECT account_id, id FROM asked EXCEPT SELECT account_id, id FROM there
+        """;
+
+    private const string OpenSql = """
+        SELECT account_id, id, holder, amount, conversation FROM holds
+        WHERE ($1::bigint IS NULL OR account_id = $1) AND renewed_at <= now() - $2 AND (account_id, id) > ($3, $4)
+        ORDER BY account_id, id LIMIT $5
+        """;
+
+    /// <summary>The function that carries out a batch, which the migration creates.</summary>
+    public static string Function
+    {
+        get
+        {
+            using var sql = new StreamReader(
+                typeof(HoldLedger).Assembly.GetManifestResourceStream("Ledger.Service.Holds.carry_out.sql")!);
+            return sql.ReadToEnd();
+        }
+    }
+
+    /// <summary>
+    /// Carries out items in their order; those of one account find what the ones before them have left. An account of a
+    /// hold that is not open is opened. When the batch fails, its items are carried out one by one.
+    /// </summary>
+    /// <param name="items">Up to <see cref="HoldBatch.MaxItems"/> items.</param>
+    /// <param name="cancellationToken">Ends the wait. The items may be carried out all the same.</param>
+    /// <returns>What became of each.</returns>
+    /// <exception cref="NpgsqlException">Postgres cannot be reached.</exception>
+    public async Task<IReadOnlyList<HoldResult>> CarryOutAsync(
+        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
+    {
+        if (items.Count == 0)
+        {
+            return [];
+        }
+
+        using var timer = metrics.Time("batch");
+        List<HoldResult> results;
+        try
+        {
+            results = await TryCarryOutAsync(items, cancellationToken);
+        }
+        catch (PostgresException failed) when (items.Count > 1)
+        {
+            logger.LogWarning("A batch of {Count} is done item by item: {Problem}", items.Count, failed.MessageText);
+            results = [];
+            foreach (var item in items)
+            {
+                results.Add(await CarryOutAloneAsync(item, cancellationToken));
+            }
+        }
+        catch (PostgresException failed)
+        {
+            results = [Failed(items[0], failed)];
+        }
+
+        metrics.Count(items, results);
+        return results;
+    }
+
+    /// <summary>Says that holds are still worked on.</summary>
+    /// <param name="holds">Which.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Those that are gone: captured, released, or another's.</returns>
+    public async Task<List<HoldName>> RenewAsync(IReadOnlyList<HeldBy> holds, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(RenewSql);
+        Add(command, holds, hold => hold.Account);
+        Add(command, holds, hold => hold.Id);
+        Add(command, holds, hold => hold.Holder);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var gone = new List<HoldName>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            gone.Add(new HoldName(reader.GetInt64(0), reader.GetGuid(1)));
+        }
+
+        return gone;
+    }
+
+    /// <summary>A page of open holds, in the order of account and name.</summary>
+    /// <param name="account">Whose; everybody's when null.</param>
+    /// <param name="notRenewedFor">How long ago they were renewed at least, by the clock of the database.</param>
+    /// <param name="after">The last one of the page before.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<List<OpenHold>> OpenAsync(
+        long? account, TimeSpan notRenewedFor, HoldName after, int limit, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(OpenSql);
+        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = account });
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = notRenewedFor });
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = after.Account });
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = after.Id });
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = limit });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var open = new List<OpenHold>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            open.Add(new OpenHold(
+                reader.GetInt64(0), reader.GetGuid(1), reader.GetGuid(2), reader.GetInt64(3),
+                reader.IsDBNull(4) ? null : reader.GetInt64(4)));
+        }
+
+        return open;
+    }
+
+    private async Task<HoldResult> CarryOutAloneAsync(HoldItem item, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await TryCarryOutAsync([item], cancellationToken))[0];
+        }
+        catch (PostgresException failed)
+        {
+            return Failed(item, failed);
+        }
+    }
+
+    private HoldResult Failed(HoldItem item, PostgresException failed)
+    {
+        logger.LogError(
+            "{Operation} {Id} of {Account} failed: {Problem}",
+            item.Operation, item.Id, item.Account, failed.MessageText);
+        return new HoldResult(HoldOutcome.Failed, item.Amount, Balance: 0, Held: 0);
+    }
+
+    private async Task<List<HoldResult>> TryCarryOutAsync(
+        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
+    {
+        long[] holdAccounts =
+        [
+            .. items.Where(item => item.Operation is HoldOperation.Hold).Select(item => item.Account).Distinct(),
+        ];
+        while (true)
+        {
+            var results = await ExecuteAsync(items, holdAccounts, cancellationToken);
+            if (results.Count > 0)
+            {
+                return results;
+            }
+
+            foreach (var account in holdAccounts)
+            {
+                await accounts.OpenAsync(account, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<List<HoldResult>> ExecuteAsync(
+        IReadOnlyList<HoldItem> items, long[] holdAccounts, CancellationToken cancellationToken)
+    {
+        var today = KeyUse.Today(clock);
+        await using var command = database.CreateCommand(CarryOutSql);
+        Add(command, items, item => (short)item.Operation);
+        Add(command, items, item => item.Account);
+        Add(command, items, item => item.Id);
+        Add(command, items, item => item.Holder);
+        Add(command, items, item => item.Hash ?? []);
+        Add(command, items, item => item.Amount);
+        Add(command, items, item => item.Key?.Id);
+        Add(command, items, item => item.Key?.Limit);
+        Add(command, items, item => item.Key?.DailyLimit);
+        Add(command, items, item => item.Key is null ? (DateOnly?)null : today);
+        Add(command, items, item => item.Conversation);
+        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = holdAccounts });
+        var results = new List<HoldResult>(items.Count);
+        var balances = new Dictionary<long, Balance>();
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        {
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                var result = new HoldResult(
+                    (HoldOutcome)reader.GetInt16(0), reader.GetInt64(1), Number(reader, 2), Number(reader, 3));
+                if (!reader.IsDBNull(4)) // Nobody has opened the account of this capture or release.
+                {
+                    balances[items[results.Count].Account] =
+                        new Balance(result.Balance - result.Held, reader.GetInt64(4));
+                }
+
+                results.Add(result);
+            }
+        }
+
+        await Task.WhenAll(balances.Select(account => cache.SetAsync(account.Key, account.Value)));
+        return results;
+    }
+
+    private static long Number(NpgsqlDataReader reader, int column) =>
+        reader.IsDBNull(column) ? 0 : reader.GetInt64(column);
+
+    private static void Add<TItem, TValue>(
+        NpgsqlCommand command, IReadOnlyList<TItem> items, Func<TItem, TValue> value) =>
+        command.Parameters.Add(new NpgsqlParameter<TValue[]> { TypedValue = [.. items.Select(value)] });
+}
