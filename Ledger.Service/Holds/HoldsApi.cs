@@ -36,9 +36,9 @@ internal static class HoldsApi
         long? account = null,
         TimeSpan? notRenewedFor = null,
         long afterAccount = 0,
-        Guid after = default,
+        Guid? after = null,
         CancellationToken cancellationToken = default) => TypedResults.Ok(await ledger.OpenAsync(
-            account, notRenewedFor ?? TimeSpan.Zero, new HoldName(afterAccount, after), MaxPage, cancellationToken));
+            account, notRenewedFor ?? TimeSpan.Zero, new HoldName(afterAccount, after ?? Guid.Empty), MaxPage, cancellationToken));
 }
 
 /// <summary>Items to carry out in their order.</summary>

@@ -116,7 +116,7 @@ internal sealed class ChatHost : IAsyncDisposable
         HttpContext http,
         CancellationToken cancellationToken)
     {
-        await using var gone = cancellationToken.Register(() => _abandoned.TrySetResult());
+        cancellationToken.Register(() => _abandoned.TrySetResult()); // For good: what ends first would take it back.
         var charge = ChatCharge.New(user.GetUserId(), "chat", key, request.Message, options.Value.Cost) with
         {
             Conversation = request.Conversation,

@@ -23,19 +23,13 @@ public sealed class CutStreamTests(ChatDatabase database)
         await using var host = await ChatHost.StartAsync(database);
         using var client = host.NewClient();
         using var left = new CancellationTokenSource();
-        var ended = NewSignal();
-        host.Model = new ScriptedModel(async cancelled =>
-        {
-            await using var end = cancelled.Register(ended.SetResult);
-            await Task.Delay(Timeout.Infinite, cancelled);
-            return "never";
-        });
+        host.Model = ScriptedModel.NeverAnswers();
         var call = isStream ? client.StreamAsync("/scripted", Hello, cancellation: left.Token)
             : client.PostAsync("/scripted", System.Net.Http.Json.JsonContent.Create(Hello), left.Token);
         await host.Model.Asked.Soon();
         await left.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
-        await ended.Task.Soon();
+        await host.Model.Left.Soon();
         await AssertRefundedAsync(host);
     }
 
@@ -130,8 +124,6 @@ public sealed class CutStreamTests(ChatDatabase database)
         Assert.InRange(read, 2 * Pieces * Piece, int.MaxValue); // In pieces, and whole at the end.
         Assert.Equal(3900, host.Ledger.Balance);
     }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private static async Task AssertRefundedAsync(ChatHost host)
     {
