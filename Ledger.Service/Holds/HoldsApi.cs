@@ -14,7 +14,7 @@ internal static class HoldsApi
     /// <summary>Maps <c>/holds</c>, for services only. The gateway has no route to it.</summary>
     public static void MapHolds(this IEndpointRouteBuilder app)
     {
-        var holds = app.MapGroup("/holds").WithTags("Holds").RequireAuthorization(Tokens.LedgerPolicy);
+        var holds = app.MapGroup("/holds").ExcludeFromDescription().RequireAuthorization(Tokens.LedgerPolicy);
         holds.MapPost("/batch", CarryOut);
         holds.MapPost("/renewal", Renew);
         holds.MapGet("/", List);
@@ -38,7 +38,8 @@ internal static class HoldsApi
         long afterAccount = 0,
         Guid? after = null,
         CancellationToken cancellationToken = default) => TypedResults.Ok(await ledger.OpenAsync(
-            account, notRenewedFor ?? TimeSpan.Zero, new HoldName(afterAccount, after ?? Guid.Empty), MaxPage, cancellationToken));
+            account, notRenewedFor ?? TimeSpan.Zero, new HoldName(afterAccount, after ?? Guid.Empty), MaxPage,
+            cancellationToken));
 }
 
 /// <summary>Items to carry out in their order.</summary>

@@ -19,10 +19,10 @@ public sealed class RunningSystem : IAsyncLifetime
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
-            ["--Storage=ephemeral", "--Replicas=2"], cancellationToken).Soon();
+            ["--Storage=ephemeral", "--Replicas=2"], cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         builder.Services.AddLogging(logging => logging.ClearProviders());
-        _app = await builder.BuildAsync(cancellationToken).Soon();
-        await _app.StartAsync(cancellationToken).Soon();
+        _app = await builder.BuildAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
+        await _app.StartAsync(cancellationToken).WaitAsync(StartTimeout, cancellationToken);
         foreach (var gateway in new[] { "gateway", "gateway-2" })
         {
             await _app.ResourceNotifications.WaitForResourceHealthyAsync(gateway, cancellationToken)
