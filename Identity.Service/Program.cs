@@ -15,6 +15,7 @@ builder.AddKeyProtection();
 builder.AddUsers();
 builder.AddTokenServer();
 builder.AddImport(args);
+builder.AddKeyRotationCommand(args);
 builder.Services.AddValidation();
 builder.Services.AddOpenApi(options => options.DescribeApi());
 

@@ -17,7 +17,7 @@ internal static class ImportCommand
         builder.Services.AddSingleton<ImportStore>();
         builder.Services.AddHttpClient<ImportTargets>();
         builder.Services.AddTransient<DjangoImport>();
-        if (IsAskedFor(args) || RotateCommand.IsAskedFor(args))
+        if (IsAskedFor(args))
         {
             builder.Logging.ClearProviders(); // Its output is its own.
         }
@@ -90,20 +90,9 @@ internal static class ImportCommand
     /// <summary>
     /// The schema, and the keys that sign this service's own token: what a start sees to, without the rest.
     /// </summary>
-    private static async Task PrepareAsync(IServiceProvider services, CancellationToken cancellationToken)
-    {
-        await services.MigrateAsync<IdentityDb>(cancellationToken);
-        await using var scope = services.CreateAsyncScope();
-        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
-        await db.InTurnAsync(
-            Turns.AtStart,
-            async () =>
-            {
-                await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(cancellationToken);
-                await scope.ServiceProvider.GetRequiredService<SigningKeys>().MakeDueAsync(db, cancellationToken);
-            },
-            cancellationToken);
-    }
+    private static Task PrepareAsync(IServiceProvider services, CancellationToken cancellationToken) =>
+        services.WithKeysAsync(
+            Turns.AtStart, (keys, db) => keys.MakeDueAsync(db, cancellationToken), cancellationToken);
 
     private static async Task<int> FailAsync(string sentence, int exitCode)
     {

@@ -8,6 +8,44 @@ namespace Identity.Service;
 /// </summary>
 internal static class RotateCommand
 {
+    /// <summary>Adds what the command needs.</summary>
+    /// <param name="builder">The service's builder.</param>
+    /// <param name="args">The command line.</param>
+    public static void AddKeyRotationCommand(this IHostApplicationBuilder builder, string[] args)
+    {
+        if (IsAskedFor(args))
+        {
+            builder.Logging.ClearProviders(); // Its output is its own.
+        }
+    }
+
+    /// <summary>
+    /// Works on the keys, for a command, which does not start the service: brings the schema up to date and takes the
+    /// turn of a replica.
+    /// </summary>
+    /// <param name="services">The service's, not started.</param>
+    /// <param name="patience">How long to wait for the others.</param>
+    /// <param name="work">The work.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    public static async Task WithKeysAsync(
+        this IServiceProvider services,
+        TimeSpan patience,
+        Func<SigningKeys, IdentityDb, Task> work,
+        CancellationToken cancellationToken)
+    {
+        await services.MigrateAsync<IdentityDb>(cancellationToken);
+        await using var scope = services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
+        await db.InTurnAsync(
+            patience,
+            async () =>
+            {
+                await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(cancellationToken);
+                await work(scope.ServiceProvider.GetRequiredService<SigningKeys>(), db);
+            },
+            cancellationToken);
+    }
+
     /// <summary>Whether the command line asks for it.</summary>
     /// <param name="args">The command line.</param>
     public static bool IsAskedFor(string[] args) => args is ["rotate-keys", ..];
@@ -19,15 +57,10 @@ internal static class RotateCommand
     {
         try
         {
-            await using var scope = app.Services.CreateAsyncScope();
-            var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
-            await app.Services.MigrateAsync<IdentityDb>(CancellationToken.None);
-            await db.InTurnAsync(
+            await app.Services.WithKeysAsync(
                 Turns.WhileRunning,
-                async () =>
+                async (keys, db) =>
                 {
-                    await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(CancellationToken.None);
-                    var keys = scope.ServiceProvider.GetRequiredService<SigningKeys>();
                     foreach (var key in await keys.MakeNextAsync(db, CancellationToken.None))
                     {
                         Console.WriteLine(string.Create(

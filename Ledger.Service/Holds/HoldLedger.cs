@@ -66,7 +66,7 @@ internal sealed class HoldLedger(
         }
 
         using var timer = metrics.Time("batch");
-        List<HoldResult> results;
+        List<HoldResult> results = [];
         try
         {
             results = await TryCarryOutAsync(items, cancellationToken);
@@ -74,15 +74,19 @@ internal sealed class HoldLedger(
         catch (PostgresException failed) when (items.Count > 1)
         {
             logger.LogWarning("A batch of {Count} is done item by item: {Problem}", items.Count, failed.MessageText);
-            results = [];
             foreach (var item in items)
             {
-                results.Add(await CarryOutAloneAsync(item, cancellationToken));
+                results.AddRange(await CarryOutAsync([item], cancellationToken));
             }
+
+            return results; // Each has been counted.
         }
         catch (PostgresException failed)
         {
-            results = [Failed(items[0], failed)];
+            logger.LogError(
+                "{Operation} {Id} of {Account} failed: {Problem}",
+                items[0].Operation, items[0].Id, items[0].Account, failed.MessageText);
+            results.Add(new HoldResult(HoldOutcome.Failed, items[0].Amount, Balance: 0, Held: 0));
         }
 
         metrics.Count(items, results);
@@ -134,26 +138,6 @@ internal sealed class HoldLedger(
         }
 
         return open;
-    }
-
-    private async Task<HoldResult> CarryOutAloneAsync(HoldItem item, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (await TryCarryOutAsync([item], cancellationToken))[0];
-        }
-        catch (PostgresException failed)
-        {
-            return Failed(item, failed);
-        }
-    }
-
-    private HoldResult Failed(HoldItem item, PostgresException failed)
-    {
-        logger.LogError(
-            "{Operation} {Id} of {Account} failed: {Problem}",
-            item.Operation, item.Id, item.Account, failed.MessageText);
-        return new HoldResult(HoldOutcome.Failed, item.Amount, Balance: 0, Held: 0);
     }
 
     private async Task<List<HoldResult>> TryCarryOutAsync(
