@@ -1,4 +1,3 @@
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Conversations;
 using Microsoft.EntityFrameworkCore;
@@ -14,26 +13,23 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
 
     public DbSet<Conversation> Conversations => Set<Conversation>();
 
-    public DbSet<ReplicaNote> ReplicaNotes => Set<ReplicaNote>();
-
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.Entity<StoredChat>(chat =>
         {
+            chat.HasKey(c => new { c.UserId, c.Id });
+            chat.Property(c => c.Id).UseIdentityAlwaysColumn();
             chat.Property(c => c.CreatedAt).HasDefaultValueSql("now()");
-            // One row per charge, completed or refunded: whichever is written first decides.
-            chat.HasIndex(c => c.ChargeId).IsUnique();
-            // A user's chats, newest first.
-            chat.HasIndex(c => new { c.UserId, c.Id }).IsDescending(false, true);
+            // One row per hold, a chat or a tombstone: whichever is written first decides.
+            chat.HasIndex(c => new { c.UserId, c.HoldId }).IsUnique();
             // A conversation's chats, newest first.
             chat.HasIndex(c => new { c.UserId, c.ConversationId, c.Id }).IsDescending(false, false, true)
                 .HasFilter("conversation_id IS NOT NULL");
-            chat.Property(c => c.Fingerprint).HasMaxLength(64);
             chat.ToTable("chats", table =>
             {
                 table.HasCheckConstraint(
                     "ck_chats_response", "(status = 1) = (response IS NOT NULL AND tokens IS NOT NULL)");
-                // Nobody takes an imported chat for a paid one, nor looks for its charge.
+                // Nobody takes an imported chat for a paid one, nor looks for its hold.
                 table.HasCheckConstraint(
                     "ck_chats_imported",
                     "status <> 4 OR (response IS NOT NULL AND tokens IS NULL AND cost = 0)");
@@ -45,7 +41,6 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
             user.HasKey(u => u.UserId);
             user.Property(u => u.UserId).ValueGeneratedNever();
             user.Property(u => u.ErasedAt).HasDefaultValueSql("now()");
-            user.HasIndex(u => u.UserId).HasFilter("NOT is_swept").HasDatabaseName("ix_erased_users_unswept");
         });
         modelBuilder.Entity<Conversation>(conversation =>
         {
@@ -53,6 +48,5 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
             conversation.HasKey(c => new { c.UserId, c.Id });
             conversation.HasIndex(c => new { c.UserId, c.UpdatedAt, c.Id }).IsDescending(false, true, true);
         });
-        modelBuilder.Entity<ReplicaNote>(note => note.ToTable("replica_notes"));
     }
 }

@@ -6,7 +6,7 @@ namespace Chat.Service;
 internal sealed class ChatMetrics
 {
     private readonly Counter<long> _replies;
-    private readonly Counter<long> _reconciled;
+    private readonly Counter<long> _swept;
 
     /// <summary>Makes the instruments.</summary>
     /// <param name="meters">Makes the meter.</param>
@@ -16,8 +16,8 @@ internal sealed class ChatMetrics
         var meter = meters.Create(environment.ApplicationName);
         _replies = meter.CreateCounter<long>(
             "chat.replies", "{chat}", "Messages, by what became of them (chat.status) and by model.");
-        _reconciled = meter.CreateCounter<long>(
-            "chat.charges.reconciled", "{charge}", "Charges that a crash had left without a reply, given back.");
+        _swept = meter.CreateCounter<long>(
+            "chat.holds.swept", "{hold}", "Holds that nobody worked on any more, settled by what is stored.");
     }
 
     /// <summary>Counts a message.</summary>
@@ -26,6 +26,6 @@ internal sealed class ChatMetrics
     public void Answered(string status, string model) => _replies.Add(
         1, new KeyValuePair<string, object?>("chat.status", status), new("chat.model", model));
 
-    /// <summary>Counts a charge that was given back after a crash.</summary>
-    public void Reconciled() => _reconciled.Add(1);
+    /// <summary>Counts a hold that a crash had left open.</summary>
+    public void Swept() => _swept.Add(1);
 }

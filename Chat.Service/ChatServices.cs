@@ -1,6 +1,6 @@
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Conversations;
+using Microsoft.Extensions.Options;
 
 namespace Chat.Service;
 
@@ -18,13 +18,15 @@ internal static class ChatServices
         services.AddOptions<ChatSettings>().BindConfiguration("Chat").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<ChatMetrics>();
         services.AddSingleton<ChatStore>();
-        services.AddSingleton<InFlight>();
-        services.AddSingleton<ReplicaNotes>();
-        services.AddScoped<ChatAnswers>();
-        services.AddScoped<Delivery>();
+        services.AddSingleton<RunningChats>();
+        services.AddSingleton<Settlement>();
+        services.AddSingleton<ChatPipeline>();
+        services.AddSingleton<ChatRendering>();
+        services.AddScoped<Erasure>();
         services.AddScoped<Memory>();
-        services.AddScoped<PaidReply>();
-        services.AddHostedService<Reconciler>();
-        services.AddHostedService<EraseLateChats>();
+        services.AddHostedService<HoldKeeper>();
+        services.AddHostedService<Drain>();
+        services.AddOptions<HostOptions>().Configure<IOptions<ChatSettings>>(
+            (host, chats) => host.ShutdownTimeout += chats.Value.DrainFor);
     }
 }

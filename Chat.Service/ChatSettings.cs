@@ -5,7 +5,7 @@ namespace Chat.Service;
 /// <summary>The section <c>Chat</c> of the configuration. Models have their own: <c>Chat:Models</c>.</summary>
 internal sealed class ChatSettings
 {
-    /// <summary>What a chat costs, in tokens, unless its model has a price of its own.</summary>
+    /// <summary>What a chat costs, in credits, unless its model has a price of its own.</summary>
     [Range(1, 1_000_000_000)]
     public long Cost { get; init; } = 100;
 
@@ -17,7 +17,7 @@ internal sealed class ChatSettings
     [Range(1, 10_000_000)]
     public int MaxReplyLength { get; init; } = 1_000_000;
 
-    /// <summary>How many paid chats a user may have in flight, at each replica.</summary>
+    /// <summary>How many chats a user may have under way, at each replica.</summary>
     [Range(1, 1_000_000)]
     public int MaxConcurrentChats { get; init; } = 64;
 
@@ -38,18 +38,13 @@ internal sealed class ChatSettings
     public TimeSpan StalledAfter { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long a replica may be silent before the others take it for dead and give its charges back. With what it
-    /// takes to notice and to do it, a charge is never orphaned for longer than a minute.
+    /// How long a replica may leave its holds without renewing them before the others take it for dead and settle them.
+    /// With what it takes to notice and to do it, nothing is left open for longer than a minute.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:00:40")]
     public TimeSpan DeadAfter { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How often a replica notes what it has in flight.</summary>
-    public TimeSpan NoteEvery => DeadAfter / 10;
-
-    /// <summary>
-    /// How long after its last note a replica takes chats on: less than <see cref="DeadAfter"/> by more than a charge
-    /// can take.
-    /// </summary>
-    public TimeSpan Lease => DeadAfter / 3;
+    /// <summary>How long chats under way may go on when the service is told to stop.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
+    public TimeSpan DrainFor { get; init; } = TimeSpan.FromSeconds(30);
 }

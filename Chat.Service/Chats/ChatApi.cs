@@ -1,7 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Security.Claims;
 using System.Text.Json.Serialization;
-using Chat.Service.Charges;
 using Chat.Service.Conversations;
 using Chat.Service.Models;
 using Chat.Service.Streaming;
@@ -34,7 +33,7 @@ internal static class ChatApi
         ClaimsPrincipal user,
         ModelCatalog models,
         Memory memory,
-        Delivery delivery,
+        ChatRendering rendering,
         HttpContext http)
     {
         if (key is not null && !IdempotencyKey.IsValid(key))
@@ -48,7 +47,7 @@ internal static class ChatApi
         }
 
         var userId = user.GetUserId();
-        var charge = ChatCharge.New(userId, "chat", key, request.Message, model.Cost) with
+        var chat = PendingChat.New(userId, "chat", key, request.Message, model.Cost) with
         {
             Model = request.Model,
             Conversation = request.Conversation,
@@ -58,27 +57,21 @@ internal static class ChatApi
         {
             Memory = memory.Of(userId, request.Conversation, request.Message.Length),
         };
-        return await AnswerAsync(charge, prompt, delivery, http);
+        return await AnswerAsync(chat, prompt, rendering, http);
     }
 
     /// <summary>Answers a message whole, or as a stream of events where the caller asks for that.</summary>
-    /// <param name="charge">Who pays, what for.</param>
+    /// <param name="chat">Who pays, what for.</param>
     /// <param name="prompt">Who answers what.</param>
-    /// <param name="delivery">Answers.</param>
+    /// <param name="rendering">Answers.</param>
     /// <param name="http">The request.</param>
-    internal static async Task<Answer> AnswerAsync(
-        ChatCharge charge, Prompt prompt, Delivery delivery, HttpContext http)
-    {
-        Func<EventStream, IReplyStream>? toReply = EventStream.IsAskedFor(http.Request)
-            ? events => new ReplyEvents(events)
-            : null;
-        return await delivery.DeliverAsync(charge, prompt, toReply, http) switch
-        {
-            { Problem: { } problem } => problem,
-            { Chat: { } chat } => TypedResults.Created($"/api/chat/{chat.Id}", chat.ToResponse()),
-            _ => TypedResults.Empty,
-        };
-    }
+    internal static Task<Answer> AnswerAsync(
+        PendingChat chat, Prompt prompt, ChatRendering rendering, HttpContext http) => rendering.AnswerAsync(
+        chat,
+        prompt,
+        (stored, _) => TypedResults.Created($"/api/chat/{stored.Id}", stored.ToResponse()),
+        EventStream.IsAskedFor(http.Request) ? events => new ReplyEvents(events) : null,
+        http);
 }
 
 /// <summary>A message to a model.</summary>

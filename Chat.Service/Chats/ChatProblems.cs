@@ -1,3 +1,4 @@
+using Chat.Service.Ledger;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Chat.Service.Chats;
@@ -8,9 +9,8 @@ internal static class ChatProblems
     /// <summary>The answers to messages that were not answered, for the description of the API.</summary>
     public static IEnumerable<ProblemHttpResult> All => Enum.GetValues<ReplyStatus>()
         .Where(status => status is not ReplyStatus.Stored)
-        .Select(status => Of(new PaidReplyResult(
-            status,
-            Problem: status is ReplyStatus.InsufficientTokens ? "Not enough tokens: the balance is 50." : null)));
+        .Select(status => Of(new ChatResult(
+            status, Hold: new(HoldOutcome.InsufficientTokens, Amount: 100, Balance: 150, Held: 100))));
 
     /// <summary>The answer to a message for a model that is not there.</summary>
     /// <param name="model">The model's name.</param>
@@ -18,13 +18,18 @@ internal static class ChatProblems
         StatusCodes.Status400BadRequest, "unknown_model",
         $"There is no model '{(model.Length > 100 ? model[..100] : model)}'. GET /api/v1/models lists them.");
 
+    /// <summary>The answer to a caller whose chats cannot be deleted now.</summary>
+    public static ProblemHttpResult CannotDelete() => Problems.Refusal(
+        StatusCodes.Status503ServiceUnavailable, "ledger_unavailable",
+        "The ledger does not answer, so what is being answered cannot be stopped. Nothing was deleted.");
+
     /// <summary>The answer to a message that was not answered.</summary>
     /// <param name="result">Why.</param>
     /// <param name="response">Gets <c>Retry-After</c>, where that helps.</param>
-    public static ProblemHttpResult Of(PaidReplyResult result, HttpResponse response)
+    public static ProblemHttpResult Of(ChatResult result, HttpResponse response)
     {
         if (result.Status is ReplyStatus.InProgress or ReplyStatus.LedgerUnavailable or ReplyStatus.StoreUnavailable
-            or ReplyStatus.TooManyChats or ReplyStatus.NotReady)
+            or ReplyStatus.TooManyChats or ReplyStatus.Draining)
         {
             response.Headers.RetryAfter = "1";
         }
@@ -34,21 +39,22 @@ internal static class ChatProblems
 
     /// <summary>The same, where an answer has begun already.</summary>
     /// <param name="result">Why.</param>
-    public static ProblemHttpResult Of(PaidReplyResult result)
+    public static ProblemHttpResult Of(ChatResult result)
     {
         // Never said unless it is so.
         var charged = result.IsSettled
             ? "You were not charged."
-            : "It is not settled yet whether you were charged; a charge without a reply is given back within a minute.";
+            : "It is not settled yet whether you were charged; what has no reply is given back within a minute.";
         return result.Status switch
         {
-            ReplyStatus.InsufficientTokens => Problems.Refusal(
-                StatusCodes.Status402PaymentRequired, "insufficient_tokens", result.Problem ?? "Not enough tokens."),
+            ReplyStatus.InsufficientTokens => Insufficient(result.Hold!),
             ReplyStatus.KeyLimitReached => Problems.Refusal(
                 StatusCodes.Status402PaymentRequired, "key_limit_reached",
                 "This API key may not spend that much more, in total or today (UTC). You were not charged."),
             ReplyStatus.AccountClosed => Problems.Refusal(
                 StatusCodes.Status409Conflict, "account_closed", "This account is closed. You were not charged."),
+            ReplyStatus.UnknownAccount => Problems.Refusal(
+                StatusCodes.Status403Forbidden, "unknown_account", "There is no such user any more."),
             ReplyStatus.TooManyChats => Problems.Refusal(
                 StatusCodes.Status429TooManyRequests, "too_many_chats",
                 $"Too many of your chats are being answered. {charged}"),
@@ -58,13 +64,14 @@ internal static class ChatProblems
             ReplyStatus.InProgress => Problems.Refusal(
                 StatusCodes.Status409Conflict, "in_progress",
                 "The request with this Idempotency-Key is being answered. Ask again shortly."),
-            ReplyStatus.Refunded => Problems.Refusal(
-                StatusCodes.Status409Conflict, "already_refunded",
+            ReplyStatus.TooManyAttempts => Problems.Refusal(
+                StatusCodes.Status409Conflict, "too_many_attempts",
                 $"The request with this Idempotency-Key has failed too often. {charged} To try again, use a new key."),
             ReplyStatus.TooLate => Problems.Refusal(
-                StatusCodes.Status504GatewayTimeout, "too_late", $"The reply came too late. {charged}"),
-            ReplyStatus.NotReady => Problems.Refusal(
-                StatusCodes.Status503ServiceUnavailable, "not_ready", $"No chats can be taken on now. {charged}"),
+                StatusCodes.Status504GatewayTimeout, "too_late",
+                $"The reply came too late: it was deleted meanwhile, or given up. {charged}"),
+            ReplyStatus.Draining => Problems.Refusal(
+                StatusCodes.Status503ServiceUnavailable, "draining", $"The service restarts. {charged}"),
             ReplyStatus.ModelFailed => Problems.Refusal(
                 StatusCodes.Status502BadGateway, "model_failed", $"The model failed. {charged}"),
             ReplyStatus.ModelTimedOut => Problems.Refusal(
@@ -78,5 +85,17 @@ internal static class ChatProblems
                 StatusCodes.Status503ServiceUnavailable, "store_unavailable",
                 $"The reply could not be stored. {charged}"),
         };
+    }
+
+    private static ProblemHttpResult Insufficient(HoldResult hold)
+    {
+        var held = hold.Held > 0 ? $", and {hold.Held} are held by chats under way" : "";
+        var problem = Problems.Refusal(
+            StatusCodes.Status402PaymentRequired, "insufficient_tokens",
+            $"Not enough tokens: this needs {hold.Amount}, {hold.Available} are available{held}. You were not charged.");
+        problem.ProblemDetails.Extensions["needed"] = hold.Amount;
+        problem.ProblemDetails.Extensions["available"] = hold.Available;
+        problem.ProblemDetails.Extensions["held"] = hold.Held;
+        return problem;
     }
 }

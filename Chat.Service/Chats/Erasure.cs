@@ -1,4 +1,3 @@
-using System.Linq.Expressions;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -12,9 +11,6 @@ internal sealed class ErasedUser
 
     /// <summary>When Identity.Service said so.</summary>
     public DateTimeOffset ErasedAt { get; init; }
-
-    /// <summary>Whether it has been looked for late chats for the last time.</summary>
-    public bool IsSwept { get; init; }
 }
 
 /// <summary>What Identity.Service does with the chats of users who leave.</summary>
@@ -24,103 +20,89 @@ internal static class ErasureApi
     public static void MapErasure(this IEndpointRouteBuilder app) => app.MapGroup("/users")
         .WithTags("Users").RequireAuthorization(Tokens.AccountsPolicy).MapDelete("/{user:long:min(1)}/chats", Erase);
 
-    /// <summary>Erases a user's chats. Again it changes nothing.</summary>
+    /// <summary>Erases a user's chats. The account is closed before, so that no new ones begin.</summary>
     private static async Task<NoContent> Erase(
-        long user, ChatDb db, ILogger<ErasedUser> logger, CancellationToken cancellationToken)
+        long user, Erasure erasure, ILogger<ErasedUser> logger, CancellationToken cancellationToken)
     {
-        var chats = await db.EraseAsync(user, cancellationToken);
+        var chats = await erasure.EraseUserAsync(user, cancellationToken);
         logger.LogInformation("{Chats} chats of {User}, who has left, are erased", chats, user);
         return TypedResults.NoContent();
-    }
-
-    /// <summary>Notes that a user has left, and erases the chats.</summary>
-    /// <param name="db">The database.</param>
-    /// <param name="user">The user.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>How many chats were erased.</returns>
-    internal static async Task<int> EraseAsync(this ChatDb db, long user, CancellationToken cancellationToken)
-    {
-        await db.Database.ExecuteSqlAsync(
-            $"INSERT INTO erased_users (user_id, is_swept) VALUES ({user}, false) ON CONFLICT (user_id) DO NOTHING",
-            cancellationToken);
-        await db.Conversations.Where(conversation => conversation.UserId == user)
-            .ExecuteDeleteAsync(cancellationToken);
-        return await db.EraseAsync(chat => chat.UserId == user, cancellationToken);
-    }
-
-    /// <summary>
-    /// Takes the words out of rows. The rows stay, so that a paid charge has one, and one with a tombstone none
-    /// beside it. Those of imported chats go: they have no charge.
-    /// </summary>
-    /// <param name="db">The database.</param>
-    /// <param name="which">The rows.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>How many had any.</returns>
-    internal static async Task<int> EraseAsync(
-        this ChatDb db, Expression<Func<StoredChat, bool>> which, CancellationToken cancellationToken)
-    {
-        var chats = db.Chats.Where(which);
-        return await chats.Where(chat => chat.Status == ChatStatus.Imported).ExecuteDeleteAsync(cancellationToken)
-            + await chats.Where(chat => chat.Message != "" || chat.Fingerprint != null).ExecuteUpdateAsync(
-                set => set
-                    .SetProperty(chat => chat.Message, "")
-                    .SetProperty(chat => chat.Response, (string?)null)
-                    .SetProperty(chat => chat.Fingerprint, (string?)null)
-                    .SetProperty(chat => chat.ConversationId, (Guid?)null)
-                    .SetProperty(
-                        chat => chat.Status,
-                        chat => chat.Status == ChatStatus.Completed ? ChatStatus.Erased : chat.Status),
-                cancellationToken);
     }
 }
 
 /// <summary>
-/// Erases what was stored after its user had left: a chat that was paid for before and answered meanwhile.
+/// Takes the words out of chats. The rows stay, so that a transfer has one, and a tombstone goes on keeping its hold
+/// from being answered. Those of imported chats go: nothing paid for them.
 /// </summary>
-/// <param name="services">Where the database comes from.</param>
-/// <param name="clock">The time.</param>
-/// <param name="logger">For what failed.</param>
-internal sealed class EraseLateChats(
-    IServiceProvider services, TimeProvider clock, ILogger<EraseLateChats> logger) : BackgroundService
+/// <param name="db">The chats.</param>
+/// <param name="settlement">Ends the holds of what is still being answered.</param>
+internal sealed class Erasure(ChatDb db, Settlement settlement)
 {
-    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
+    /// <summary>Few at a time, so that one huge account does not hold up others.</summary>
+    private const int PageSize = 500;
 
-    /// <summary>Longer than a reply can take, <see cref="ChatSettings.ModelTimeout"/>, and its storing.</summary>
-    private static readonly TimeSpan Late = TimeSpan.FromHours(1);
-
-    /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <summary>Notes that a user has left, and erases the chats.</summary>
+    /// <param name="userId">The user.</param>
+    /// <param name="cancellationToken">Ends the wait. May be done again.</param>
+    /// <returns>How many chats had words.</returns>
+    public async Task<int> EraseUserAsync(long userId, CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(Period, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                await using var scope = services.CreateAsyncScope();
-                await EraseAsync(scope.ServiceProvider.GetRequiredService<ChatDb>(), stoppingToken);
-            }
-            catch (Exception failed) when (failed is not OperationCanceledException)
-            {
-                logger.LogWarning(failed, "Late chats of users who have left could not be erased yet");
-            }
-        }
+        await db.Database.ExecuteSqlAsync(
+            $"INSERT INTO erased_users (user_id) VALUES ({userId}) ON CONFLICT (user_id) DO NOTHING", cancellationToken);
+        return await EraseAsync(userId, conversation: null, cancellationToken);
     }
 
-    /// <summary>One round.</summary>
-    /// <param name="db">The database.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>How many chats were erased.</returns>
-    internal async Task<int> EraseAsync(ChatDb db, CancellationToken cancellationToken)
+    /// <summary>
+    /// Erases a user's chats, those that are being answered included: they are never stored, and cost nothing.
+    /// </summary>
+    /// <param name="userId">The user.</param>
+    /// <param name="conversation">Only those of this conversation; all, with the conversations, when null.</param>
+    /// <param name="cancellationToken">Ends the wait. May be done again.</param>
+    /// <returns>How many chats had words.</returns>
+    /// <exception cref="HttpRequestException">The ledger does not answer. Nothing was erased.</exception>
+    public async Task<int> EraseAsync(long userId, Guid? conversation, CancellationToken cancellationToken)
     {
-        var late = clock.GetUtcNow() - Late;
-        await db.Conversations
-            .Where(conversation => db.ErasedUsers.Any(
-                user => user.UserId == conversation.UserId && !user.IsSwept))
+        await settlement.SettleAllAsync(userId, conversation, cancellationToken);
+        var erased = await EraseAsync(
+            db.Chats.Where(chat => chat.UserId == userId
+                && (conversation == null || chat.ConversationId == conversation)),
+            cancellationToken);
+        // The conversations last: cut off in between, they are still there to be deleted.
+        await db.Conversations.Where(each => each.UserId == userId && (conversation == null || each.Id == conversation))
             .ExecuteDeleteAsync(cancellationToken);
-        var erased = await db.EraseAsync(
-            chat => db.ErasedUsers.Any(user => user.UserId == chat.UserId && !user.IsSwept), cancellationToken);
-        await db.ErasedUsers.Where(user => !user.IsSwept && user.ErasedAt < late)
-            .ExecuteUpdateAsync(set => set.SetProperty(user => user.IsSwept, true), cancellationToken);
+        return erased;
+    }
+
+    /// <summary>Erases chats that are stored.</summary>
+    /// <param name="chats">The chats.</param>
+    /// <param name="cancellationToken">Ends the wait. May be done again.</param>
+    /// <returns>How many had words.</returns>
+    public static async Task<int> EraseAsync(IQueryable<StoredChat> chats, CancellationToken cancellationToken)
+    {
+        var imported = chats.Where(chat => chat.Status == ChatStatus.Imported).OrderBy(chat => chat.Id).Take(PageSize);
+        var worded = chats.Where(chat => chat.Status != ChatStatus.Imported
+            && (chat.Message != "" || chat.RequestHash != null)).OrderBy(chat => chat.Id).Take(PageSize);
+        return await ByPagesAsync(() => imported.ExecuteDeleteAsync(cancellationToken))
+            + await ByPagesAsync(() => worded.ExecuteUpdateAsync(
+                set => set
+                    .SetProperty(chat => chat.Message, "")
+                    .SetProperty(chat => chat.Response, (string?)null)
+                    .SetProperty(chat => chat.RequestHash, (byte[]?)null)
+                    .SetProperty(chat => chat.ConversationId, (Guid?)null)
+                    .SetProperty(
+                        chat => chat.Status,
+                        chat => chat.Status == ChatStatus.Completed ? ChatStatus.Erased : chat.Status),
+                cancellationToken));
+    }
+
+    private static async Task<int> ByPagesAsync(Func<Task<int>> erasePage)
+    {
+        var erased = 0;
+        while (await erasePage() is var page and > 0)
+        {
+            erased += page;
+        }
+
         return erased;
     }
 }

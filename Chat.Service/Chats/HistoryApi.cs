@@ -24,7 +24,7 @@ internal static class HistoryApi
         chats.MapGet("/export", Export).Gives("application/jsonl", $"{ChatResponse.Example}\n");
         chats.MapGet("/{id:long}", Get);
         // An API key may read and spend. What it cannot give back, it may not take.
-        chats.MapDelete("/", DeleteAll).RequireAuthorization(Tokens.LoginPolicy);
+        chats.MapDelete("/", DeleteAll).RequireAuthorization(Tokens.LoginPolicy).Refuses(ChatProblems.CannotDelete());
         chats.MapDelete("/{id:long}", Delete).RequireAuthorization(Tokens.LoginPolicy);
     }
 
@@ -99,14 +99,19 @@ internal static class HistoryApi
     /// <summary>
     /// Takes the words out of all of the caller's chats, and deletes the conversations. It stays paid for.
     /// </summary>
-    internal static async Task<NoContent> DeleteAll(
-        ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
+    internal static async Task<Results<NoContent, ProblemHttpResult>> DeleteAll(
+        ClaimsPrincipal user, Erasure erasure, HttpResponse response, CancellationToken cancellationToken)
     {
-        var userId = user.GetUserId();
-        await db.EraseAsync(chat => chat.UserId == userId, cancellationToken);
-        await db.Conversations.Where(conversation => conversation.UserId == userId)
-            .ExecuteDeleteAsync(cancellationToken);
-        return TypedResults.NoContent();
+        try
+        {
+            await erasure.EraseAsync(user.GetUserId(), conversation: null, cancellationToken);
+            return TypedResults.NoContent();
+        }
+        catch (HttpRequestException)
+        {
+            response.Headers.RetryAfter = "1";
+            return ChatProblems.CannotDelete();
+        }
     }
 
     /// <summary>Takes the words out of one of the caller's chats. It stays paid for.</summary>
@@ -114,8 +119,9 @@ internal static class HistoryApi
         long id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
     {
         var userId = user.GetUserId();
-        var erased = await db.EraseAsync(
-            chat => chat.UserId == userId && chat.Id == id && Shown.Contains(chat.Status), cancellationToken);
+        var erased = await Erasure.EraseAsync(
+            db.Chats.Where(chat => chat.UserId == userId && chat.Id == id && Shown.Contains(chat.Status)),
+            cancellationToken);
         return erased == 0 ? TypedResults.NotFound() : TypedResults.NoContent();
     }
 

@@ -19,20 +19,20 @@ internal static class ImportApi
 
     /// <summary>Those of one statement come in the order in which they were sent, and so do their numbers.</summary>
     private const string AddSql = """
-        INSERT INTO chats (user_id, status, message, response, cost, charge_id, created_at)
+        INSERT INTO chats (user_id, status, message, response, cost, hold_id, created_at)
         SELECT $1, $2, message, response, 0, key, time
         FROM unnest($3::uuid[], $4::text[], $5::text[], $6::timestamptz[]) WITH ORDINALITY
             AS sent (key, message, response, time, number)
         WHERE NOT EXISTS (SELECT FROM erased_users WHERE user_id = $1)
-        ORDER BY number ON CONFLICT (charge_id) DO NOTHING
+        ORDER BY number ON CONFLICT (user_id, hold_id) DO NOTHING
         """;
 
     /// <summary>Whether all that were sent are there now, as they were sent.</summary>
     private const string CheckSql = """
         SELECT count(*) = cardinality($3::uuid[])
         FROM unnest($3::uuid[], $4::text[], $5::text[], $6::timestamptz[]) AS sent (key, message, response, time)
-        JOIN chats c ON c.charge_id = sent.key
-        WHERE c.user_id = $1 AND c.status = $2
+        JOIN chats c ON c.user_id = $1 AND c.hold_id = sent.key
+        WHERE c.status = $2
             AND c.message = sent.message AND c.response = sent.response AND c.created_at = sent.time
         """;
 

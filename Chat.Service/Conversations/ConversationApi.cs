@@ -17,7 +17,8 @@ internal static class ConversationApi
             .WithTags("Conversations").RequireAuthorization(Tokens.UserPolicy);
         conversations.MapGet("/", List).Refuses(InvalidPage());
         conversations.MapPatch("/{id:guid}", Rename).RequireAuthorization(Tokens.LoginPolicy);
-        conversations.MapDelete("/{id:guid}", Delete).RequireAuthorization(Tokens.LoginPolicy);
+        conversations.MapDelete("/{id:guid}", Delete).RequireAuthorization(Tokens.LoginPolicy)
+            .Refuses(ChatProblems.CannotDelete());
     }
 
     /// <summary>The caller's conversations, the one with the latest chat first.</summary>
@@ -74,16 +75,25 @@ internal static class ConversationApi
     }
 
     /// <summary>Deletes a conversation with its chats.</summary>
-    internal static async Task<Results<NoContent, NotFound>> Delete(
-        Guid id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
+    /// <remarks>Chats of it that are being answered are never stored, and cost nothing.</remarks>
+    internal static async Task<Results<NoContent, NotFound, ProblemHttpResult>> Delete(
+        Guid id, ClaimsPrincipal user, ChatDb db, Erasure erasure, HttpResponse response,
+        CancellationToken cancellationToken)
     {
-        var userId = user.GetUserId();
-        // The chats first: cut off in between, the conversation is still there to be deleted.
-        await db.EraseAsync(chat => chat.UserId == userId && chat.ConversationId == id, cancellationToken);
-        var deleted = await db.Conversations
-            .Where(conversation => conversation.UserId == userId && conversation.Id == id)
-            .ExecuteDeleteAsync(cancellationToken);
-        return deleted == 0 ? TypedResults.NotFound() : TypedResults.NoContent();
+        try
+        {
+            var userId = user.GetUserId();
+            var isThere = await db.Conversations.AnyAsync(
+                conversation => conversation.UserId == userId && conversation.Id == id, cancellationToken);
+            // Also of one that is not there yet: its first chat may be under way.
+            await erasure.EraseAsync(userId, id, cancellationToken);
+            return isThere ? TypedResults.NoContent() : TypedResults.NotFound();
+        }
+        catch (HttpRequestException)
+        {
+            response.Headers.RetryAfter = "1";
+            return ChatProblems.CannotDelete();
+        }
     }
 
     private static ProblemHttpResult InvalidPage() => Problems.Refusal(

@@ -1,154 +1,224 @@
-using System.Net;
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using Chat.Service.Charges;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Chat.Service.Chats;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace Chat.Service.Ledger;
 
-/// <summary>Charges and refunds at Ledger.Service. Both calls name the charge, so they may be repeated.</summary>
-internal sealed class LedgerClient(HttpClient http)
+/// <summary>
+/// Holds credits at Ledger.Service, and captures or releases them. What many chats ask for goes in batches. Every call
+/// may be made twice, so one that is not answered soon is made again, at another replica where there is one.
+/// </summary>
+internal sealed class LedgerClient
 {
-    /// <summary>
-    /// How often a request was sent. The resilience handler sends it again when an answer is lost or late.
-    /// </summary>
-    public static readonly HttpRequestOptionsKey<int> Attempts = new("Attempts");
+    /// <summary>The name of its HTTP client.</summary>
+    public const string ClientName = "ledger";
 
-    /// <summary>Charges a chat.</summary>
-    /// <param name="charge">The charge.</param>
-    /// <param name="cancellationToken">Ends the wait. The charge may be written all the same.</param>
-    /// <returns>What became of it.</returns>
-    /// <exception cref="HttpRequestException">The ledger failed; the charge may be written all the same.</exception>
-    public async Task<ChargeResult> ChargeAsync(ChatCharge charge, CancellationToken cancellationToken)
+    /// <summary>How many holds one call renews.</summary>
+    public const int MaxRenewed = 10_000;
+
+    private const int MaxItems = 64;
+    private const int MaxCalls = 2;
+
+    /// <summary>How long each attempt waits. Together they are the 10 s that a failure's answer may take.</summary>
+    private static readonly TimeSpan[] Attempts =
+        [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(3)];
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    private readonly IHttpClientFactory _clients;
+    private readonly ILogger _logger;
+    private readonly Batcher<HoldItem, HoldResult> _batches;
+
+    /// <summary>Makes a client.</summary>
+    /// <param name="clients">The ways to the ledger.</param>
+    /// <param name="logger">Says what was not answered.</param>
+    public LedgerClient(IHttpClientFactory clients, ILogger<LedgerClient> logger)
     {
-        using var response = await http.PutAsJsonAsync(
-            $"charges/{charge.Id}",
-            new ChargeBody(charge.UserId, charge.Cost, charge.Fingerprint, charge.Key, charge.Origin),
+        (_clients, _logger) = (clients, logger);
+        _batches = new(
+            async items => await PostAsync(
+                "holds/batch", new(items), HoldJson.Default.HoldBatch, HoldJson.Default.ListHoldResult,
+                CancellationToken.None),
+            MaxItems,
+            MaxCalls);
+    }
+
+    /// <summary>Holds the most that a chat can cost.</summary>
+    /// <param name="chat">The chat.</param>
+    /// <param name="caller">Whose leaving takes it back as long as it was not sent.</param>
+    /// <exception cref="OperationCanceledException">The caller has left, and nothing was sent.</exception>
+    /// <exception cref="HttpRequestException">The ledger does not answer. It may be held all the same.</exception>
+    public Task<HoldResult> HoldAsync(PendingChat chat, CancellationToken caller) =>
+        _batches.AddAsync(HoldItem.Hold(chat), caller);
+
+    /// <summary>Takes what a stored chat has cost, and ends its hold.</summary>
+    /// <param name="chat">The chat.</param>
+    /// <exception cref="HttpRequestException">
+    /// The ledger does not answer, or could not do it. The hold may still be open.
+    /// </exception>
+    public async Task CaptureAsync(StoredChat chat) => Settled(await _batches.AddAsync(HoldItem.Capture(chat)));
+
+    /// <summary>Ends a hold of which nothing is taken. One that another request has stays as it is.</summary>
+    /// <param name="hold">The hold.</param>
+    /// <exception cref="HttpRequestException">
+    /// The ledger does not answer, or could not do it. The hold may still be open.
+    /// </exception>
+    public async Task ReleaseAsync(OpenHold hold) => Settled(await _batches.AddAsync(HoldItem.Release(hold)));
+
+    /// <summary>Says that holds are still worked on.</summary>
+    /// <param name="holds">Up to <see cref="MaxRenewed"/> of them.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The ids of those that are gone: captured, released, or another's.</returns>
+    /// <exception cref="HttpRequestException">The ledger does not answer.</exception>
+    public async Task<IReadOnlyList<HoldName>> RenewAsync(
+        IEnumerable<PendingChat> holds, CancellationToken cancellationToken) => await PostAsync(
+            "holds/renewal",
+            new HoldRenewal([.. holds.Select(chat => new HeldBy(chat.UserId, chat.Id, chat.Holder))]),
+            HoldJson.Default.HoldRenewal,
+            HoldJson.Default.ListHoldName,
             cancellationToken);
-        if (response.StatusCode is HttpStatusCode.Created or HttpStatusCode.OK)
-        {
-            var written = await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken);
-            // What was charged before may have been by this very request, the answer to which was lost.
-            var isOurs = response.StatusCode is HttpStatusCode.Created || written!.Origin == charge.Origin;
-            return new ChargeResult(isOurs ? ChargeStatus.Created : ChargeStatus.Exists, written!.Balance);
-        }
 
-        if (response.StatusCode is HttpStatusCode.PaymentRequired && WasRepeated(response))
-        {
-            // An earlier attempt may yet be written, of tokens that come meanwhile.
-            throw new HttpRequestException($"The answer to charge {charge.Id} was lost.");
-        }
-
-        if (response.StatusCode is not (HttpStatusCode.PaymentRequired or HttpStatusCode.Conflict))
-        {
-            response.EnsureSuccessStatusCode();
-        }
-
-        var refusal = await response.Content.ReadFromJsonAsync<Refusal>(cancellationToken);
-        return new ChargeResult(refusal?.Code switch
-        {
-            "insufficient_tokens" => ChargeStatus.InsufficientTokens,
-            "key_limit_reached" => ChargeStatus.KeyLimitReached,
-            "already_refunded" => ChargeStatus.AlreadyRefunded,
-            "account_closed" => ChargeStatus.AccountClosed,
-            _ => ChargeStatus.ExistsWithDifferentContent,
-        }, Problem: refusal?.Detail);
-    }
-
-    /// <summary>
-    /// Whether a charge was made by another request of the same name. If nobody has made it, nobody can from now on.
-    /// </summary>
-    /// <param name="charge">The charge.</param>
+    /// <summary>Open holds, page by page.</summary>
+    /// <param name="account">Whose; everybody's when null.</param>
+    /// <param name="notRenewedFor">How long ago they were renewed at least, by the ledger's clock.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="HttpRequestException">The ledger failed.</exception>
-    public async Task<bool> IsAnothersAsync(ChatCharge charge, CancellationToken cancellationToken)
+    /// <exception cref="HttpRequestException">The ledger does not answer.</exception>
+    public async IAsyncEnumerable<OpenHold> OpenAsync(
+        long? account, TimeSpan notRenewedFor, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var response = await http.PutAsync($"charges/{charge.Id}/void", content: null, cancellationToken);
-        response.EnsureSuccessStatusCode();
-        return response.StatusCode is not HttpStatusCode.NoContent
-            && (await response.Content.ReadFromJsonAsync<ChargeAnswer>(cancellationToken))!.Origin != charge.Origin;
-    }
-
-    /// <summary>
-    /// Gives a charge back. One that was never written cannot be written any more once this is answered: the ledger
-    /// keeps its name.
-    /// </summary>
-    /// <param name="charge">The charge's name.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="HttpRequestException">The ledger failed.</exception>
-    public async Task RefundAsync(Guid charge, CancellationToken cancellationToken)
-    {
-        using var response = await http.PutAsync($"charges/{charge}/refund", content: null, cancellationToken);
-        // Not found is the ledger's word only when it says what.
-        if (response.StatusCode is not HttpStatusCode.NotFound
-            || await response.Content.ReadFromJsonAsync<Refusal>(cancellationToken) is not { Code: "unknown_charge" })
-        {
-            response.EnsureSuccessStatusCode();
-        }
-    }
-
-    /// <summary>The charges of a time that are not given back, in pages.</summary>
-    /// <param name="from">Their earliest time.</param>
-    /// <param name="to">Their latest.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="HttpRequestException">The ledger failed.</exception>
-    public async IAsyncEnumerable<IReadOnlyList<ChatCharge>> ChargesAsync(
-        DateTimeOffset from, DateTimeOffset to, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var after = Guid.Empty;
+        OpenHold? last = null;
         while (true)
         {
-            var query = string.Create(
-                CultureInfo.InvariantCulture, $"charges?from={from.UtcDateTime:O}&to={to.UtcDateTime:O}&after={after}");
-            var page = await http.GetFromJsonAsync<List<OpenCharge>>(query, cancellationToken);
-            if (page is not [.., var last])
+            var path = QueryHelpers.AddQueryString("holds", new Dictionary<string, string?>
+            {
+                ["account"] = account?.ToString(CultureInfo.InvariantCulture),
+                ["notRenewedFor"] = notRenewedFor.ToString("c", CultureInfo.InvariantCulture),
+                ["afterAccount"] = last?.Account.ToString(CultureInfo.InvariantCulture),
+                ["after"] = last?.Id.ToString(),
+            });
+            var page = await SendAsync(
+                (client, patience) => client.GetAsync(path, patience), HoldJson.Default.ListOpenHold,
+                cancellationToken);
+            foreach (var hold in page)
+            {
+                yield return last = hold;
+            }
+
+            if (page.Count == 0)
             {
                 yield break;
             }
-
-            yield return page.ConvertAll(charge => new ChatCharge(charge.Id, charge.User, Message: "", charge.Amount));
-            (from, after) = (last.Created, last.Id);
         }
     }
 
-    private static bool WasRepeated(HttpResponseMessage response) =>
-        response.RequestMessage!.Options.TryGetValue(Attempts, out var attempts) && attempts > 1;
+    /// <summary>A failure is not the end of a hold. What is gone already is.</summary>
+    private static void Settled(HoldResult result)
+    {
+        if (result.Outcome is HoldOutcome.Failed)
+        {
+            throw new HttpRequestException("The ledger could not end a hold.");
+        }
+    }
 
-    private sealed record ChargeBody(long User, long Amount, string Fingerprint, UsedApiKey? Key, Guid? Origin);
+    private Task<List<TResult>> PostAsync<TBody, TResult>(
+        string path,
+        TBody body,
+        JsonTypeInfo<TBody> bodyType,
+        JsonTypeInfo<List<TResult>> resultType,
+        CancellationToken cancellationToken)
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(body, bodyType);
+        return SendAsync(Send, resultType, cancellationToken);
 
-    private sealed record ChargeAnswer(long Balance, Guid? Origin);
+        Task<HttpResponseMessage> Send(HttpClient client, CancellationToken patience)
+        {
+            var content = new ByteArrayContent(json) { Headers = { ContentType = new("application/json") } };
+            return client.PostAsync(path, content, patience);
+        }
+    }
 
-    private sealed record OpenCharge(Guid Id, long User, long Amount, DateTimeOffset Created);
+    /// <summary>Sends a request until it is answered, each time to the next replica.</summary>
+    private async Task<TResult> SendAsync<TResult>(
+        Func<HttpClient, CancellationToken, Task<HttpResponseMessage>> send,
+        JsonTypeInfo<TResult> type,
+        CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            patience.CancelAfter(Attempts[attempt]);
+            try
+            {
+                using var response = await send(_clients.CreateClient(ClientName), patience.Token);
+                response.EnsureSuccessStatusCode();
+                return (await response.Content.ReadFromJsonAsync(type, patience.Token))!;
+            }
+            catch (Exception failed) when (!cancellationToken.IsCancellationRequested)
+            {
+                _logger.LogDebug(failed, "The ledger has not answered attempt {Attempt}", attempt + 1);
+                if (attempt == Attempts.Length - 1)
+                {
+                    throw new HttpRequestException("The ledger does not answer.", failed);
+                }
+            }
 
-    private sealed record Refusal(string? Code, string? Detail);
+            await Task.Delay(Pause * attempt, cancellationToken);
+        }
+    }
 }
 
-/// <summary>What became of a charge.</summary>
-internal enum ChargeStatus
+/// <summary>Items to carry out in their order.</summary>
+/// <param name="Items">1 to 64 of them.</param>
+internal sealed record HoldBatch(IReadOnlyList<HoldItem> Items);
+
+/// <summary>Holds that are still worked on.</summary>
+/// <param name="Holds">Which.</param>
+internal sealed record HoldRenewal(IReadOnlyList<HeldBy> Holds);
+
+/// <summary>A hold and the request that holds.</summary>
+/// <param name="Account">Whose account.</param>
+/// <param name="Id">The hold.</param>
+/// <param name="Holder">The request.</param>
+internal sealed record HeldBy(long Account, Guid Id, Guid Holder);
+
+/// <summary>A hold, whoever holds.</summary>
+/// <param name="Account">Whose account.</param>
+/// <param name="Id">The hold.</param>
+internal sealed record HoldName(long Account, Guid Id);
+
+/// <summary>How the ledger is spoken to.</summary>
+[JsonSerializable(typeof(HoldBatch))]
+[JsonSerializable(typeof(HoldRenewal))]
+[JsonSerializable(typeof(List<HoldResult>))]
+[JsonSerializable(typeof(List<HoldName>))]
+[JsonSerializable(typeof(List<OpenHold>))]
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+internal sealed partial class HoldJson : JsonSerializerContext;
+
+/// <summary>Registers the way to Ledger.Service.</summary>
+internal static class LedgerClientExtensions
 {
-    /// <summary>Charged, for this request.</summary>
-    Created,
-
-    /// <summary>Charged before, for another request with the same name and message.</summary>
-    Exists,
-
-    /// <summary>Charged before, for another message.</summary>
-    ExistsWithDifferentContent,
-
-    /// <summary>Charged and refunded before.</summary>
-    AlreadyRefunded,
-
-    /// <summary>The account is closed.</summary>
-    AccountClosed,
-
-    /// <summary>Too few tokens.</summary>
-    InsufficientTokens,
-
-    /// <summary>The API key may not spend that much more.</summary>
-    KeyLimitReached,
+    /// <summary>
+    /// Adds <see cref="LedgerClient"/>, which finds the ledger by service discovery and signs in as a service.
+    /// </summary>
+    /// <param name="builder">The service's builder.</param>
+    public static void AddLedgerClient(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<LedgerClientOptions>()
+            .BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<ServiceTokens>();
+        builder.Services.AddTransient<ServiceTokenHandler>();
+        builder.Services.AddSingleton<LedgerClient>();
+        builder.Services.AddHttpClient(
+            ServiceTokens.IdentityClient, client => client.BaseAddress = new("http://identity"));
+#pragma warning disable EXTEXP0001 // The client has attempts of its own: each goes to another replica.
+        builder.Services.AddHttpClient(LedgerClient.ClientName, client => client.BaseAddress = new("http://ledger"))
+            .RemoveAllResilienceHandlers()
+            .AddHttpMessageHandler<ServiceTokenHandler>();
+#pragma warning restore EXTEXP0001
+    }
 }
-
-/// <summary>What became of a charge.</summary>
-/// <param name="Status">In a word.</param>
-/// <param name="Balance">The user's tokens right after it.</param>
-/// <param name="Problem">The ledger's sentence, when it refused.</param>
-internal sealed record ChargeResult(ChargeStatus Status, long Balance = 0, string? Problem = null);

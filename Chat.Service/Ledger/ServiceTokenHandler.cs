@@ -15,21 +15,8 @@ internal sealed class ServiceTokenHandler(ServiceTokens tokens) : DelegatingHand
         HttpRequestMessage request, CancellationToken cancellationToken)
     {
         var token = await tokens.GetAsync(cancellationToken);
-        request.Options.TryGetValue(LedgerClient.Attempts, out var before);
-        request.Options.Set(LedgerClient.Attempts, before + 1);
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        HttpResponseMessage response;
-        try
-        {
-            response = await base.SendAsync(request, cancellationToken);
-        }
-        catch (HttpRequestException exception)
-            when (exception.HttpRequestError is HttpRequestError.ConnectionError)
-        {
-            request.Options.Set(LedgerClient.Attempts, before); // Nobody was there: nothing has been sent.
-            throw;
-        }
-
+        var response = await base.SendAsync(request, cancellationToken);
         if (response.StatusCode is HttpStatusCode.Unauthorized)
         {
             tokens.Forget(token);

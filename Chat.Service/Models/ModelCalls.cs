@@ -6,9 +6,9 @@ namespace Chat.Service.Models;
 /// <summary>Where a reply goes while the model makes it.</summary>
 internal interface IReplySink
 {
-    /// <summary>The message is paid for and the model is asked.</summary>
-    /// <param name="charge">The charge that pays for it.</param>
-    void Began(Guid charge);
+    /// <summary>The credits are held and the model is asked.</summary>
+    /// <param name="hold">The hold.</param>
+    void Began(Guid hold);
 
     /// <summary>Takes the next piece. The model waits for it.</summary>
     /// <param name="text">The piece.</param>

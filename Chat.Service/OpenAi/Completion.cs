@@ -31,16 +31,16 @@ internal sealed record Completion(
     /// <param name="request">What was asked.</param>
     /// <param name="reply">What the model said; null when the chat was stored before.</param>
     public static Completion Of(StoredChat chat, CompletionRequest request, Reply? reply) => new(
-        IdOf(chat.ChargeId),
+        IdOf(chat.HoldId),
         "chat.completion",
         chat.CreatedAt.ToUnixTimeSeconds(),
         request.Model,
         [new(0, new("assistant", chat.Response ?? "", Refusal: null), null, FinishReasonOf(reply))],
         CompletionUsage.Of(chat, request, reply));
 
-    /// <summary>The name of the completion that a charge pays for.</summary>
-    /// <param name="charge">The charge.</param>
-    public static string IdOf(Guid charge) => $"chatcmpl-{charge:N}";
+    /// <summary>The id of the completion that a hold pays for.</summary>
+    /// <param name="hold">The hold.</param>
+    public static string IdOf(Guid hold) => $"chatcmpl-{hold:N}";
 
     /// <summary>Why an answer ended there. It is not kept: an answer of before has stopped.</summary>
     /// <param name="reply">What the model said.</param>

@@ -32,9 +32,9 @@ internal sealed class CompletionEvents(
     public bool HasWritten { get; private set; }
 
     /// <inheritdoc/>
-    public void Began(Guid charge)
+    public void Began(Guid hold)
     {
-        _id = Completion.IdOf(charge);
+        _id = Completion.IdOf(hold);
         events.KeepAlive();
     }
 

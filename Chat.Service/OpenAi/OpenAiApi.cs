@@ -1,10 +1,8 @@
 using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Models;
-using Chat.Service.Streaming;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 using Answer = Microsoft.AspNetCore.Http.HttpResults.Results<
@@ -46,7 +44,7 @@ internal static class OpenAiApi
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
         ModelCatalog models,
-        Delivery delivery,
+        ChatRendering rendering,
         TimeProvider clock,
         HttpContext http)
     {
@@ -77,7 +75,7 @@ internal static class OpenAiApi
             return UnknownModel(request.Model);
         }
 
-        var charge = ChatCharge.New(user.GetUserId(), "completion", key, request.Message, model.Cost) with
+        var chat = PendingChat.New(user.GetUserId(), "completion", key, request.Message, model.Cost) with
         {
             Model = request.Model,
             Content = request.Canonical,
@@ -85,15 +83,12 @@ internal static class OpenAiApi
         };
         var prompt = new Prompt(model, request.ToMessages(), request.ToOptions());
         http.Response.Headers[OpenAiErrors.RequestIdHeader] = OpenAiErrors.RequestId(http);
-        Func<EventStream, IReplyStream>? toReply = request.IsStreamed
-            ? events => new CompletionEvents(events, request, clock.GetUtcNow())
-            : null;
-        return await delivery.DeliverAsync(charge, prompt, toReply, http) switch
-        {
-            { Problem: { } problem } => problem,
-            { Chat: { } chat } delivered => TypedResults.Ok(Completion.Of(chat, request, delivered.Reply)),
-            _ => TypedResults.Empty,
-        };
+        return await rendering.AnswerAsync(
+            chat,
+            prompt,
+            (stored, reply) => TypedResults.Ok(Completion.Of(stored, request, reply)),
+            request.IsStreamed ? events => new CompletionEvents(events, request, clock.GetUtcNow()) : null,
+            http);
     }
 
     private static ProblemHttpResult UnknownModel(string name) => Refusal(

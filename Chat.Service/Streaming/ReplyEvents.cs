@@ -24,7 +24,7 @@ internal sealed class ReplyEvents(EventStream events) : IReplyStream
         """;
 
     /// <inheritdoc/>
-    public void Began(Guid charge) => events.KeepAlive();
+    public void Began(Guid hold) => events.KeepAlive();
 
     /// <inheritdoc/>
     public bool HasWritten { get; private set; }
@@ -39,7 +39,7 @@ internal sealed class ReplyEvents(EventStream events) : IReplyStream
     /// <inheritdoc/>
     public Task DoneAsync(StoredChat chat, Reply? reply, CancellationToken cancellationToken) => events.SendAsync(
         "done",
-        new Done(chat.ToResponse(), new(chat.Cost, chat.ChargeId, chat.Tokens!.Value)),
+        new Done(chat.ToResponse(), new(chat.Cost, chat.HoldId, chat.Tokens!.Value)),
         StreamingJson.Default.Done,
         cancellationToken);
 

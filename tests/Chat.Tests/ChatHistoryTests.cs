@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 
 namespace Chat.Tests;
@@ -57,7 +56,7 @@ public sealed class ChatHistoryTests(ChatDatabase database) : IAsyncLifetime
         }
 
         await StoreAsync("of another user", user: _user + 1);
-        Assert.True(await _store.AddTombstoneAsync(Charge("failed"), CancellationToken).Soon());
+        await _store.AddTombstoneAsync(Chat("failed").ToHold(), CancellationToken).Soon();
         using var response = await _client.CallAsync(HttpMethod.Get, "/api/chat/export");
         Assert.Equal("application/jsonl", response.Content.Headers.ContentType?.MediaType);
         Assert.Equal("chats.jsonl", response.Content.Headers.ContentDisposition?.FileName?.Trim('"'));
@@ -98,8 +97,9 @@ public sealed class ChatHistoryTests(ChatDatabase database) : IAsyncLifetime
         // Nor is it answered again, or given back.
         await _client.CallAsync(HttpMethod.Post, "/api/chat", new { message = "secret" }, "key")
             .ProblemAsync(HttpStatusCode.Conflict);
-        Assert.Equal(3900, _host.Ledger.Balance);
-        Assert.Equal(["charge"], _host.Ledger.Asked);
+        Assert.Equal(3900, _host.Ledger.Available);
+        Assert.Single(_host.Ledger.Asked, operation => operation is "hold");
+        Assert.DoesNotContain("release", _host.Ledger.Asked);
     }
 
     [Fact]
@@ -134,12 +134,11 @@ public sealed class ChatHistoryTests(ChatDatabase database) : IAsyncLifetime
             .ProblemAsync(HttpStatusCode.Unauthorized);
     }
 
-    private ChatCharge Charge(string message) => new(Guid.NewGuid(), _user, message, Cost: 100);
+    private PendingChat Chat(string message) => new(Guid.NewGuid(), _user, message, Cost: 100);
 
     private async Task StoreAsync(string message, Guid? conversation = null, long? user = null) => Assert.NotNull(
-        await _store.AddAsync(
-            Charge(message) with { UserId = user ?? _user, Conversation = conversation }, "hi", 3900, CancellationToken)
-            .Soon());
+        await _store.AddAsync(new(
+            Chat(message) with { UserId = user ?? _user, Conversation = conversation }, "hi", 3900)).Soon());
 
     private async Task<IEnumerable<string?>> ListAsync() =>
         Messages(await _client.CallAsync(HttpMethod.Get, "/api/chat").JsonAsync(HttpStatusCode.OK));

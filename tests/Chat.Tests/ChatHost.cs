@@ -4,7 +4,6 @@ using System.Security.Claims;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Chat.Service;
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Conversations;
 using Chat.Service.Ledger;
@@ -43,24 +42,20 @@ internal sealed class ChatHost : IAsyncDisposable
         builder.AddModels();
         builder.AddChats();
         var services = builder.Services;
-        services.RemoveAll<IHostedService>(); // The reconciler has tests of its own.
+        services.RemoveAll<IHostedService>(); // What keeps the holds has tests of its own.
         services.AddProblems();
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(Options.Create(settings));
         services.AddSingleton(database.Source);
         services.AddDbContext<ChatDb>(
             options => options.UseNpgsql(database.Source).UseSnakeCaseNamingConvention());
-        services.AddHttpClient<LedgerClient>(client => client.BaseAddress = ledger.Address);
+        services.AddSingleton<LedgerClient>();
+        services.AddHttpClient(LedgerClient.ClientName, client => client.BaseAddress = ledger.Address);
         services.AddAuthentication("test").AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null);
         services.AddAuthorizationBuilder()
             .AddPolicy(Tokens.UserPolicy, policy => policy.RequireAuthenticatedUser())
             .AddPolicy(Tokens.LoginPolicy, policy => policy.RequireAuthenticatedUser());
         _app = builder.Build();
-        _app.Use(next => context =>
-        {
-            InFlight!.Noted(TimeProvider.System.GetTimestamp()); // As the reconciler does all the time.
-            return next(context);
-        });
         _app.UseProblems();
         _app.UseAuthentication();
         _app.UseAuthorization();
@@ -68,7 +63,7 @@ internal sealed class ChatHost : IAsyncDisposable
         _app.MapHistory();
         _app.MapConversations();
         _app.MapPost("/scripted", SendScripted).RequireAuthorization(Tokens.UserPolicy);
-        InFlight = _app.Services.GetRequiredService<InFlight>();
+        Running = _app.Services.GetRequiredService<RunningChats>();
     }
 
     /// <summary>Answers what is sent to <c>/scripted</c>.</summary>
@@ -76,7 +71,7 @@ internal sealed class ChatHost : IAsyncDisposable
 
     public TestLedger Ledger { get; }
 
-    public InFlight InFlight { get; }
+    public RunningChats Running { get; }
 
     /// <summary>Ends when the service knows that a client of <c>/scripted</c> has gone.</summary>
     public Task Abandoned => _abandoned.Task;
@@ -111,22 +106,22 @@ internal sealed class ChatHost : IAsyncDisposable
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
         Memory memory,
-        Delivery delivery,
+        ChatRendering rendering,
         IOptions<ChatSettings> options,
         HttpContext http,
         CancellationToken cancellationToken)
     {
         cancellationToken.Register(() => _abandoned.TrySetResult()); // For good: what ends first would take it back.
-        var charge = ChatCharge.New(user.GetUserId(), "chat", key, request.Message, options.Value.Cost) with
+        var chat = PendingChat.New(user.GetUserId(), "chat", key, request.Message, options.Value.Cost) with
         {
             Conversation = request.Conversation,
         };
         var model = new ChatModel("scripted", Model, options.Value.Cost, options.Value.ModelTimeout);
         var prompt = new Prompt(model, [new(ChatRole.User, request.Message)])
         {
-            Memory = memory.Of(charge.UserId, request.Conversation, request.Message.Length),
+            Memory = memory.Of(chat.UserId, request.Conversation, request.Message.Length),
         };
-        return (await ChatApi.AnswerAsync(charge, prompt, delivery, http)).Result;
+        return (await ChatApi.AnswerAsync(chat, prompt, rendering, http)).Result;
     }
 
     private sealed class ByHeader(

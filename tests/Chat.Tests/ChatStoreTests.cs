@@ -1,4 +1,3 @@
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
@@ -9,45 +8,89 @@ namespace Chat.Tests;
 public sealed class ChatStoreTests(ChatDatabase database)
 {
     private readonly ChatStore _store = new(database.Source);
-    private readonly ChatCharge _charge = new(Guid.NewGuid(), UserId: 8, "hello", Cost: 100);
+    private readonly PendingChat _chat = new(Guid.NewGuid(), UserId: 8, "hello", Cost: 100);
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Add_AfterTheTombstone_StoresNothing()
     {
-        Assert.True(await _store.AddTombstoneAsync(_charge, CancellationToken).Soon());
-        Assert.Null(await _store.AddAsync(_charge, "hi", 3900, CancellationToken).Soon());
-        Assert.Equal(ChatStatus.Refunded, await StatusAsync());
+        Assert.Equal(ChatStatus.Tombstone, (await TombstoneAsync()).Status);
+        Assert.Null(await AddAsync());
+        Assert.Equal(ChatStatus.Tombstone, await StatusAsync());
     }
 
     [Fact]
-    public async Task Tombstone_OfAConversationsCharge_IsKnownAsThatRequest()
+    public async Task Tombstone_OfAConversationsChat_IsKnownAsThatRequest()
     {
-        var charge = _charge with { Conversation = Guid.NewGuid() };
-        Assert.True(await _store.AddTombstoneAsync(charge, CancellationToken).Soon());
-        var found = await _store.FindAsync(charge.Id, CancellationToken).Soon();
-        Assert.False(found!.DiffersFrom(charge));
-        Assert.True(found.DiffersFrom(charge with { Conversation = null }));
-        Assert.Null(found.ConversationId);
+        var chat = _chat with { Conversation = Guid.NewGuid() };
+        var tombstone = await _store.AddTombstoneAsync(chat.ToHold(), CancellationToken).Soon();
+        Assert.True(tombstone.IsOf(chat));
+        Assert.False(tombstone.IsOf(New(chat, conversation: null)));
+        Assert.Null(tombstone.ConversationId);
     }
 
     [Fact]
-    public async Task Tombstone_AfterTheChat_IsNotSet()
+    public async Task Tombstone_AfterTheChat_IsNotSetAndShowsTheChat()
     {
-        Assert.NotNull(await _store.AddAsync(_charge, "hi", 3900, CancellationToken).Soon());
-        Assert.False(await _store.AddTombstoneAsync(_charge, CancellationToken).Soon());
+        var stored = await AddAsync();
+        Assert.Equivalent(stored, await TombstoneAsync(), strict: true);
         Assert.Equal(ChatStatus.Completed, await StatusAsync());
     }
 
     [Fact]
     public async Task ChatAndTombstones_AllAtOnce_OnlyOneIsWritten()
     {
-        var writes = await Task.WhenAll(Enumerable.Range(0, 16).Select(async n => n % 2 == 0
-            ? await _store.AddAsync(_charge, "hi", 3900, CancellationToken) is not null
-            : await _store.AddTombstoneAsync(_charge, CancellationToken))).Soon();
-        Assert.Single(writes, written => written);
-        await StatusAsync();
+        var rows = await Task.WhenAll(Enumerable.Range(0, 16).Select(async n =>
+            n % 2 == 0 ? (await AddAsync())?.Status : (await TombstoneAsync()).Status)).Soon();
+        var status = await StatusAsync();
+        Assert.All(rows, row => Assert.True(row is null || row == status, $"{row}, but {status} stands"));
+    }
+
+    /// <summary>What gathers while two batches are under way is stored in few statements.</summary>
+    [Fact]
+    public async Task Chats_ManyAtOnce_AreAllStoredWithNumbersAndConversationsOfTheirOwn()
+    {
+        var user = Random.Shared.NextInt64(1_000_000, long.MaxValue);
+        Guid[] conversations = [Guid.NewGuid(), Guid.NewGuid()];
+        var chats = Enumerable.Range(0, 300).Select(n => new PendingChat(Guid.NewGuid(), user, $"message {n}", Cost: n)
+        {
+            Conversation = n % 3 is 2 ? null : conversations[n % 3],
+        }).ToList();
+        var stored = await Task.WhenAll(chats.Select(chat => _store.AddAsync(new(chat, "hi", chat.Cost)))).Soon();
+
+        var found = await _store.FindAsync(user, [.. chats.Select(chat => chat.Id)], CancellationToken).Soon();
+        foreach (var (chat, row) in chats.Zip(stored))
+        {
+            Assert.Equivalent(row, found[chat.Id], strict: true);
+            Assert.Equal((chat.Message, chat.Cost, chat.Conversation), (row!.Message, row.Cost, row.ConversationId));
+        }
+
+        Assert.Equal(stored.Select(row => row!.Id).Order(), stored.Select(row => row!.Id)); // As they came.
+        await using var db = database.CreateContext();
+        Assert.Equal(
+            conversations.Order(),
+            (await db.Conversations.Where(each => each.UserId == user).Select(each => each.Id)
+                .ToListAsync(CancellationToken).Soon()).Order());
+    }
+
+    [Fact]
+    public async Task Chat_ThatPostgresRefuses_KeepsNoOtherOfItsBatchOut()
+    {
+        var chats = Enumerable.Range(0, 100).Select(n => new PendingChat(
+            Guid.NewGuid(), UserId: 8, n % 10 is 5 ? ChatDatabase.Unstorable : "hello", Cost: 100)).ToList();
+        var stores = chats.ConvertAll(chat => _store.AddAsync(new(chat, "hi", 3900)));
+        foreach (var (chat, store) in chats.Zip(stores))
+        {
+            if (chat.Message is ChatDatabase.Unstorable)
+            {
+                await Assert.ThrowsAsync<PostgresException>(() => store.Soon());
+            }
+            else
+            {
+                Assert.NotNull(await store.Soon());
+            }
+        }
     }
 
     [Theory]
@@ -65,7 +108,7 @@ public sealed class ChatStoreTests(ChatDatabase database)
             Message = "hello",
             Response = response,
             Tokens = tokens,
-            ChargeId = _charge.Id,
+            HoldId = _chat.Id,
         });
         var refused = await Assert.ThrowsAsync<DbUpdateException>(() => db.SaveChangesAsync(CancellationToken).Soon());
         Assert.Equal("ck_chats_response", Assert.IsType<PostgresException>(refused.InnerException).ConstraintName);
@@ -90,9 +133,16 @@ public sealed class ChatStoreTests(ChatDatabase database)
         Assert.Equal(expected, utc.ToString("o"));
     }
 
+    private static PendingChat New(PendingChat chat, Guid? conversation) =>
+        new(chat.Id, chat.UserId, chat.Message, chat.Cost) { Conversation = conversation };
+
+    private Task<StoredChat?> AddAsync() => _store.AddAsync(new(_chat, "hi", 3900)).Soon();
+
+    private Task<StoredChat> TombstoneAsync() => _store.AddTombstoneAsync(_chat.ToHold(), CancellationToken).Soon();
+
     private async Task<ChatStatus> StatusAsync()
     {
         await using var db = database.CreateContext();
-        return (await db.Chats.SingleAsync(chat => chat.ChargeId == _charge.Id, CancellationToken).Soon()).Status;
+        return (await db.Chats.SingleAsync(chat => chat.HoldId == _chat.Id, CancellationToken).Soon()).Status;
     }
 }

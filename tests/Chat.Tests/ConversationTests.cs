@@ -179,7 +179,7 @@ public sealed class ConversationTests(ChatDatabase database)
 
         Assert.Empty(await ListAsync(client));
         Assert.Equal(["other"], (await ChatsAsync(client)).Select(chat => chat.GetProperty("message").GetString()));
-        Assert.Equal(3800, host.Ledger.Balance);
+        Assert.Equal(3800, host.Ledger.Available);
         await client.CallAsync(HttpMethod.Delete, path).ProblemAsync(HttpStatusCode.NotFound);
         await SendAsync(client, "hello again", conversation);
         Assert.Equal([(ChatRole.User, "hello again")], Told(host));

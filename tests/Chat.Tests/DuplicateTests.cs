@@ -1,25 +1,33 @@
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 
 namespace Chat.Tests;
 
 /// <summary>
-/// The same request sent twice, under one name. One that cannot tell how it ended touches nothing that is another's.
+/// The same request sent twice, under one id. One that cannot tell how it ended touches nothing that is another's.
 /// </summary>
-public sealed class DuplicateTests(ChatDatabase databases) : IAsyncLifetime
+public sealed class DuplicateTests(ChatDatabase database) : IAsyncLifetime
 {
-    private readonly ChatCharge _charge = ReconcilerFixture.NewCharge();
+    private const long User = 5;
+
+    private readonly PendingChat _chat = PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello", cost: 100);
     private readonly TaskCompletionSource<string> _reply = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ReconcilerFixture _system = null!;
+    private TestLedger _ledger = null!;
     private TestReplica _replica = null!;
+    private TestReplica _other = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _system = await ReconcilerFixture.StartAsync(databases);
-        _replica = _system.NewReplica();
+        _ledger = await TestLedger.StartAsync();
+        _replica = new TestReplica(database.Source, _ledger.Address);
+        _other = new TestReplica(database.Source, _ledger.Address);
     }
 
-    public ValueTask DisposeAsync() => _system.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _replica.Dispose();
+        _other.Dispose();
+        return _ledger.DisposeAsync();
+    }
 
     [Theory]
     [InlineData(true)]
@@ -27,11 +35,10 @@ public sealed class DuplicateTests(ChatDatabase databases) : IAsyncLifetime
     public async Task Duplicate_WhoseAnswerIsLost_LeavesTheOriginalAlone(bool isOnTheSameReplica)
     {
         var original = await BeginAsync();
-        _system.Ledger.AfterCharge = TestLedger.LoseAnswer;
-        var other = isOnTheSameReplica ? _replica : _system.NewReplica();
-        var duplicate = await other.AnswerAsync(_charge, ScriptedModel.Answers("mine"));
-        Assert.Equal(ReplyStatus.InProgress, duplicate.Status);
-        Assert.Empty(other.InFlight.Unsettled);
+        _ledger.After["hold"] = TestLedger.LoseAnswer;
+        var duplicate = await (isOnTheSameReplica ? _replica : _other)
+            .AnswerAsync(_chat, ScriptedModel.Answers("mine"));
+        Assert.Equal(ReplyStatus.LedgerUnavailable, duplicate.Status);
         await AssertAnsweredAsync(original);
     }
 
@@ -40,94 +47,74 @@ public sealed class DuplicateTests(ChatDatabase databases) : IAsyncLifetime
     {
         var original = await BeginAsync();
         using var caller = new CancellationTokenSource();
-        _system.Ledger.AfterCharge = async context =>
-        {
-            await caller.CancelAsync();
-            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
-        };
-        var duplicate = await _replica.AnswerAsync(_charge, ScriptedModel.Answers("mine"), caller);
+        _ledger.After["hold"] = _ => caller.CancelAsync();
+        var duplicate = await _replica.AnswerAsync(_chat, ScriptedModel.Answers("mine"), caller);
         Assert.Equal(ReplyStatus.InProgress, duplicate.Status);
         await AssertAnsweredAsync(original);
     }
 
-    /// <summary>The ledger is away when the duplicate wants to know whose the charge is.</summary>
+    /// <summary>The hold's answer is lost beside a second request with the same key.</summary>
     [Fact]
-    public async Task Duplicate_OfWhichNothingIsKnown_IsSettledLaterAndLeavesTheOriginalAlone()
+    public async Task Original_WhoseAnswerIsLost_IsReleasedAndTheDuplicatePays()
+    {
+        _ledger.After["hold"] = TestLedger.LoseAnswer;
+        Assert.Equal(
+            (ReplyStatus.LedgerUnavailable, true), Of(await _replica.AnswerAsync(_chat, ScriptedModel.Answers("hi"))));
+        _ledger.Recover();
+        Assert.Equal(ReplyStatus.Stored, (await _other.AnswerAsync(_chat, ScriptedModel.Answers("hi"))).Status);
+        Assert.Equal(3900, _ledger.Available);
+    }
+
+    /// <summary>Of neither is known how it ended, so both leave it to the sweep.</summary>
+    [Fact]
+    public async Task Duplicates_OfWhichNothingIsKnown_AreSettledByTheSweep()
+    {
+        (_ledger.After["hold"], _ledger.Before["release"]) = (TestLedger.LoseAnswer, TestLedger.Down);
+        Assert.False((await _replica.AnswerAsync(_chat, ScriptedModel.Answers("hi"))).IsSettled);
+        Assert.False((await _other.AnswerAsync(_chat, ScriptedModel.Answers("hi"))).IsSettled);
+        Assert.Equal(100, _ledger.Held);
+        _ledger.Recover();
+        await _other.BecomeSteadyAsync();
+        _ledger.Age(TimeSpan.FromMinutes(1));
+        await _other.SweepAsync();
+        Assert.Equal((4000, 0), (_ledger.Balance, _ledger.Held));
+    }
+
+    /// <summary>A request that finds its id taken by a chat that ended in this moment answers with that.</summary>
+    [Fact]
+    public async Task Duplicate_OfAChatThatIsStoredMeanwhile_AnswersWithIt()
     {
         var original = await BeginAsync();
-        _system.Ledger.AfterCharge = TestLedger.LoseAnswer;
-        _system.Ledger.BeforeVoid = TestLedger.LoseAnswer;
-        var other = _system.NewReplica();
-        var duplicate = await other.AnswerAsync(_charge, ScriptedModel.Answers("mine"));
-        Assert.Equal((ReplyStatus.LedgerUnavailable, false), (duplicate.Status, duplicate.IsSettled));
-        Assert.False(Assert.Single(other.InFlight.Charges).IsOurs);
-        await other.SettleAsync();
-        Assert.Single(other.InFlight.Unsettled);
-
-        _system.Ledger.BeforeVoid = _ => Task.CompletedTask;
-        await other.SettleAsync();
-        Assert.Empty(other.InFlight.Unsettled);
-        await AssertAnsweredAsync(original);
-    }
-
-    /// <summary>The first has charged, and neither of the two knows.</summary>
-    [Fact]
-    public async Task Duplicates_OfWhichNothingIsKnown_AreBothSettled()
-    {
-        _system.Ledger.AfterCharge = TestLedger.LoseAnswer;
-        _system.Ledger.BeforeVoid = TestLedger.LoseAnswer;
-        for (var n = 0; n < 2; n++)
+        _ledger.Before["hold"] = async _ =>
         {
-            Assert.False((await _replica.AnswerAsync(_charge, ScriptedModel.Answers("hi"))).IsSettled);
-        }
-
-        Assert.True(_system.Ledger.IsCharged(_charge.Id));
-        _system.Ledger.BeforeVoid = _ => Task.CompletedTask;
-        await _replica.SettleAsync();
-        await _system.AssertUndoneAsync(_charge);
-        Assert.Empty(_replica.InFlight.Unsettled);
+            _ledger.Recover();
+            _reply.SetResult("hi");
+            await original;
+            while (!_ledger.IsCaptured(User, _chat.Id))
+            {
+                await Task.Delay(10, TestContext.Current.CancellationToken);
+            }
+        };
+        var duplicate = await _other.AnswerAsync(_chat, ScriptedModel.Fails());
+        Assert.Equal((ReplyStatus.Stored, true), (duplicate.Status, duplicate.IsReplay));
+        Assert.Equal("hi", duplicate.Chat!.Response);
     }
 
-    /// <summary>
-    /// A request undoes a charge that is not there yet, and the duplicate's arrives between its question and its
-    /// tombstone: the duplicate finds that, and gives its own charge back.
-    /// </summary>
-    [Fact]
-    public async Task Duplicate_ThatFindsATombstone_GivesItsChargeBackItself()
-    {
-        var duplicate = await BeginAsync();
-        Assert.True(await _system.Store.AddTombstoneAsync(_charge, TestContext.Current.CancellationToken).Soon());
-        _reply.SetResult("too late");
-        Assert.Equal((ReplyStatus.TooLate, true), ((await duplicate).Status, (await duplicate).IsSettled));
-        await _system.AssertUndoneAsync(_charge);
-    }
+    private static (ReplyStatus, bool) Of(ChatResult result) => (result.Status, result.IsSettled);
 
-    /// <summary>The first one's charge is still under way when it gives up: nobody makes it after that.</summary>
-    [Fact]
-    public async Task Charge_ThatIsUndoneBeforeItIsWritten_IsNotMadeByTheDuplicateEither()
-    {
-        _system.Ledger.BeforeCharge = TestLedger.Down;
-        Assert.Equal(
-            ReplyStatus.LedgerUnavailable, (await _replica.AnswerAsync(_charge, ScriptedModel.Answers("hi"))).Status);
-        _system.Ledger.BeforeCharge = _ => Task.CompletedTask;
-        var duplicate = await _system.NewReplica().AnswerAsync(_charge, ScriptedModel.Answers("hi"));
-        Assert.Equal(ReplyStatus.Refunded, duplicate.Status);
-        await _system.AssertUndoneAsync(_charge);
-    }
-
-    private async Task<Task<PaidReplyResult>> BeginAsync()
+    private async Task<Task<ChatResult>> BeginAsync()
     {
         var model = new ScriptedModel(_ => _reply.Task);
-        var answer = _replica.AnswerAsync(_charge, model);
+        var answer = _replica.AnswerAsync(_chat, model);
         await model.Asked.Soon();
         return answer;
     }
 
-    private async Task AssertAnsweredAsync(Task<PaidReplyResult> original)
+    private async Task AssertAnsweredAsync(Task<ChatResult> original)
     {
+        _ledger.Recover();
         _reply.SetResult("hi");
         Assert.Equal(ReplyStatus.Stored, (await original).Status);
-        Assert.True(_system.Ledger.IsCharged(_charge.Id));
-        Assert.Equal(ChatStatus.Completed, await _system.StatusAsync(_charge));
+        Assert.Equal(3900, _ledger.Available);
     }
 }

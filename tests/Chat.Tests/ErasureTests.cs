@@ -1,73 +1,125 @@
-using Chat.Service.Charges;
 using Chat.Service.Chats;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Chat.Tests;
 
-/// <summary>Of users who have left no word stays, and every charge keeps its row.</summary>
-public sealed class ErasureTests(ChatDatabase database)
+/// <summary>Of what was deleted no word stays and none comes back, and what was paid keeps its row.</summary>
+public sealed class ErasureTests(ChatDatabase database) : IAsyncLifetime
 {
-    private readonly ChatStore _store = new(database.Source);
     private readonly long _user = Random.Shared.NextInt64(1_000_000, long.MaxValue);
+    private TestLedger _ledger = null!;
+    private TestReplica _replica = null!;
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task Erase_TakesTheWordsOfOneUser_AndLeavesWhatBecameOfEachCharge()
+    public async ValueTask InitializeAsync()
     {
-        var (paid, refunded, other) = (Charge(_user), Charge(_user), Charge(_user + 1));
-        Assert.NotNull(await _store.AddAsync(paid, "hi", 3900, CancellationToken).Soon());
-        Assert.True(await _store.AddTombstoneAsync(refunded, CancellationToken).Soon());
-        await AssertAsync(refunded, ChatStatus.Refunded, "", response: null, refunded.Fingerprint);
-        Assert.NotNull(await _store.AddAsync(other, "hi", 3900, CancellationToken).Soon());
+        _ledger = await TestLedger.StartAsync();
+        _replica = new TestReplica(database.Source, _ledger.Address);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _replica.Dispose();
+        return _ledger.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Erase_TakesTheWordsOfOneUser_AndLeavesWhatBecameOfEachHold()
+    {
+        var (paid, failed, other) = (Chat(_user), Chat(_user), Chat(_user + 1));
+        await StoreAsync(paid);
+        await _replica.Store.AddTombstoneAsync(failed.ToHold(), CancellationToken).Soon();
+        await StoreAsync(other);
 
         Assert.Equal(2, await EraseAsync());
-        await AssertAsync(paid, ChatStatus.Erased, "", response: null);
-        await AssertAsync(refunded, ChatStatus.Refunded, "", response: null);
-        await AssertAsync(other, ChatStatus.Completed, "hello", "hi", other.Fingerprint);
+        await AssertAsync(paid, ChatStatus.Erased, "", response: null, hash: null);
+        await AssertAsync(failed, ChatStatus.Tombstone, "", response: null, hash: null);
+        await AssertAsync(other, ChatStatus.Completed, "hello", "hi", other.Hash);
         Assert.Equal(0, await EraseAsync());
     }
 
     [Fact]
-    public async Task Chat_StoredAfterItsUserHasLeft_IsErasedByTheNextRound()
+    public async Task Erase_OfMoreThanAPage_LeavesNone()
     {
-        var (late, other) = (Charge(_user), Charge(_user + 1));
-        Assert.Equal(0, await EraseAsync());
-        Assert.NotNull(await _store.AddAsync(late, "hi", 3900, CancellationToken).Soon());
-        Assert.NotNull(await _store.AddAsync(other, "hi", 3900, CancellationToken).Soon());
-
-        await using var services = new ServiceCollection().BuildServiceProvider();
-        using var rounds = new EraseLateChats(services, TimeProvider.System, NullLogger<EraseLateChats>.Instance);
-        await using var db = database.CreateContext();
-        Assert.InRange(await rounds.EraseAsync(db, CancellationToken).Soon(), 1, int.MaxValue);
-        await AssertAsync(late, ChatStatus.Erased, "", response: null);
-        await AssertAsync(other, ChatStatus.Completed, "hello", "hi", other.Fingerprint);
+        await Task.WhenAll(Enumerable.Range(0, 1203).Select(_ => StoreAsync(Chat(_user)))).Soon();
+        Assert.Equal(1203, await EraseAsync());
     }
 
     [Fact]
-    public async Task Charge_OfAnErasedChat_CannotBeRefundedOrAnsweredAgain()
+    public async Task Hold_OfAnErasedChat_CannotBeBuriedOrAnsweredAgain()
     {
-        var charge = Charge(_user);
-        Assert.NotNull(await _store.AddAsync(charge, "hi", 3900, CancellationToken).Soon());
+        var chat = Chat(_user);
+        await StoreAsync(chat);
         await EraseAsync();
-        Assert.False(await _store.AddTombstoneAsync(charge, CancellationToken).Soon());
-        Assert.Null(await _store.AddAsync(charge, "hi", 3900, CancellationToken).Soon());
+        var row = await _replica.Store.AddTombstoneAsync(chat.ToHold(), CancellationToken).Soon();
+        Assert.Equal((ChatStatus.Erased, 100), (row.Status, row.Cost));
+        Assert.Null(await _replica.Store.AddAsync(new(chat, "hi", 3900)).Soon());
     }
 
-    private static ChatCharge Charge(long user) => new(Guid.NewGuid(), user, "hello", Cost: 100);
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Chat_DeletedWhileItsAnswerIsMade_StaysGoneAndCostsNothing(bool isOfAConversation)
+    {
+        var conversation = Guid.NewGuid();
+        var (deleted, kept) = (Chat(_user) with { Conversation = conversation }, Chat(_user));
+        var (first, second) = (NewReply(), NewReply());
+        var (deletedModel, keptModel) = (new ScriptedModel(_ => first.Task), new ScriptedModel(_ => second.Task));
+        var answer = _replica.AnswerAsync(deleted, deletedModel);
+        var keptAnswer = _replica.AnswerAsync(kept, keptModel);
+        await Task.WhenAll(deletedModel.Asked, keptModel.Asked).Soon();
+        await EraseAsync(isOfAConversation ? conversation : null);
+        first.SetResult("late");
+        second.SetResult("hi");
 
-    private async Task<int> EraseAsync()
+        Assert.Equal((ReplyStatus.TooLate, true), ((await answer).Status, (await answer).IsSettled));
+        Assert.Equal(isOfAConversation ? ReplyStatus.Stored : ReplyStatus.TooLate, (await keptAnswer).Status);
+        Assert.Equal(isOfAConversation ? 3900 : 4000, _ledger.Available);
+        await AssertAsync(deleted, ChatStatus.Tombstone, "", response: null, isOfAConversation ? deleted.Hash : null);
+    }
+
+    /// <summary>It is stored and not captured yet: its words go, and it is paid for.</summary>
+    [Fact]
+    public async Task Chat_DeletedBeforeItsCapture_IsPaidFor()
+    {
+        _ledger.Before["capture"] = TestLedger.Down;
+        var chat = Chat(_user);
+        Assert.Equal(ReplyStatus.Stored, (await _replica.AnswerAsync(chat, ScriptedModel.Answers("hi"))).Status);
+        _ledger.Recover();
+        await EraseAsync();
+        await AssertAsync(chat, ChatStatus.Erased, "", response: null, hash: null);
+        Assert.True(_ledger.IsCaptured(_user, chat.Id));
+        Assert.Equal(0, _ledger.Held);
+    }
+
+    [Fact]
+    public async Task Erase_WithoutALedger_ErasesNothing()
+    {
+        var chat = Chat(_user);
+        await StoreAsync(chat);
+        _ledger.Before["list"] = TestLedger.Down;
+        await Assert.ThrowsAsync<HttpRequestException>(() => EraseAsync());
+        await AssertAsync(chat, ChatStatus.Completed, "hello", "hi", chat.Hash);
+    }
+
+    private static TaskCompletionSource<string> NewReply() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private static PendingChat Chat(long user) => new(Guid.NewGuid(), user, "hello", Cost: 100);
+
+    private async Task StoreAsync(PendingChat chat) =>
+        Assert.NotNull(await _replica.Store.AddAsync(new(chat, "hi", 3900)).Soon());
+
+    private async Task<int> EraseAsync(Guid? conversation = null)
     {
         await using var db = database.CreateContext();
-        return await db.EraseAsync(_user, CancellationToken).Soon();
+        return await new Erasure(db, _replica.Settlement).EraseAsync(_user, conversation, CancellationToken).Soon();
     }
 
     private async Task AssertAsync(
-        ChatCharge charge, ChatStatus status, string message, string? response, string? fingerprint = null)
+        PendingChat chat, ChatStatus status, string message, string? response, byte[]? hash)
     {
-        var chat = await _store.FindAsync(charge.Id, CancellationToken).Soon();
-        Assert.Equal(
-            (status, message, response, fingerprint), (chat!.Status, chat.Message, chat.Response, chat.Fingerprint));
+        var row = (await _replica.Store.FindAsync(chat.UserId, [chat.Id], CancellationToken).Soon())[chat.Id];
+        Assert.Equal((status, message, response), (row.Status, row.Message, row.Response));
+        Assert.Equal(hash, row.RequestHash);
     }
 }

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
@@ -16,14 +15,14 @@ public sealed class ImportTests(ChatDatabase database)
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Import_OfABatch_KeepsOrderAndTimesAndHasNoCharge()
+    public async Task Import_OfABatch_KeepsOrderAndTimesAndHasNoHold()
     {
         // The numbers follow the order in which they are sent, and not that of the keys.
         var chats = Enumerable.Range(0, 500).Select(n => Chat($"message {n}")).ToList();
         Assert.True(await ImportAsync(chats));
         var rows = await RowsAsync();
         Assert.Equal(chats.Select(chat => (chat.Key, chat.Message, chat.Response)),
-            rows.Select(row => (row.ChargeId, row.Message, row.Response!)));
+            rows.Select(row => (row.HoldId, row.Message, row.Response!)));
         Assert.All(rows, row => Assert.Equal(
             (ChatStatus.Imported, 0L, (long?)null, new DateTimeOffset(2024, 1, 2, 3, 4, 5, 678, 901, TimeSpan.Zero)),
             (row.Status, row.Cost, row.Tokens, row.CreatedAt)));
@@ -64,20 +63,23 @@ public sealed class ImportTests(ChatDatabase database)
     }
 
     [Fact]
-    public async Task Import_OfAKeyThatIsACharges_IsRefused()
+    public async Task Import_OfAKeyThatIsAHolds_IsRefused()
     {
-        var charge = new ChatCharge(Guid.NewGuid(), _user, "hello", Cost: 100);
-        var paid = await new ChatStore(database.Source).AddAsync(charge, "reply", 3900, CancellationToken).Soon();
-        Assert.False(await ImportAsync([new(charge.Id, "hello", "reply", paid!.CreatedAt)]));
+        var chat = new PendingChat(Guid.NewGuid(), _user, "hello", Cost: 100);
+        var paid = await new ChatStore(database.Source).AddAsync(new(chat, "reply", 3900)).Soon();
+        Assert.False(await ImportAsync([new(chat.Id, "hello", "reply", paid!.CreatedAt)]));
     }
 
     [Fact]
     public async Task Import_OfAUserWhoHasLeft_IsRefusedAndErasureLeavesNoRow()
     {
         Assert.True(await ImportAsync([Chat("hello"), Chat("")]));
+        await using var ledger = await TestLedger.StartAsync();
+        using var replica = new TestReplica(database.Source, ledger.Address);
         await using (var db = database.CreateContext())
         {
-            Assert.Equal(2, await db.EraseAsync(_user, CancellationToken).Soon());
+            var erasure = new Erasure(db, replica.Settlement);
+            Assert.Equal(2, await erasure.EraseUserAsync(_user, CancellationToken).Soon());
         }
 
         Assert.Empty(await RowsAsync());
@@ -92,7 +94,7 @@ public sealed class ImportTests(ChatDatabase database)
     public async Task Row_ThatIsImportedAndPaid_IsRefused(long cost, string? response, long? tokens)
     {
         await using var insert = database.Source.CreateCommand(
-            "INSERT INTO chats (user_id, status, message, response, cost, tokens, charge_id) "
+            "INSERT INTO chats (user_id, status, message, response, cost, tokens, hold_id) "
             + "VALUES (1, 4, 'x', $1, $2, $3, gen_random_uuid())");
         insert.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = response });
         insert.Parameters.Add(new NpgsqlParameter<long> { TypedValue = cost });

@@ -1,26 +1,28 @@
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 using CsCheck;
 
 namespace Chat.Tests;
 
 /// <summary>
-/// Replicas that charge, answer, note, die, are buried, and come back from the dead in any order: at the end a charge
-/// stands if and only if a completed chat does, and a name has one at most. A failure prints the seed that repeats it.
+/// Replicas that hold, answer, renew, sweep, die, and come back from the dead in any order: at the end a chat is paid
+/// for if and only if it is stored, nothing is held, and a key has paid once at most. A failure prints the seed that
+/// repeats it.
 /// </summary>
-public sealed class InterleavingTests(ChatDatabase databases)
+public sealed class InterleavingTests(ChatDatabase database)
 {
     private const int Sequences = 64;
     private const int MaxSteps = 24;
     private const int Replicas = 3;
-    private const int MaxAttempts = 10;
+    private const long User = 5;
+
+    private static readonly TimeSpan Dead = TimeSpan.FromSeconds(31);
 
     private static readonly Gen<(Step Step, int Replica)[]> Steps =
         Gen.Select(Gen.Enum<Step>(), Gen.Int[0, Replicas - 1]).Array[1, MaxSteps];
 
     private enum Step
     {
-        /// <summary>A request comes in, is charged, and its model thinks.</summary>
+        /// <summary>A request comes in, its credits are held, and its model thinks.</summary>
         Begin,
 
         /// <summary>The oldest model answers, also on a replica that was taken for dead.</summary>
@@ -29,160 +31,165 @@ public sealed class InterleavingTests(ChatDatabase databases)
         /// <summary>The oldest model fails.</summary>
         Fail,
 
-        /// <summary>The ledger's answer to a request is lost.</summary>
+        /// <summary>The ledger's answer to a request is lost, and so is that to its release.</summary>
         Lose,
 
-        /// <summary>The latest request is sent again, under its name.</summary>
+        /// <summary>The latest request is sent again, under its key.</summary>
         Repeat,
 
         /// <summary>The latest request is sent again, and the ledger answers nothing at all.</summary>
         RepeatInTheDark,
 
-        /// <summary>A refund does not come through.</summary>
+        /// <summary>A model fails, and the release does not come through.</summary>
         FailWithoutALedger,
 
-        /// <summary>The replica says what it has in flight.</summary>
-        Note,
+        /// <summary>A model answers, and the capture does not come through.</summary>
+        AnswerWithoutALedger,
 
-        /// <summary>The replica's word stops coming.</summary>
+        /// <summary>The call that held for the latest request is carried out once more.</summary>
+        HoldLate,
+
+        /// <summary>The user deletes all chats.</summary>
+        Delete,
+
+        /// <summary>The replica's renewals stop.</summary>
         Die,
 
-        /// <summary>The replica looks after the dead.</summary>
-        Bury,
-
-        /// <summary>The replica tries again what it could not undo.</summary>
-        Settle,
+        /// <summary>The replica settles what nobody renews.</summary>
+        Sweep,
     }
 
     [Fact]
-    public async Task Steps_InAnyOrder_LeaveAChargeForEachReplyAndNoOther()
+    public async Task Steps_InAnyOrder_LeaveACaptureForEachChatAndNothingHeld()
     {
-        await using var system = await ReconcilerFixture.StartAsync(databases);
-        system.Ledger.Age = TimeSpan.FromSeconds(20); // Old enough to be looked at.
-        await Steps.SampleAsync(async steps => await new Run(system).PlayAsync(steps), iter: Sequences, threads: 1);
+        await using var ledger = await TestLedger.StartAsync();
+        await Steps.SampleAsync(
+            async steps => await new Run(database, ledger).PlayAsync(steps), iter: Sequences, threads: 1);
     }
 
     /// <summary>One sequence, with replicas of its own.</summary>
-    private sealed class Run(ReconcilerFixture system)
+    private sealed class Run(ChatDatabase database, TestLedger ledger)
     {
-        private readonly List<ChatCharge> _charges = [];
+        private readonly List<PendingChat> _chats = [];
         private readonly Actor[] _actors =
-            [.. Enumerable.Range(0, Replicas).Select(_ => new Actor(system.NewReplica()))];
+        [
+            .. Enumerable.Range(0, Replicas).Select(_ => new Actor(new TestReplica(database.Source, ledger.Address))),
+        ];
+
+        private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
         public async Task PlayAsync((Step Step, int Replica)[] steps)
         {
-            await system.ExecuteAsync("DELETE FROM replica_notes");
-            foreach (var actor in _actors)
-            {
-                await actor.Replica.NoteAsync();
-            }
-
+            ledger.Balance = 4000;
             foreach (var (step, replica) in steps)
             {
                 await PlayAsync(step, _actors[replica]);
             }
 
             // All of them die with what they have left, and one that is new looks after them.
-            await NoteAsync();
-            await system.AgeAsync(ReconcilerFixture.Dead);
-            await BuryAsync(system.NewReplica());
-
-            foreach (var late in _actors.SelectMany(actor => actor.Thinking).ToList())
+            using var last = new TestReplica(database.Source, ledger.Address);
+            await SweepAsync(last);
+            foreach (var (reply, answer) in _actors.SelectMany(actor => actor.Thinking))
             {
-                late.Reply.SetResult("too late");
-                Assert.NotEqual(ReplyStatus.Stored, (await late.Answer).Status);
+                reply.SetResult("too late");
+                Assert.NotEqual(ReplyStatus.Stored, (await answer).Status);
             }
 
-            foreach (var charge in _charges)
+            await SweepAsync(last);
+            Assert.Equal(0, ledger.Held);
+            foreach (var chat in _chats)
             {
-                var answers = 0;
-                foreach (var attempt in charge.Attempts(MaxAttempts))
+                var rows = await last.Store.FindAsync(User, chat.AttemptIds(), CancellationToken).Soon();
+                foreach (var id in chat.AttemptIds())
                 {
-                    var isAnswered = await system.StatusAsync(attempt) is ChatStatus.Completed;
-                    Assert.True(
-                        isAnswered == system.Ledger.IsCharged(attempt.Id), $"Answered: {isAnswered}. {attempt}");
-                    answers += isAnswered ? 1 : 0;
+                    var isStored = rows.GetValueOrDefault(id) is { Status: not ChatStatus.Tombstone };
+                    Assert.True(isStored == ledger.IsCaptured(User, id), $"Stored: {isStored}. {id} of {chat}");
                 }
 
-                Assert.True(answers <= 1, $"Answered {answers} times. {charge}");
+                Assert.InRange(rows.Values.Count(row => row.Status is not ChatStatus.Tombstone), 0, 1);
             }
+
+            Array.ForEach(_actors, actor => actor.Replica.Dispose());
         }
 
         private async Task PlayAsync(Step step, Actor actor)
         {
             switch (step)
             {
-                case Step.Begin:
+                case Step.Begin when !actor.IsDead:
                     await BeginAsync(actor);
                     break;
-                case Step.Answer or Step.Fail or Step.FailWithoutALedger when actor.Thinking.TryDequeue(out var oldest):
+                case Step.Answer or Step.Fail or Step.FailWithoutALedger or Step.AnswerWithoutALedger
+                    when actor.Thinking.TryDequeue(out var oldest):
                     await EndAsync(step, oldest);
                     break;
                 case Step.Lose when !actor.IsDead:
-                    system.Ledger.AfterCharge = TestLedger.LoseAnswer;
-                    await actor.Replica.AskAsync(NewCharge(), ScriptedModel.Answers("hi"));
-                    system.Ledger.AfterCharge = _ => Task.CompletedTask;
+                    await InTheDarkAsync(() => actor.Replica.AnswerAsync(NewChat(), ScriptedModel.Answers("hi")));
                     break;
-                case Step.Repeat when !actor.IsDead && _charges is [.., var latest]:
-                    await actor.Replica.AskAsync(latest, ScriptedModel.Answers("hi"));
+                case Step.Repeat when !actor.IsDead && _chats is [.., var latest]:
+                    await actor.Replica.AnswerAsync(latest, ScriptedModel.Answers("hi"));
                     break;
-                case Step.RepeatInTheDark when !actor.IsDead && _charges is [.., var latest]:
-                    (system.Ledger.AfterCharge, system.Ledger.BeforeVoid, system.Ledger.BeforeRefund) =
-                        (TestLedger.LoseAnswer, TestLedger.LoseAnswer, TestLedger.LoseAnswer);
-                    await actor.Replica.AskAsync(latest, ScriptedModel.Answers("hi"));
-                    (system.Ledger.AfterCharge, system.Ledger.BeforeVoid, system.Ledger.BeforeRefund) =
-                        (_ => Task.CompletedTask, _ => Task.CompletedTask, _ => Task.CompletedTask);
+                case Step.RepeatInTheDark when !actor.IsDead && _chats is [.., var latest]:
+                    await InTheDarkAsync(() => actor.Replica.AnswerAsync(latest, ScriptedModel.Answers("hi")));
                     break;
-                case Step.Note when !actor.IsDead:
-                    await actor.Replica.NoteAsync();
+                case Step.HoldLate when _chats is [.., var latest]:
+                    await actor.Replica.Ledger.HoldAsync(latest, CancellationToken).Soon();
+                    break;
+                case Step.Delete:
+                    await DeleteAsync(actor);
                     break;
                 case Step.Die:
                     actor.IsDead = true;
                     break;
-                case Step.Bury when !actor.IsDead:
-                    await NoteAsync(); // Those that live have done so in time, or they would have taken no chats on.
-                    await system.AgeAsync(ReconcilerFixture.Dead);
-                    await NoteAsync();
-                    await BuryAsync(actor.Replica);
-                    break;
-                case Step.Settle when !actor.IsDead:
-                    await actor.Replica.SettleAsync();
+                case Step.Sweep when !actor.IsDead:
+                    await SweepAsync(actor.Replica);
                     break;
                 default:
                     break;
             }
         }
 
-        private static async Task BuryAsync(TestReplica replica)
+        /// <summary>Those that live have renewed in time.</summary>
+        private async Task SweepAsync(TestReplica replica)
         {
-            while (await replica.BuryAsync())
+            await replica.BecomeSteadyAsync();
+            ledger.Age(Dead);
+            foreach (var actor in _actors.Where(actor => !actor.IsDead && actor.Replica != replica))
             {
-                // There may be another one.
+                actor.Replica.Clock.Move(Dead / 2);
+                await actor.Replica.RenewAsync();
             }
+
+            await replica.SweepAsync();
+        }
+
+        private async Task DeleteAsync(Actor actor)
+        {
+            await using var db = database.CreateContext();
+            await new Erasure(db, actor.Replica.Settlement).EraseAsync(User, conversation: null, CancellationToken)
+                .Soon();
         }
 
         private async Task BeginAsync(Actor actor)
         {
-            if (actor.IsDead)
-            {
-                return;
-            }
-
             var reply = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
             var model = new ScriptedModel(_ => reply.Task);
-            actor.Thinking.Enqueue((reply, actor.Replica.AskAsync(NewCharge(), model)));
-            await model.Asked.Soon();
+            var answer = actor.Replica.AnswerAsync(NewChat(), model);
+            await Task.WhenAny(model.Asked, answer).Soon();
+            if (!answer.IsCompleted)
+            {
+                actor.Thinking.Enqueue((reply, answer));
+            }
         }
 
-        private async Task EndAsync(
-            Step step, (TaskCompletionSource<string> Reply, Task<PaidReplyResult> Answer) oldest)
+        private async Task EndAsync(Step step, (TaskCompletionSource<string> Reply, Task<ChatResult> Answer) oldest)
         {
-            if (step is Step.FailWithoutALedger)
+            if (step is Step.FailWithoutALedger or Step.AnswerWithoutALedger)
             {
-                system.Ledger.BeforeRefund = TestLedger.Down;
+                (ledger.Before["release"], ledger.Before["capture"]) = (TestLedger.Down, TestLedger.Down);
             }
 
-            if (step is Step.Answer)
+            if (step is Step.Answer or Step.AnswerWithoutALedger)
             {
                 oldest.Reply.SetResult("hi");
             }
@@ -192,21 +199,20 @@ public sealed class InterleavingTests(ChatDatabase databases)
             }
 
             await oldest.Answer;
-            system.Ledger.BeforeRefund = _ => Task.CompletedTask;
+            ledger.Recover();
         }
 
-        private ChatCharge NewCharge()
+        private async Task InTheDarkAsync(Func<Task<ChatResult>> ask)
         {
-            _charges.Add(ChatCharge.New(5, "chat", $"{Guid.NewGuid()}", "hello", 100));
-            return _charges[^1];
+            (ledger.After["hold"], ledger.Before["release"]) = (TestLedger.LoseAnswer, TestLedger.Down);
+            await ask();
+            ledger.Recover();
         }
 
-        private async Task NoteAsync()
+        private PendingChat NewChat()
         {
-            foreach (var actor in _actors.Where(actor => !actor.IsDead))
-            {
-                await actor.Replica.NoteAsync();
-            }
+            _chats.Add(PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello", cost: 100));
+            return _chats[^1];
         }
     }
 
@@ -216,6 +222,6 @@ public sealed class InterleavingTests(ChatDatabase databases)
 
         public bool IsDead { get; set; }
 
-        public Queue<(TaskCompletionSource<string> Reply, Task<PaidReplyResult> Answer)> Thinking { get; } = [];
+        public Queue<(TaskCompletionSource<string> Reply, Task<ChatResult> Answer)> Thinking { get; } = [];
     }
 }

@@ -28,7 +28,7 @@ public sealed class LimitTests(ChatDatabase database)
         reply.SetResult("hi");
         var answers = await Task.WhenAll(calls);
         Assert.All(answers, answer => Assert.Equal(HttpStatusCode.Created, answer.StatusCode));
-        Assert.Equal(0, host.Ledger.Balance);
+        Assert.Equal(0, host.Ledger.Available);
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public sealed class LimitTests(ChatDatabase database)
         Assert.Equal(
             "too_many_chats",
             await client.StreamAsync("/scripted", Hello).ProblemAsync(HttpStatusCode.TooManyRequests));
-        Assert.Equal(balance, host.Ledger.Balance);
+        Assert.Equal(balance, host.Ledger.Available);
         Assert.Equal(100_000 - (limit * 100), balance);
         await other.CallAsync(HttpMethod.Post, "/api/chat", Hello).JsonAsync(HttpStatusCode.Created);
 

@@ -1,5 +1,6 @@
 using System.Net;
 using Chat.Service;
+using Chat.Service.Chats;
 
 namespace Chat.Tests;
 
@@ -25,7 +26,7 @@ public sealed class RetryTests(ChatDatabase database)
             host.Model = ScriptedModel.Fails();
             using var failed = isStream ? await client.StreamAsync("/scripted", Hello, Key) : await SendAsync(client);
             Assert.Equal("model_failed", await Task.FromResult(failed).ProblemAsync(HttpStatusCode.BadGateway));
-            Assert.Equal(4000, host.Ledger.Balance);
+            Assert.Equal(4000, host.Ledger.Available);
         }
 
         host.Model = ScriptedModel.Answers("hi");
@@ -35,7 +36,7 @@ public sealed class RetryTests(ChatDatabase database)
         Assert.Equal("true", Assert.Single(again.Headers.GetValues("Idempotency-Replayed")));
         Assert.Equal(
             first.GetRawText(), (await Task.FromResult(again).JsonAsync(HttpStatusCode.Created)).GetRawText());
-        Assert.Equal(3900, host.Ledger.Balance);
+        Assert.Equal(3900, host.Ledger.Available);
     }
 
     [Fact]
@@ -44,141 +45,106 @@ public sealed class RetryTests(ChatDatabase database)
         await using var host = await ChatHost.StartAsync(database, new ChatSettings { MaxConcurrentChats = 1 });
         using var client = host.NewClient();
         var reply = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var (charging, charge) = (NewSignal(), NewSignal());
-        host.Ledger.BeforeCharge = _ =>
+        var (holding, hold) = (NewSignal(), NewSignal());
+        host.Ledger.Before["hold"] = _ =>
         {
-            charging.TrySetResult();
-            return charge.Task;
+            holding.TrySetResult();
+            return hold.Task;
         };
         host.Model = ScriptedModel.Answers("hi");
-        var late = SendAsync(client); // It finds room before it is charged, and none after.
-        await charging.Task.Soon();
-        host.Ledger.BeforeCharge = _ => Task.CompletedTask;
+        var late = SendAsync(client); // It finds room before it holds, and none after.
+        await holding.Task.Soon();
+        host.Ledger.Recover();
         var model = host.Model = new ScriptedModel(_ => reply.Task);
         var first = client.CallAsync(HttpMethod.Post, "/scripted", Hello);
         await model.Asked.Soon();
-        charge.SetResult();
+        hold.SetResult();
         Assert.Equal("too_many_chats", await late.ProblemAsync(HttpStatusCode.TooManyRequests));
         Assert.Equal("too_many_chats", await SendAsync(client).ProblemAsync(HttpStatusCode.TooManyRequests));
-        Assert.Equal(3900, host.Ledger.Balance);
+        Assert.Equal(3900, host.Ledger.Available);
 
         reply.SetResult("hi");
         await first.JsonAsync(HttpStatusCode.Created);
         await SendAsync(client).JsonAsync(HttpStatusCode.Created);
-        Assert.Equal(3800, host.Ledger.Balance);
+        Assert.Equal(3800, host.Ledger.Available);
     }
 
+    /// <summary>What failed has left nothing behind, so the key is as good as new: also for another message.</summary>
     [Fact]
-    public async Task Key_OfARequestThatFailed_NamesThatRequestAndNoOther()
+    public async Task Key_OfARequestThatFailed_MayNameAnother()
     {
         await using var host = await ChatHost.StartAsync(database);
         using var client = host.NewClient();
         host.Model = ScriptedModel.Fails();
         await SendAsync(client).ProblemAsync(HttpStatusCode.BadGateway);
         host.Model = ScriptedModel.Answers("hi");
+        await client.CallAsync(HttpMethod.Post, "/scripted", new { message = "other" }, Key)
+            .JsonAsync(HttpStatusCode.Created);
         Assert.Equal(
-            "exists_with_different_content",
-            await client.CallAsync(HttpMethod.Post, "/scripted", new { message = "other" }, Key)
-                .ProblemAsync(HttpStatusCode.Conflict));
-        Assert.Equal(4000, host.Ledger.Balance);
-    }
-
-    /// <summary>The duplicate has heard from the ledger that the first is under way, and then that fails.</summary>
-    [Fact]
-    public async Task Key_OfARequestThatFailsMeanwhile_IsAnsweredToTheDuplicate()
-    {
-        await using var host = await ChatHost.StartAsync(database);
-        using var client = host.NewClient();
-        var reply = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var model = host.Model = new ScriptedModel(_ => reply.Task);
-        var first = SendAsync(client);
-        await model.Asked.Soon();
-        host.Model = ScriptedModel.Answers("hi");
-        host.Ledger.AfterCharge = async _ =>
-        {
-            host.Ledger.AfterCharge = _ => Task.CompletedTask;
-            reply.SetException(new HttpRequestException("The model is down."));
-            await first;
-        };
-        await SendAsync(client).JsonAsync(HttpStatusCode.Created);
-        Assert.Equal("model_failed", await first.ProblemAsync(HttpStatusCode.BadGateway));
-        Assert.Equal(3900, host.Ledger.Balance);
+            "exists_with_different_content", await SendAsync(client).ProblemAsync(HttpStatusCode.Conflict));
+        Assert.Equal(3900, host.Ledger.Available);
     }
 
     [Fact]
-    public async Task Key_WithAReplyAfterAFailure_IsRepeatedWithoutALedger()
+    public async Task Key_WithAReply_IsRepeatedWithoutALedger()
     {
         await using var host = await ChatHost.StartAsync(database);
         using var client = host.NewClient();
-        host.Model = ScriptedModel.Fails();
-        await SendAsync(client).ProblemAsync(HttpStatusCode.BadGateway);
-        host.Model = ScriptedModel.Answers("hi");
         await SendAsync(client).JsonAsync(HttpStatusCode.Created);
-        (host.Ledger.BeforeCharge, host.Ledger.BeforeVoid, host.Ledger.BeforeRefund) =
-            (TestLedger.Down, TestLedger.Down, TestLedger.Down);
+        host.Ledger.Before["hold"] = TestLedger.Down;
         await SendAsync(client).JsonAsync(HttpStatusCode.Created);
     }
 
-    /// <summary>The tombstone is that of a reconciler, which did not know what the charge was for.</summary>
+    /// <summary>The tombstone of a sweep tells the request that was lost from others.</summary>
     [Fact]
     public async Task Key_OfARequestLostInACrash_NamesThatRequestAndNoOther()
     {
         await using var host = await ChatHost.StartAsync(database);
-        using var client = host.NewClient(user: 78);
-        host.Model = ScriptedModel.Fails();
-        await SendAsync(client).ProblemAsync(HttpStatusCode.BadGateway);
-        await using var forget = database.Source.CreateCommand(
-            "UPDATE chats SET fingerprint = NULL WHERE user_id = 78");
-        Assert.Equal(1, await forget.ExecuteNonQueryAsync(TestContext.Current.CancellationToken).Soon());
-
-        host.Model = ScriptedModel.Answers("hi");
-        var other = () => client.CallAsync(HttpMethod.Post, "/scripted", new { message = "other" }, Key);
-        Assert.Equal("exists_with_different_content", await other().ProblemAsync(HttpStatusCode.Conflict));
-        host.Ledger.BeforeCharge = TestLedger.Down;
-        Assert.Equal("ledger_unavailable", await other().ProblemAsync(HttpStatusCode.ServiceUnavailable));
-        host.Ledger.BeforeCharge = _ => Task.CompletedTask;
+        const long User = 78;
+        using var client = host.NewClient(User);
+        await TombstoneAsync(PendingChat.New(User, "chat", Key, "hello", cost: 100));
+        Assert.Equal(
+            "exists_with_different_content",
+            await client.CallAsync(HttpMethod.Post, "/scripted", new { message = "other" }, Key)
+                .ProblemAsync(HttpStatusCode.Conflict));
         await SendAsync(client).JsonAsync(HttpStatusCode.Created);
-        Assert.Equal(3900, host.Ledger.Balance);
+        Assert.Equal(3900, host.Ledger.Available);
     }
 
     [Fact]
-    public async Task Key_ThatFailedTooOften_IsSpent()
+    public async Task Key_LostTooOften_IsSpent()
     {
         await using var host = await ChatHost.StartAsync(database);
-        using var client = host.NewClient();
-        host.Model = ScriptedModel.Fails();
-        for (var n = 0; n < 10; n++)
+        const long User = 79;
+        using var client = host.NewClient(User);
+        var chat = PendingChat.New(User, "chat", Key, "hello", cost: 100);
+        foreach (var id in chat.AttemptIds())
         {
-            await SendAsync(client).ProblemAsync(HttpStatusCode.BadGateway);
+            await TombstoneAsync(chat with { Id = id });
         }
 
-        Assert.Equal("already_refunded", await SendAsync(client).ProblemAsync(HttpStatusCode.Conflict));
-        Assert.Equal(4000, host.Ledger.Balance);
+        Assert.Equal("too_many_attempts", await SendAsync(client).ProblemAsync(HttpStatusCode.Conflict));
+        Assert.Empty(host.Ledger.Asked);
     }
 
-    /// <summary>A second attempt beside a charge that is not given back yet might charge twice.</summary>
+    /// <summary>Beside a hold of which it is not known how it ended, a second attempt might pay twice.</summary>
     [Fact]
-    public async Task Key_OfARequestWhoseRefundFailed_WaitsForTheRefund()
+    public async Task Key_OfARequestWhoseReleaseFailed_WaitsForTheSweep()
     {
         await using var host = await ChatHost.StartAsync(database);
         using var client = host.NewClient();
         host.Model = ScriptedModel.Fails();
-        host.Ledger.BeforeRefund = TestLedger.Down;
+        host.Ledger.Before["release"] = TestLedger.Down;
         await SendAsync(client).ProblemAsync(HttpStatusCode.BadGateway);
-        Assert.Equal(3900, host.Ledger.Balance);
+        Assert.Equal(3900, host.Ledger.Available);
         host.Model = ScriptedModel.Answers("hi");
         using var waiting = await SendAsync(client);
-        Assert.Equal(
-            "ledger_unavailable", await Task.FromResult(waiting).ProblemAsync(HttpStatusCode.ServiceUnavailable));
+        Assert.Equal("in_progress", await Task.FromResult(waiting).ProblemAsync(HttpStatusCode.Conflict));
         Assert.Equal(TimeSpan.FromSeconds(1), waiting.Headers.RetryAfter?.Delta);
-
-        host.Ledger.BeforeRefund = _ => Task.CompletedTask;
-        await SendAsync(client).JsonAsync(HttpStatusCode.Created);
-        Assert.Equal(3900, host.Ledger.Balance);
     }
 
     [Fact]
-    public async Task Key_SentByManyAfterAFailure_IsChargedOnce()
+    public async Task Key_SentByManyAfterAFailure_PaysOnce()
     {
         await using var host = await ChatHost.StartAsync(database);
         using var client = host.NewClient();
@@ -189,8 +155,11 @@ public sealed class RetryTests(ChatDatabase database)
         Assert.All(answers, answer => Assert.True(
             answer.StatusCode is HttpStatusCode.Created or HttpStatusCode.Conflict, $"{answer.StatusCode}"));
         Assert.Contains(answers, answer => answer.StatusCode is HttpStatusCode.Created);
-        Assert.Equal(3900, host.Ledger.Balance);
+        Assert.Equal(3900, host.Ledger.Available);
     }
+
+    private Task<StoredChat> TombstoneAsync(PendingChat chat) => new ChatStore(database.Source)
+        .AddTombstoneAsync(chat.ToHold(), TestContext.Current.CancellationToken).Soon();
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -36,7 +36,7 @@ public sealed class StreamTests(ChatDatabase database)
         Assert.Equal(text, chat.GetProperty("response").GetString());
         Assert.Equal(
             (100, 3900), (receipt.GetProperty("cost").GetInt64(), receipt.GetProperty("tokens").GetInt64()));
-        Assert.True(host.Ledger.IsCharged(receipt.GetProperty("charge").GetGuid()));
+        Assert.True(host.Ledger.IsPaidFor(receipt.GetProperty("charge").GetGuid()));
         var listed = await client.CallAsync(HttpMethod.Get, $"/api/chat/{chat.GetProperty("id")}")
             .JsonAsync(HttpStatusCode.OK);
         Assert.Equal(chat.GetRawText(), listed.GetRawText());
@@ -75,7 +75,7 @@ public sealed class StreamTests(ChatDatabase database)
     [InlineData("cut", "model_failed", 502)]
     [InlineData("stalls", "model_timed_out", 504)]
     [InlineData("too long", "model_failed", 502)]
-    public async Task Stream_ThatFailsAfterItHasBegun_EndsWithAnErrorAndIsRefunded(string how, string code, int status)
+    public async Task Stream_ThatFailsAfterItHasBegun_EndsWithAnErrorAndCostsNothing(string how, string code, int status)
     {
         var patience = TimeSpan.FromSeconds(how == "stalls" ? 0.5 : 60);
         var settings = new ChatSettings { ModelTimeout = patience, MaxReplyLength = 20 };
@@ -97,8 +97,8 @@ public sealed class StreamTests(ChatDatabase database)
         Assert.Equal(status, problem.GetProperty("status").GetInt32());
         Assert.EndsWith("You were not charged.", problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
         Assert.False(string.IsNullOrEmpty(problem.GetProperty("traceId").GetString()));
-        Assert.Equal(4000, host.Ledger.Balance);
-        Assert.Equal([ChatStatus.Refunded], await RowsAsync(client));
+        Assert.Equal(4000, host.Ledger.Available);
+        Assert.Empty(await RowsAsync(client));
     }
 
     [Theory]
@@ -112,9 +112,13 @@ public sealed class StreamTests(ChatDatabase database)
         using var client = host.NewClient();
         var balance = host.Ledger.Balance = what == "tokens" ? 99 : 4000;
         host.Model = what == "model" ? ScriptedModel.Fails() : ScriptedModel.Answers("hi");
-        host.Ledger.AfterCharge = what == "ledger" ? TestLedger.LoseAnswer : host.Ledger.AfterCharge;
+        if (what == "ledger")
+        {
+            host.Ledger.After["hold"] = TestLedger.LoseAnswer;
+        }
+
         Assert.Equal(code, await client.StreamAsync(Path, Hello).ProblemAsync(status));
-        Assert.Equal(balance, host.Ledger.Balance);
+        Assert.Equal(balance, host.Ledger.Available);
     }
 
     [Fact]
@@ -151,7 +155,7 @@ public sealed class StreamTests(ChatDatabase database)
         using var response = await client.StreamAsync(Path, Hello);
         reply.SetException(new HttpRequestException("The model is down."));
         Assert.Equal("error", Assert.Single(await response.EventsAsync()).Name);
-        Assert.Equal(4000, host.Ledger.Balance);
+        Assert.Equal(4000, host.Ledger.Available);
     }
 
     [Fact]
@@ -173,7 +177,7 @@ public sealed class StreamTests(ChatDatabase database)
         Assert.Equal(events[^1].Data.GetRawText(), again[^1].Data.GetRawText());
         var whole = await client.CallAsync(HttpMethod.Post, Path, Hello, "key").JsonAsync(HttpStatusCode.Created);
         Assert.Equal(events[^1].Data.GetProperty("chat").GetRawText(), whole.GetRawText());
-        Assert.Equal(3900, host.Ledger.Balance);
+        Assert.Equal(3900, host.Ledger.Available);
     }
 
     [Fact]
@@ -192,7 +196,7 @@ public sealed class StreamTests(ChatDatabase database)
         Assert.Equal(
             "exists_with_different_content",
             await client.StreamAsync(Path, new { message = "another" }, "key").ProblemAsync(HttpStatusCode.Conflict));
-        Assert.Equal(3900, host.Ledger.Balance);
+        Assert.Equal(3900, host.Ledger.Available);
     }
 
     private static string Text(IEnumerable<(string Name, JsonElement Data)> events) => string.Concat(

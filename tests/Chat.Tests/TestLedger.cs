@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
+using Chat.Service.Ledger;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace Chat.Tests;
@@ -17,51 +18,62 @@ internal sealed class TestLedger : IAsyncDisposable
 
     private readonly WebApplication _app;
     private readonly Lock _lock = new();
-    private readonly Dictionary<Guid, ChargeBody> _charges = [];
-    private readonly Dictionary<Guid, DateTimeOffset> _written = [];
-    private readonly HashSet<Guid> _refunds = [];
+    private readonly SortedDictionary<(long Account, Guid Id), Hold> _holds = [];
+    private readonly Dictionary<(long Account, Guid Id), (long Amount, byte[] Hash)> _captures = [];
     private readonly ConcurrentQueue<string> _asked = [];
+    private readonly ConcurrentQueue<int> _batches = [];
 
-    private TestLedger()
+    private TestLedger(Uri? address)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls(address?.ToString() ?? "http://127.0.0.1:0");
+        builder.Services.ConfigureHttpJsonOptions(options =>
+            options.SerializerOptions.TypeInfoResolverChain.Insert(0, HoldJson.Default));
         _app = builder.Build();
-        _app.MapGet("/charges", List);
-        _app.MapPut("/charges/{id:guid}", ChargeAsync);
-        _app.MapPut("/charges/{id:guid}/void", VoidAsync);
-        _app.MapPut("/charges/{id:guid}/refund", RefundAsync);
-        _app.MapPost("/connect/token", () => TypedResults.Ok(new { access_token = "token", expires_in = 3600 }));
+        _app.MapPost("/holds/batch", CarryOutAsync);
+        _app.MapPost("/holds/renewal", RenewAsync);
+        _app.MapGet("/holds", ListAsync);
+        _app.MapPost("/connect/token", () => TypedResults.Text(
+            """{"access_token":"token","expires_in":3600}""", "application/json"));
     }
 
-    /// <summary>The account's tokens.</summary>
+    /// <summary>The account's credits, held ones included.</summary>
     public long Balance { get; set; } = 4000;
 
-    /// <summary>What was asked for, in order: <c>charge</c> and <c>refund</c>.</summary>
+    /// <summary>Those that are held.</summary>
+    public long Held
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _holds.Values.Sum(hold => hold.Amount);
+            }
+        }
+    }
+
+    /// <summary>Those that can be spent.</summary>
+    public long Available => Balance - Held;
+
+    /// <summary>What was asked for, in order: <c>hold</c>, <c>capture</c>, <c>release</c>, <c>renewal</c>.</summary>
     public IEnumerable<string> Asked => _asked;
 
-    /// <summary>Runs before a charge is written.</summary>
-    public Func<HttpContext, Task> BeforeCharge { get; set; } = _ => Task.CompletedTask;
+    /// <summary>How many items the batches had.</summary>
+    public IEnumerable<int> Batches => _batches;
 
-    /// <summary>Runs when a charge is written and before that is answered.</summary>
-    public Func<HttpContext, Task> AfterCharge { get; set; } = _ => Task.CompletedTask;
+    /// <summary>Runs before a call with such an operation is carried out.</summary>
+    public ConcurrentDictionary<string, Func<HttpContext, Task>> Before { get; } = [];
 
-    /// <summary>Runs before a name is taken, or it is told whose it is.</summary>
-    public Func<HttpContext, Task> BeforeVoid { get; set; } = _ => Task.CompletedTask;
-
-    /// <summary>Runs before a refund is written.</summary>
-    public Func<HttpContext, Task> BeforeRefund { get; set; } = _ => Task.CompletedTask;
-
-    /// <summary>When the charges of now are written: some time ago, where a test needs them to be old.</summary>
-    public TimeSpan Age { get; set; }
+    /// <summary>Runs when a call with such an operation is carried out, and before it is answered.</summary>
+    public ConcurrentDictionary<string, Func<HttpContext, Task>> After { get; } = [];
 
     /// <summary>Where it listens.</summary>
     public Uri Address => new(_app.Urls.Single());
 
-    public static async Task<TestLedger> StartAsync()
+    public static async Task<TestLedger> StartAsync(Uri? address = null)
     {
-        var ledger = new TestLedger();
+        var ledger = new TestLedger(address);
         await ledger._app.StartAsync(TestContext.Current.CancellationToken).Soon();
         return ledger;
     }
@@ -84,121 +96,175 @@ internal sealed class TestLedger : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Gives a charge back, as a reconciler would.</summary>
-    public void Refund(Guid id)
+    /// <summary>Lets all calls be answered again.</summary>
+    public void Recover()
+    {
+        Before.Clear();
+        After.Clear();
+    }
+
+    /// <summary>Whether a chat is paid for.</summary>
+    public bool IsCaptured(long account, Guid id)
     {
         lock (_lock)
         {
-            if (_charges.TryGetValue(id, out var charge) && _refunds.Add(id))
-            {
-                Balance += charge.Amount;
-            }
+            return _captures.ContainsKey((account, id));
         }
     }
 
-    /// <summary>Whether a charge is written and not given back.</summary>
-    public bool IsCharged(Guid id)
+    /// <summary>Whether credits are held for a chat, or taken.</summary>
+    public bool IsPaidFor(Guid id)
     {
         lock (_lock)
         {
-            return _charges.ContainsKey(id) && !_refunds.Contains(id);
+            return _holds.Keys.Concat(_captures.Keys).Any(name => name.Id == id);
+        }
+    }
+
+    /// <summary>Whether credits are held for a chat.</summary>
+    public bool IsHeld(long account, Guid id)
+    {
+        lock (_lock)
+        {
+            return _holds.ContainsKey((account, id));
+        }
+    }
+
+    /// <summary>Makes all holds older, as if nobody had renewed them for that time.</summary>
+    public void Age(TimeSpan by)
+    {
+        lock (_lock)
+        {
+            foreach (var hold in _holds.Values)
+            {
+                hold.RenewedAt -= by;
+            }
         }
     }
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private Ok<List<OpenCharge>> List(DateTimeOffset from, DateTimeOffset to, Guid after)
+    private async Task<IResult> CarryOutAsync(HoldBatch batch, HttpContext context)
     {
+        string[] operations = [.. batch.Items.Select(item => $"{item.Operation}".ToLowerInvariant())];
+        Array.ForEach(operations, _asked.Enqueue);
+        _batches.Enqueue(operations.Length);
+        await RunAsync(Before, operations, context);
+        if (context.Response.HasStarted || context.RequestAborted.IsCancellationRequested)
+        {
+            return Results.Empty;
+        }
+
+        List<HoldResult> results;
         lock (_lock)
         {
-            return TypedResults.Ok(_charges
-                .Where(charge => !_refunds.Contains(charge.Key)
-                    && _written[charge.Key] <= to
-                    && (_written[charge.Key] > from || (_written[charge.Key] == from && charge.Key > after)))
-                .OrderBy(charge => _written[charge.Key]).ThenBy(charge => charge.Key)
-                .Take(MaxPage)
-                .Select(charge => new OpenCharge(
-                    charge.Key, charge.Value.User, charge.Value.Amount, _written[charge.Key]))
-                .ToList());
+            results = [.. batch.Items.Select(CarryOut)];
+        }
+
+        await RunAsync(After, operations, context);
+        return context.Response.HasStarted ? Results.Empty : TypedResults.Json(results, HoldJson.Default.ListHoldResult);
+    }
+
+    private HoldResult CarryOut(HoldItem item)
+    {
+        var name = (item.Account, item.Id);
+        var held = _holds.Values.Sum(hold => hold.Amount);
+        var hold = _holds.GetValueOrDefault(name);
+        var (outcome, amount) = item.Operation switch
+        {
+            HoldOperation.Hold when _captures.TryGetValue(name, out var captured) =>
+                (captured.Hash.SequenceEqual(item.Hash!) ? HoldOutcome.Captured : HoldOutcome.Conflict, captured.Amount),
+            HoldOperation.Hold when hold is not null =>
+                (!hold.Item.Hash!.SequenceEqual(item.Hash!) ? HoldOutcome.Conflict
+                    : hold.Item.Holder != item.Holder ? HoldOutcome.InProgress : HoldOutcome.Held, hold.Amount),
+            HoldOperation.Hold => (Balance - held < item.Amount ? HoldOutcome.InsufficientTokens : HoldOutcome.Held,
+                item.Amount),
+            HoldOperation.Release when hold is not null && hold.Item.Holder != item.Holder =>
+                (HoldOutcome.InProgress, hold.Amount),
+            HoldOperation.Release => (HoldOutcome.Released, 0L),
+            _ when _captures.TryGetValue(name, out var captured) => (HoldOutcome.Captured, captured.Amount),
+            _ => (hold is null && item.Amount > 0 ? HoldOutcome.UnknownHold : HoldOutcome.Captured, item.Amount),
+        };
+        switch (item.Operation, outcome)
+        {
+            case (HoldOperation.Hold, HoldOutcome.Held) when hold is null:
+                _holds.Add(name, new Hold(item, DateTimeOffset.UtcNow));
+                break;
+            case (HoldOperation.Capture, HoldOutcome.Captured):
+                if (_holds.Remove(name) && item.Amount > 0)
+                {
+                    Balance -= item.Amount;
+                    _captures.Add(name, (item.Amount, hold!.Item.Hash!));
+                }
+
+                break;
+            case (HoldOperation.Release, HoldOutcome.Released):
+                _holds.Remove(name);
+                break;
+            default:
+                break;
+        }
+
+        return new(outcome, amount, Balance, _holds.Values.Sum(each => each.Amount));
+    }
+
+    private async Task<IResult> RenewAsync(HoldRenewal renewal, HttpContext context)
+    {
+        _asked.Enqueue("renewal");
+        await RunAsync(Before, ["renewal"], context);
+        lock (_lock)
+        {
+            var gone = new List<HoldName>();
+            foreach (var (account, id, holder) in renewal.Holds)
+            {
+                if (_holds.GetValueOrDefault((account, id)) is { } hold && hold.Item.Holder == holder)
+                {
+                    hold.RenewedAt = DateTimeOffset.UtcNow;
+                }
+                else
+                {
+                    gone.Add(new(account, id));
+                }
+            }
+
+            return context.Response.HasStarted ? Results.Empty : TypedResults.Json(gone, HoldJson.Default.ListHoldName);
         }
     }
 
-    private async Task<IResult> VoidAsync(Guid id, HttpContext context)
+    private async Task<IResult> ListAsync(
+        HttpContext context, long? account, TimeSpan notRenewedFor, long afterAccount = 0, Guid? after = null)
     {
-        await BeforeVoid(context);
+        await RunAsync(Before, ["list"], context);
         lock (_lock)
         {
-            if (_charges.TryGetValue(id, out var charge))
-            {
-                return TypedResults.Ok(new { balance = Balance, origin = charge.Origin });
-            }
-
-            _refunds.Add(id); // The name is void from now on.
-            return TypedResults.NoContent();
+            return TypedResults.Json(
+                _holds.Where(hold => (account ?? hold.Key.Account) == hold.Key.Account
+                        && hold.Key.CompareTo((afterAccount, after ?? Guid.Empty)) > 0
+                        && hold.Value.RenewedAt <= DateTimeOffset.UtcNow - notRenewedFor)
+                    .Take(MaxPage)
+                    .Select(hold => new OpenHold(
+                        hold.Key.Account, hold.Key.Id, hold.Value.Item.Holder, hold.Value.Item.Hash!,
+                        hold.Value.Item.Conversation))
+                    .ToList(),
+                HoldJson.Default.ListOpenHold);
         }
     }
 
-    private async Task<IResult> ChargeAsync(Guid id, ChargeBody body, HttpContext context)
+    private static async Task RunAsync(
+        ConcurrentDictionary<string, Func<HttpContext, Task>> hooks, string[] operations, HttpContext context)
     {
-        _asked.Enqueue("charge");
-        await BeforeCharge(context);
-        var result = Charge(id, body);
-        await AfterCharge(context);
-        return context.Response.HasStarted ? Results.Empty : result;
-    }
-
-    private IResult Charge(Guid id, ChargeBody body)
-    {
-        lock (_lock)
+        foreach (var operation in operations.Distinct())
         {
-            if (_charges.TryGetValue(id, out var before))
-            {
-                return before with { Origin = body.Origin } != body
-                    ? Refuse(StatusCodes.Status409Conflict, "exists_with_different_content")
-                    : _refunds.Contains(id) ? Refuse(StatusCodes.Status409Conflict, "already_refunded")
-                    : TypedResults.Ok(new { balance = Balance, origin = before.Origin });
-            }
-
-            if (_refunds.Contains(id))
-            {
-                return Refuse(StatusCodes.Status409Conflict, "already_refunded");
-            }
-
-            if (Balance < body.Amount)
-            {
-                return Refuse(StatusCodes.Status402PaymentRequired, "insufficient_tokens");
-            }
-
-            Balance -= body.Amount;
-            _charges.Add(id, body);
-            _written.Add(id, DateTimeOffset.UtcNow - Age);
-            return TypedResults.Created($"/charges/{id}", new { balance = Balance, origin = body.Origin });
+            await (hooks.GetValueOrDefault(operation)?.Invoke(context) ?? Task.CompletedTask);
         }
     }
 
-    private async Task<IResult> RefundAsync(Guid id, HttpContext context)
+    private sealed class Hold(HoldItem item, DateTimeOffset renewedAt)
     {
-        _asked.Enqueue("refund");
-        await BeforeRefund(context);
-        lock (_lock)
-        {
-            if (!_charges.ContainsKey(id))
-            {
-                _refunds.Add(id); // The name is void from now on.
-                return Refuse(StatusCodes.Status404NotFound, "unknown_charge");
-            }
-        }
+        public HoldItem Item => item;
 
-        Refund(id);
-        return context.Response.HasStarted ? Results.Empty : TypedResults.Ok(new { balance = Balance });
+        public long Amount => item.Amount;
+
+        public DateTimeOffset RenewedAt { get; set; } = renewedAt;
     }
-
-    private static ProblemHttpResult Refuse(int status, string code) => TypedResults.Problem(
-        $"The ledger says {code}.",
-        statusCode: status,
-        extensions: new Dictionary<string, object?> { ["code"] = code });
-
-    private sealed record OpenCharge(Guid Id, long User, long Amount, DateTimeOffset Created);
-
-    private sealed record ChargeBody(long User, long Amount, string Fingerprint, Guid? Origin);
 }

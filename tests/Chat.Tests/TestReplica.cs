@@ -1,11 +1,11 @@
 using Chat.Service;
-using Chat.Service.Charges;
 using Chat.Service.Chats;
 using Chat.Service.Ledger;
 using Chat.Service.Models;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting.Internal;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -18,85 +18,92 @@ internal sealed class TestReplica : IDisposable
     private static readonly TimeSpan Forever = TimeSpan.FromMinutes(10);
 
     private readonly ServiceProvider _services;
-    private readonly ChatAnswers _answers;
 
     public TestReplica(
-        NpgsqlDataSource database, LedgerClient ledger, ChatSettings? settings = null, TimeProvider? clock = null)
+        NpgsqlDataSource database, Uri ledger, ChatSettings? settings = null, ILoggerFactory? logging = null)
     {
         var options = Options.Create(settings ?? new ChatSettings());
-        clock ??= new ManualClock();
+        logging ??= NullLoggerFactory.Instance;
+        var services = new ServiceCollection();
+        services.AddHttpClient(LedgerClient.ClientName, client => client.BaseAddress = ledger)
+            .UseSocketsHttpHandler((handler, _) => handler.UseProxy = false);
+        _services = services.BuildServiceProvider();
         var metrics = TestMetrics.New();
-        InFlight = new InFlight(options, clock);
-        InFlight.Noted(clock.GetTimestamp());
-        Reply = new PaidReply(
-            new ChatStore(database),
-            ledger,
-            InFlight,
-            metrics,
-            options,
-            new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
-            NullLogger<PaidReply>.Instance);
-        _answers = new ChatAnswers(new ChatStore(database), Reply, ledger);
-        _services = new ServiceCollection().AddSingleton(Reply).AddSingleton(ledger).BuildServiceProvider();
-        Reconciler = new Reconciler(
-            _services,
-            InFlight,
-            new ReplicaNotes(database, options),
-            options,
-            metrics,
-            clock,
-            NullLogger<Reconciler>.Instance);
+        Ledger = new LedgerClient(
+            _services.GetRequiredService<IHttpClientFactory>(), NullLogger<LedgerClient>.Instance);
+        Store = new ChatStore(database);
+        Running = new RunningChats(Lifetime, options, Clock);
+        Settlement = new Settlement(Store, Ledger, NullLogger<Settlement>.Instance);
+        Pipeline = new ChatPipeline(
+            Ledger, Store, Settlement, Running, metrics, options, new Logger<ChatPipeline>(logging));
+        Keeper = new HoldKeeper(
+            Running, Ledger, Settlement, options, metrics, Clock, NullLogger<HoldKeeper>.Instance);
     }
 
-    public TestReplica(ChatDatabase database, LedgerClient ledger) : this(database.Source, ledger)
-    {
-    }
+    public ApplicationLifetime Lifetime { get; } = new(NullLogger<ApplicationLifetime>.Instance);
 
-    public InFlight InFlight { get; }
+    public ManualClock Clock { get; } = new();
 
-    public PaidReply Reply { get; }
+    public LedgerClient Ledger { get; }
 
-    public Reconciler Reconciler { get; }
+    public ChatStore Store { get; }
+
+    public RunningChats Running { get; }
+
+    public Settlement Settlement { get; }
+
+    public ChatPipeline Pipeline { get; }
+
+    public HoldKeeper Keeper { get; }
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     /// <summary>Answers a request of its own, unless the test never lets the model.</summary>
-    public Task<PaidReplyResult> AnswerAsync(
-        ChatCharge charge, ScriptedModel model, CancellationTokenSource? caller = null) => Reply.AnswerAsync(
-        OfItsOwn(charge), NewPrompt(charge, model), sink: null, caller?.Token ?? CancellationToken).Soon();
+    public Task<ChatResult> AnswerAsync(
+        PendingChat chat,
+        ScriptedModel model,
+        CancellationTokenSource? caller = null,
+        TimeSpan? timeout = null,
+        IReplySink? sink = null) => Pipeline.RunAsync(
+        OfItsOwn(chat),
+        new(new ChatModel("scripted", model, chat.Cost, timeout ?? Forever), [new(ChatRole.User, chat.Message)]),
+        sink,
+        caller?.Token ?? CancellationToken).Soon();
 
-    /// <summary>The same, with what became of the request's name before.</summary>
-    public async Task<PaidReplyResult> AskAsync(ChatCharge charge, ScriptedModel model) => (await _answers.GetAsync(
-        OfItsOwn(charge), NewPrompt(charge, model), sink: null, CancellationToken).Soon()).Result;
-
-    /// <summary>Charges, and leaves the model to think for ever.</summary>
-    public async Task LeaveAsync(params ChatCharge[] charges)
+    /// <summary>Holds, and leaves the model to think for ever.</summary>
+    public async Task LeaveAsync(params PendingChat[] chats)
     {
-        foreach (var charge in charges)
+        foreach (var chat in chats)
         {
             var model = ScriptedModel.NeverAnswers();
-            _ = AnswerAsync(charge, model);
+            _ = AnswerAsync(chat, model);
             await model.Asked.Soon();
         }
     }
 
-    public Task NoteAsync() => Reconciler.WriteNoteAsync(CancellationToken).Soon();
+    public Task RenewAsync() => Keeper.RenewAsync(CancellationToken).Soon();
 
-    /// <summary>Looks after one dead replica.</summary>
-    public Task<bool> BuryAsync() => Reconciler.BuryAsync(new HashSet<Guid>(), CancellationToken).Soon();
+    public Task SweepAsync() => Keeper.SweepAsync(CancellationToken).Soon();
 
-    public Task BuryAllAsync() => Reconciler.BuryAllAsync(CancellationToken).Soon();
+    /// <summary>Renews without a gap for as long as a replica must before it sweeps.</summary>
+    public async Task BecomeSteadyAsync()
+    {
+        for (var round = 0; round <= 6; round++)
+        {
+            await RenewAsync();
+            Clock.Move(new ChatSettings().DeadAfter / 6);
+        }
 
-    public Task SettleAsync() => Reconciler.SettleAsync(CancellationToken).Soon();
+        await RenewAsync();
+    }
 
-    private static ChatCharge OfItsOwn(ChatCharge charge) => charge with { Origin = Guid.CreateVersion7() };
-
-    private static Prompt NewPrompt(ChatCharge charge, ScriptedModel model) =>
-        new(new ChatModel("scripted", model, charge.Cost, Forever), [new(ChatRole.User, charge.Message)]);
+    /// <summary>The same request, sent once more.</summary>
+    private static PendingChat OfItsOwn(PendingChat chat) => chat with { Holder = Guid.CreateVersion7() };
 
     public void Dispose()
     {
-        Reconciler.Dispose();
+        Keeper.Dispose();
+        Running.Dispose();
         _services.Dispose();
     }
 }

@@ -1,14 +1,8 @@
 using System.Net;
-using Chat.Service;
-using Chat.Service.Charges;
 using Chat.Service.Chats;
-using Chat.Service.Ledger;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.AI;
-using Microsoft.Extensions.Hosting.Internal;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 
 namespace Chat.Tests;
 
@@ -31,7 +25,7 @@ public sealed class UpstreamMoneyTests(ChatDatabase database)
 
     [Theory]
     [MemberData(nameof(Failures))]
-    public async Task Failure_OfAnEndpoint_IsRefunded(string failure, bool isStreamed)
+    public async Task Failure_OfAnEndpoint_CostsNothing(string failure, bool isStreamed)
     {
         await using var upstream = await FakeUpstream.StartAsync(
             [.. Enumerable.Repeat(Failing(failure, isStreamed), 10)]);
@@ -42,14 +36,14 @@ public sealed class UpstreamMoneyTests(ChatDatabase database)
         var expected = isStalled ? ReplyStatus.ModelTimedOut : ReplyStatus.ModelFailed;
         Assert.Equal((expected, true), (result.Status, result.IsSettled));
         Assert.Equal(Opening, balance);
-        Assert.Equal(ChatStatus.Refunded, row!.Status);
+        Assert.Null(row);
         Assert.NotEmpty(upstream.Asked);
     }
 
     [Theory]
     [InlineData("end without a reason")]
     [InlineData("empty")]
-    public async Task Failure_OfAnEndpoint_Is502AndRefunded(string failure)
+    public async Task Failure_OfAnEndpoint_Is502AndCostsNothing(string failure)
     {
         await using var upstream = await FakeUpstream.StartAsync(Failing(failure, isStreamed: false));
         using var models = ModelHost.Create(ModelHost.At("one", upstream));
@@ -58,7 +52,7 @@ public sealed class UpstreamMoneyTests(ChatDatabase database)
         using var client = host.NewClient();
         var answer = client.CallAsync(HttpMethod.Post, "/scripted", new { message = "hello" });
         Assert.Equal("model_failed", await answer.ProblemAsync(HttpStatusCode.BadGateway));
-        Assert.Equal(Opening, host.Ledger.Balance);
+        Assert.Equal(Opening, host.Ledger.Available);
     }
 
     [Theory]
@@ -107,33 +101,22 @@ public sealed class UpstreamMoneyTests(ChatDatabase database)
         _ => FakeUpstream.EndWithoutAReason,
     };
 
-    private async Task<(PaidReplyResult Result, long Balance, StoredChat? Row)> AnswerAsync(
+    private async Task<(ChatResult Result, long Balance, StoredChat? Row)> AnswerAsync(
         bool isStreamed, string[] settings)
     {
         await using var ledger = await TestLedger.StartAsync();
-        using var http = new HttpClient { BaseAddress = ledger.Address };
         using var host = ModelHost.Create(settings);
+        using var replica = new TestReplica(database.Source, ledger.Address);
         var model = host.Models.Find("one")!;
-        var charge = new ChatCharge(Guid.NewGuid(), UserId: 11, "hello", model.Cost) { Model = model.Name };
-        var options = Options.Create(new ChatSettings());
-        var inFlight = new InFlight(options, TimeProvider.System);
-        inFlight.Noted(TimeProvider.System.GetTimestamp());
-        var reply = new PaidReply(
-            new ChatStore(database.Source),
-            new LedgerClient(http),
-            inFlight,
-            TestMetrics.New(),
-            options,
-            new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance),
-            NullLogger<PaidReply>.Instance);
-        var result = await reply.AnswerAsync(
-            charge,
+        var chat = new PendingChat(Guid.NewGuid(), UserId: 11, "hello", model.Cost) { Model = model.Name };
+        var result = await replica.Pipeline.RunAsync(
+            chat,
             new(model, [new(ChatRole.User, "hello")]),
             isStreamed ? _pieces : null,
             CancellationToken).Soon();
         await using var db = database.CreateContext();
         var row = await db.Chats.AsNoTracking()
-            .SingleOrDefaultAsync(chat => chat.ChargeId == charge.Id, CancellationToken).Soon();
-        return (result, ledger.Balance, row);
+            .SingleOrDefaultAsync(each => each.HoldId == chat.Id, CancellationToken).Soon();
+        return (result, ledger.Available, row);
     }
 }

@@ -1,0 +1,176 @@
+using System.Diagnostics;
+using Chat.Service.Ledger;
+using Chat.Service.Models;
+using Microsoft.Extensions.Options;
+
+namespace Chat.Service.Chats;
+
+/// <summary>
+/// The path of every chat: hold, ask, store, answer, capture. What can be spent is held before the model is asked, a
+/// reply is stored before it is paid for, and whatever fails before that is released. See docs/charging.md.
+/// </summary>
+internal sealed partial class ChatPipeline(
+    LedgerClient ledger,
+    ChatStore store,
+    Settlement settlement,
+    RunningChats running,
+    ChatMetrics metrics,
+    IOptions<ChatSettings> options,
+    ILogger<ChatPipeline> logger)
+{
+    /// <summary>Answers a message.</summary>
+    /// <param name="chat">Who pays, what for.</param>
+    /// <param name="prompt">Who answers what.</param>
+    /// <param name="sink">Takes the reply in pieces while it is made; null when only the whole is of use.</param>
+    /// <param name="caller">The caller has left, who pays nothing unless the model has said all it had to say.</param>
+    /// <returns>The stored chat, or why there is none. Nothing is thrown.</returns>
+    public async Task<ChatResult> RunAsync(
+        PendingChat chat, Prompt prompt, IReplySink? sink, CancellationToken caller)
+    {
+        var result = new ChatResult(ReplyStatus.StoreUnavailable, IsSettled: false);
+        try
+        {
+            return result = await FindEarlierAsync(chat) is var (attempt, earlier) && earlier is not null
+                ? earlier
+                : await AnswerAsync(chat with { Id = attempt }, prompt, sink, caller);
+        }
+        catch (Exception failed)
+        {
+            logger.LogWarning(failed, "It could not be looked up whether chat {Chat} was answered before", chat.Id);
+            return result;
+        }
+        finally
+        {
+            metrics.Answered(result.Status.ToString(), prompt.Model.Name);
+            // Of what went well, as many as there are traces: lines of all would cost a tenth of the rate.
+            if (result.Reply is null || Activity.Current is null or { Recorded: true })
+            {
+                LogAnswered(result.Status, chat.Id, chat.UserId, prompt.Model.Name);
+            }
+        }
+    }
+
+    private async Task<ChatResult> AnswerAsync(
+        PendingChat chat, Prompt prompt, IReplySink? sink, CancellationToken caller)
+    {
+        if (running.IsDraining)
+        {
+            return new(ReplyStatus.Draining, IsSettled: !chat.IsRepeatable);
+        }
+
+        if (running.IsFull(chat.UserId))
+        {
+            return new(ReplyStatus.TooManyChats, IsSettled: !chat.IsRepeatable);
+        }
+
+        HoldResult hold;
+        try
+        {
+            hold = await ledger.HoldAsync(chat, caller);
+        }
+        catch (OperationCanceledException)
+        {
+            return new(ReplyStatus.CallerLeft);
+        }
+        catch (Exception failed)
+        {
+            logger.LogWarning(failed, "The ledger did not answer for hold {Hold}", chat.Id);
+            return await settlement.ReleaseAsync(chat, ReplyStatus.LedgerUnavailable); // It may be held all the same.
+        }
+
+        if (hold.Outcome is HoldOutcome.Captured)
+        {
+            // A request with the same key has come to its end in this moment.
+            return (await FindEarlierAsync(chat)).Earlier ?? new(ReplyStatus.InProgress);
+        }
+
+        if (hold.Outcome is not HoldOutcome.Held)
+        {
+            return ChatResult.Refused(hold);
+        }
+
+        using var run = running.TryBegin(chat, prompt.Model.Timeout, caller);
+        if (run is null)
+        {
+            return await settlement.ReleaseAsync(chat, ReplyStatus.TooManyChats);
+        }
+
+        Reply reply;
+        try
+        {
+            sink?.Began(chat.Id);
+            prompt = await prompt.RecallAsync(run.End);
+            reply = await prompt.AskAsync(sink, options.Value.MaxReplyLength, run.End);
+        }
+        catch (Exception failed)
+        {
+            logger.LogWarning(failed, "No reply for chat {Chat}", chat.Id);
+            return await settlement.ReleaseAsync(chat, WhyFailed(failed, run));
+        }
+
+        StoredChat? stored;
+        try
+        {
+            // From here on there is a reply, whoever is still there to hear it.
+            stored = await store.AddAsync(new(chat, reply.Text, hold.Available));
+        }
+        catch (Exception failed)
+        {
+            logger.LogError(failed, "It is not known whether chat {Chat} is stored", chat.Id);
+            return await settlement.SettleAsync(chat, ReplyStatus.StoreUnavailable, reply);
+        }
+
+        if (stored is null)
+        {
+            return await settlement.SettleAsync(chat, ReplyStatus.TooLate, reply);
+        }
+
+        _ = settlement.CaptureAsync(stored); // The hold is as good as the charge until then: nobody waits for it.
+        return new(ReplyStatus.Stored, stored, reply);
+    }
+
+    /// <summary>What became of earlier requests with the same key.</summary>
+    /// <returns>The id of the attempt that can be made now, and the outcome that stands in its way, if any.</returns>
+    private async Task<(Guid Attempt, ChatResult? Earlier)> FindEarlierAsync(PendingChat chat)
+    {
+        if (!chat.IsRepeatable)
+        {
+            return (chat.Id, null);
+        }
+
+        var ids = chat.AttemptIds();
+        var rows = await store.FindAsync(chat.UserId, ids, CancellationToken.None);
+        foreach (var id in ids)
+        {
+            if (rows.GetValueOrDefault(id) is not { } row)
+            {
+                return (id, null);
+            }
+
+            if (!row.IsOf(chat))
+            {
+                return (id, new(ReplyStatus.KeyReused));
+            }
+
+            if (row.Status is not ChatStatus.Tombstone)
+            {
+                return (id, new(ReplyStatus.Stored, row));
+            }
+        }
+
+        return (chat.Id, new(ReplyStatus.TooManyAttempts));
+    }
+
+    private static ReplyStatus WhyFailed(Exception failed, RunningChats.RunningChat run) => failed switch
+    {
+        OperationCanceledException => run.WhyEnded, // Also of a model's client that has given up by itself.
+        TimeoutException => ReplyStatus.ModelTimedOut,
+        Streaming.ClientGoneException => ReplyStatus.CallerLeft,
+        System.Data.Common.DbException => ReplyStatus.StoreUnavailable, // The conversation could not be read.
+        _ => ReplyStatus.ModelFailed,
+    };
+
+    /// <summary>A line for a message, which appsettings.json keeps from the console.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Status}: chat {Chat} of user {User}, model {Model}")]
+    private partial void LogAnswered(ReplyStatus status, Guid chat, long user, string model);
+}

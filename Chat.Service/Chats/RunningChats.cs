@@ -1,0 +1,158 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Options;
+
+namespace Chat.Service.Chats;
+
+/// <summary>
+/// The chats that this replica is answering: <see cref="HoldKeeper"/> renews their holds, and a replica that stops waits
+/// for them.
+/// </summary>
+internal sealed class RunningChats : IDisposable
+{
+    private readonly ConcurrentDictionary<Guid, RunningChat> _byHolder = new();
+    private readonly Dictionary<long, int> _byUser = [];
+    private readonly CancellationTokenSource _cut = new();
+    private readonly IHostApplicationLifetime _lifetime;
+    private readonly IOptions<ChatSettings> _options;
+    private readonly TimeProvider _clock;
+
+    /// <summary>Makes a list without chats.</summary>
+    /// <param name="lifetime">Says when the replica is told to stop.</param>
+    /// <param name="options">How many chats a user may have under way, and how long they may go on then.</param>
+    /// <param name="clock">The time.</param>
+    public RunningChats(IHostApplicationLifetime lifetime, IOptions<ChatSettings> options, TimeProvider clock)
+    {
+        (_lifetime, _options, _clock) = (lifetime, options, clock);
+        lifetime.ApplicationStopping.Register(() => _cut.CancelAfter(options.Value.DrainFor));
+    }
+
+    /// <summary>Gets whether this replica stops: it takes no new chats on.</summary>
+    public bool IsDraining => _lifetime.ApplicationStopping.IsCancellationRequested;
+
+    /// <summary>Gets the chats under way.</summary>
+    public ICollection<RunningChat> All => _byHolder.Values;
+
+    /// <summary>Whether this replica answers a chat.</summary>
+    /// <param name="holder">The request that holds.</param>
+    public bool Contains(Guid holder) => _byHolder.ContainsKey(holder);
+
+    /// <summary>Whether a user has as many chats under way as may be.</summary>
+    /// <param name="userId">The user.</param>
+    public bool IsFull(long userId)
+    {
+        lock (_byUser)
+        {
+            return _byUser.GetValueOrDefault(userId) >= _options.Value.MaxConcurrentChats;
+        }
+    }
+
+    /// <summary>Begins a chat whose credits are held.</summary>
+    /// <param name="chat">The chat.</param>
+    /// <param name="timeout">How long its model may take.</param>
+    /// <param name="caller">Ends it when the caller leaves.</param>
+    /// <returns>The chat under way; null when the user has too many.</returns>
+    public RunningChat? TryBegin(PendingChat chat, TimeSpan timeout, CancellationToken caller)
+    {
+        lock (_byUser)
+        {
+            ref var count = ref CollectionsMarshal.GetValueRefOrAddDefault(_byUser, chat.UserId, out _);
+            if (count >= _options.Value.MaxConcurrentChats)
+            {
+                return null;
+            }
+
+            count++;
+        }
+
+        return _byHolder[chat.Holder] = new(this, chat, timeout, _clock.GetTimestamp(), caller, _cut.Token);
+    }
+
+    /// <summary>Waits until no chat is under way.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        while (!_byHolder.IsEmpty)
+        {
+            await Task.WhenAny(_byHolder.Values.Select(chat => chat.Ended)).WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _cut.Dispose();
+
+    private void End(RunningChat chat)
+    {
+        _byHolder.TryRemove(chat.Chat.Holder, out _);
+        lock (_byUser)
+        {
+            if (--CollectionsMarshal.GetValueRefOrAddDefault(_byUser, chat.Chat.UserId, out _) == 0)
+            {
+                _byUser.Remove(chat.Chat.UserId);
+            }
+        }
+    }
+
+    /// <summary>A chat under way, until it is disposed of.</summary>
+    internal sealed class RunningChat : IDisposable
+    {
+        private readonly RunningChats _all;
+        private readonly CancellationToken _caller;
+        private readonly CancellationToken _cut;
+        private readonly CancellationTokenSource _end;
+        private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private volatile bool _isLost;
+
+        /// <summary>Makes one.</summary>
+        /// <param name="all">Those under way.</param>
+        /// <param name="chat">The chat.</param>
+        /// <param name="timeout">How long its model may take.</param>
+        /// <param name="beganAt">When its credits were held.</param>
+        /// <param name="caller">Whether the caller has left.</param>
+        /// <param name="cut">Whether the replica waits no longer.</param>
+        public RunningChat(
+            RunningChats all, PendingChat chat, TimeSpan timeout, long beganAt, CancellationToken caller,
+            CancellationToken cut)
+        {
+            (_all, Chat, Timeout, BeganAt, _caller, _cut) = (all, chat, timeout, beganAt, caller, cut);
+            _end = CancellationTokenSource.CreateLinkedTokenSource(caller, cut);
+            _end.CancelAfter(timeout);
+        }
+
+        /// <summary>Gets the chat.</summary>
+        public PendingChat Chat { get; }
+
+        /// <summary>Gets how long the model may take, a slow reader of its reply included.</summary>
+        public TimeSpan Timeout { get; }
+
+        /// <summary>Gets when its credits were held.</summary>
+        public long BeganAt { get; }
+
+        /// <summary>Gets what ends the model's work: the caller, the time, the hold that is gone, or the replica.</summary>
+        public CancellationToken End => _end.Token;
+
+        /// <summary>Gets what completes when the chat is not under way any more.</summary>
+        public Task Ended => _ended.Task;
+
+        /// <summary>Gets why the model's work was ended; timed out when nothing else is known.</summary>
+        public ReplyStatus WhyEnded => _isLost ? ReplyStatus.TooLate
+            : _caller.IsCancellationRequested ? ReplyStatus.CallerLeft
+            : _cut.IsCancellationRequested ? ReplyStatus.Draining
+            : ReplyStatus.ModelTimedOut;
+
+        /// <summary>Says that the hold is gone.</summary>
+        public void Lose()
+        {
+            _isLost = true;
+            _end.Cancel();
+        }
+
+        /// <inheritdoc/>
+        public void Dispose()
+        {
+            _all.End(this);
+            _ended.TrySetResult();
+            _end.Dispose();
+        }
+    }
+}
