@@ -144,7 +144,14 @@ internal sealed class RunningChats : IDisposable
         public void Lose()
         {
             _isLost = true;
-            _end.Cancel();
+            try
+            {
+                _end.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It has ended meanwhile.
+            }
         }
 
         /// <inheritdoc/>

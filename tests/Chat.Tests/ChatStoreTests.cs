@@ -66,7 +66,7 @@ public sealed class ChatStoreTests(ChatDatabase database)
             Assert.Equal((chat.Message, chat.Cost, chat.Conversation), (row!.Message, row.Cost, row.ConversationId));
         }
 
-        Assert.Equal(stored.Select(row => row!.Id).Order(), stored.Select(row => row!.Id)); // As they came.
+        Assert.Equal(stored.Length, stored.Select(row => row!.Id).Distinct().Count());
         await using var db = database.CreateContext();
         Assert.Equal(
             conversations.Order(),

@@ -87,6 +87,7 @@ public sealed class InterleavingTests(ChatDatabase database)
             }
 
             // All of them die with what they have left, and one that is new looks after them.
+            Array.ForEach(_actors, actor => actor.IsDead = true);
             using var last = new TestReplica(database.Source, ledger.Address);
             await SweepAsync(last);
             foreach (var (reply, answer) in _actors.SelectMany(actor => actor.Thinking))

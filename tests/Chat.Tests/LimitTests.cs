@@ -48,7 +48,7 @@ public sealed class LimitTests(ChatDatabase database)
             await model.Asked.Soon();
         }
 
-        var balance = host.Ledger.Balance;
+        var balance = host.Ledger.Available;
         using var refused = await client.CallAsync(HttpMethod.Post, "/scripted", Hello);
         Assert.Equal("too_many_chats", await Task.FromResult(refused).ProblemAsync(HttpStatusCode.TooManyRequests));
         Assert.Equal(TimeSpan.FromSeconds(1), refused.Headers.RetryAfter?.Delta);
