@@ -27,7 +27,7 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
             account.ToTable("accounts", table =>
             {
                 table.HasCheckConstraint("ck_accounts_balance", "0 <= held AND held <= balance");
-                table.HasCheckConstraint("ck_accounts_id", "id > 0"); // System accounts have no row: see SystemAccount.
+                table.HasCheckConstraint("ck_accounts_id", "id > 0");
             });
         });
         modelBuilder.Entity<Hold>(hold =>
@@ -48,23 +48,22 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
         });
         modelBuilder.Entity<Transfer>(transfer =>
         {
-            transfer.Property(t => t.Id).ValueGeneratedNever();
-            transfer.Property(t => t.CreatedAt).HasDefaultValueSql("now()");
-            transfer.Property(t => t.Account)
-                .HasComputedColumnSql("greatest(debit_account, credit_account)", stored: true);
+            transfer.HasKey(t => new { t.Account, t.Id });
             transfer.HasIndex(t => new { t.Account, t.Version }).IsUnique()
-                .HasFilter("version IS NOT NULL").HasDatabaseName("ux_transfers_account_version");
-            // By time, for Chat.Service after a crash. Rows come in that order, so a few bytes for many pages do.
+                .HasDatabaseName("ux_transfers_account_version");
+            transfer.Property(t => t.CreatedAt).HasDefaultValueSql("now()");
+            // To verify what is new. Rows come in the order of time, so a few bytes for many pages do.
             transfer.HasIndex(t => t.CreatedAt).HasMethod("brin").HasDatabaseName("ix_transfers_created_at");
-            transfer.HasIndex(t => new { t.ChargeId, t.Refundable }).IsUnique()
-                .HasFilter("charge_id IS NOT NULL").HasDatabaseName("ux_transfers_charge_refundable");
             transfer.ToTable("transfers", table =>
             {
-                table.HasCheckConstraint("ck_transfers_kind", $"CASE kind {string.Join(' ', Rules())} ELSE false END");
-                table.HasCheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
+                table.HasCheckConstraint("ck_transfers_account", "account > 0 AND version > 0");
+                table.HasCheckConstraint(
+                    "ck_transfers_kind",
+                    "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3) THEN amount < 0 ELSE false END");
+                table.HasCheckConstraint("ck_transfers_after", "0 <= held_after AND held_after <= balance_after");
                 table.HasCheckConstraint(
                     "ck_transfers_key",
-                    "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3, 4) END");
+                    "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3) END");
             });
         });
         modelBuilder.Entity<KeySpending>(key =>
@@ -77,21 +76,12 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
         });
     }
 
-    /// <summary>What each kind of transfer moves, and between whom.</summary>
-    private static IEnumerable<string> Rules()
+    /// <summary>A function of the database, which the migration creates.</summary>
+    /// <param name="file">Its folder and name, such as <c>Transfers.move</c>.</param>
+    public static string Function(string file)
     {
-        const string Issued = "amount > 0 AND version IS NOT NULL AND debit_account = -1 AND credit_account > 0";
-        const string Spent = "amount > 0 AND version IS NOT NULL AND debit_account > 0 AND credit_account = -2";
-        yield return Rule(TransferKind.Opening, Issued);
-        yield return Rule(TransferKind.Credit, Issued);
-        yield return Rule(TransferKind.Charge, Spent);
-        yield return Rule(TransferKind.Deduction, Spent);
-        yield return Rule(
-            TransferKind.Refund,
-            "amount > 0 AND version IS NOT NULL AND debit_account = -2 AND credit_account > 0 "
-            + "AND charge_id IS NOT NULL AND refundable >= amount");
-        yield return Rule(TransferKind.Void, "amount = 0 AND version IS NULL AND account < 0");
-
-        static string Rule(TransferKind kind, string rule) => $"WHEN {(short)kind} THEN {rule}";
+        using var sql = new StreamReader(
+            typeof(LedgerDb).Assembly.GetManifestResourceStream($"Ledger.Service.{file}.sql")!);
+        return sql.ReadToEnd();
     }
 }

@@ -29,7 +29,7 @@ internal sealed class LedgerMetrics
     {
         var meter = meters.Create(MeterName);
         _transfers = meter.CreateCounter<long>(
-            "ledger.transfers", "{transfer}", "Transfers written, by kind: charge, refund, deduction, credit.");
+            "ledger.transfers", "{transfer}", "Transfers written, by kind: opening, charge, deduction, credit.");
         _tokens = meter.CreateCounter<long>("ledger.tokens", "{token}", "Tokens moved by them, by kind.");
         _replays = meter.CreateCounter<long>(
             "ledger.replays", "{request}", "Requests that were answered with an earlier outcome, by kind.");

@@ -1,6 +1,5 @@
 using Ledger.Service;
 using Ledger.Service.Accounts;
-using Ledger.Service.Charges;
 using Ledger.Service.History;
 using Ledger.Service.Holds;
 using Ledger.Service.Keys;
@@ -16,7 +15,6 @@ builder.AddBalanceCache("cache");
 builder.Services.AddValidation();
 builder.Services.AddOptions<LedgerOptions>().BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddSingleton<LedgerMetrics>();
-builder.Services.AddSingleton<TransferStore>().AddSingleton<LedgerReader>();
 builder.Services.AddSingleton<TokenLedger>().AddSingleton<HoldLedger>();
 builder.AddVerification(args);
 builder.Services.AddOpenApi(options => options.DescribeApi());
@@ -32,9 +30,7 @@ app.MapTokens();
 app.MapHistory();
 app.MapKeys();
 app.MapAdmin();
-app.MapCharges();
 app.MapHolds();
 app.MapAccounts();
-app.MapOpening();
 
 return VerifyCommand.IsAskedFor(args) ? await app.VerifyAsync() : await app.RunServiceAsync();

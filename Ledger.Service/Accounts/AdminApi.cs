@@ -31,9 +31,9 @@ internal static class AdminApi
         EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
-        var account = await http.RequestServices.GetRequiredService<LedgerReader>()
-            .AccountAsync(http.User.GetUserId(), http.RequestAborted);
-        return account is { IsClosed: true }
+        var account = await http.RequestServices.GetRequiredService<TokenLedger>()
+            .FindAsync(http.User.GetUserId(), http.RequestAborted);
+        return account is { ClosedAt: not null }
             ? Closed()
             : await next(context);
     }
@@ -58,14 +58,14 @@ internal static class AdminApi
 
         var id = IdempotencyKey.ToTransferId(admin.GetUserId(), "credit", key);
         var transfer = new TransferRequest(id, request.User, request.Amount, TransferKind.Credit, request.Reason);
-        var outcome = await ledger.CreditAsync(transfer, cancellationToken);
+        var outcome = await ledger.MoveAsync(transfer, cancellationToken);
         logger.LogInformation(
             "Administrator {Admin} credits {Amount} tokens to {User}: {Status}",
             admin.GetUserId(), request.Amount, request.User, outcome.Status);
         return TransferResponse.Of(outcome, response);
     }
 
-    /// <summary>Closes an account for all but refunds. Closing a closed one changes nothing.</summary>
+    /// <summary>Closes an account. Closing a closed one changes nothing.</summary>
     internal static async Task<Results<Ok<TokensResponse>, ProblemHttpResult>> Close(
         CloseRequest request,
         ClaimsPrincipal admin,

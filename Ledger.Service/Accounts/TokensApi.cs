@@ -52,7 +52,7 @@ internal static class TokensApi
             TransferKind.Deduction,
             request.Reason,
             Key: KeyUse.Now(user.GetApiKey(), clock));
-        return TransferResponse.Of(await ledger.DebitAsync(transfer, cancellationToken), response);
+        return TransferResponse.Of(await ledger.MoveAsync(transfer, cancellationToken), response);
     }
 }
 
@@ -99,7 +99,7 @@ internal sealed record TransferResponse(long Tokens, Guid Transaction)
         }
 
         return outcome.Status is TransferStatus.Created or TransferStatus.Exists
-            ? TypedResults.Ok(new TransferResponse(outcome.Balance.Tokens, outcome.Transfer))
+            ? TypedResults.Ok(new TransferResponse(outcome.Tokens, outcome.Transfer))
             : LedgerProblems.Of(outcome);
     }
 }

@@ -119,13 +119,13 @@ internal static class HistoryApi
 /// <summary>One change of a balance.</summary>
 /// <param name="Number">Which of the account's changes it is, from 1 on.</param>
 /// <param name="Transaction">The transfer's name.</param>
-/// <param name="Kind">opening, charge, refund, deduction or credit.</param>
+/// <param name="Kind">opening, charge, deduction or credit.</param>
 /// <param name="Amount">Tokens: positive when the account got them, negative when it gave them.</param>
 /// <param name="Balance">Tokens left right after it.</param>
-/// <param name="Charge">The charge that was given back, when it is a refund.</param>
+/// <param name="Charge">Always null: what is not spent is released, and no charge is given back.</param>
 /// <param name="Reason">What for, as far as somebody said.</param>
 /// <param name="Timestamp">When, in UTC.</param>
-/// <param name="Key">The number of the API key with which it was made, or with which its charge was.</param>
+/// <param name="Key">The number of the API key with which it was made.</param>
 /// <example>
 /// {"number":2,"transaction":"018f3b1c-7a52-8c4e-9d10-6f2b8e5a4c37","kind":"deduction","amount":-100,"balance":3900,
 /// "charge":null,"reason":"a gift","timestamp":"2025-01-06T12:34:56.789Z","key":null}
@@ -143,13 +143,13 @@ internal sealed record HistoryEntry(
 {
     /// <summary>What a user sees of a transfer.</summary>
     public static HistoryEntry Of(Transfer transfer) => new(
-        transfer.Version!.Value,
+        transfer.Version,
         transfer.Id,
         LedgerMetrics.Name(transfer.Kind),
-        transfer.CreditAccount == transfer.Account ? transfer.Amount : -transfer.Amount,
+        transfer.Amount,
         transfer.BalanceAfter,
-        transfer.ChargeId,
-        transfer.Kind is TransferKind.Charge ? null : transfer.Reason, // Once it held a charge's fingerprint.
+        Charge: null,
+        transfer.Reason,
         transfer.CreatedAt.UtcDateTime,
         transfer.KeyId);
 }

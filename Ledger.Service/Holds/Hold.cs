@@ -31,7 +31,7 @@ internal sealed class Hold
     public DateOnly? KeyDay { get; init; }
 
     /// <summary>The conversation that it is part of, for those who settle it later.</summary>
-    public long? Conversation { get; init; }
+    public Guid? Conversation { get; init; }
 
     /// <summary>When it was made.</summary>
     public DateTimeOffset CreatedAt { get; init; }

@@ -33,21 +33,10 @@ internal sealed class HoldLedger(
         """;
 
     private const string OpenSql = """
-        SELECT account_id, id, holder, amount, conversation FROM holds
+        SELECT account_id, id, holder, request_hash, amount, conversation FROM holds
         WHERE ($1::bigint IS NULL OR account_id = $1) AND renewed_at <= now() - $2 AND (account_id, id) > ($3, $4)
         ORDER BY account_id, id LIMIT $5
         """;
-
-    /// <summary>The function that carries out a batch, which the migration creates.</summary>
-    public static string Function
-    {
-        get
-        {
-            using var sql = new StreamReader(
-                typeof(HoldLedger).Assembly.GetManifestResourceStream("Ledger.Service.Holds.carry_out.sql")!);
-            return sql.ReadToEnd();
-        }
-    }
 
     /// <summary>
     /// Carries out items in their order; those of one account find what the ones before them have left. An account of a
@@ -133,8 +122,8 @@ internal sealed class HoldLedger(
         while (await reader.ReadAsync(cancellationToken))
         {
             open.Add(new OpenHold(
-                reader.GetInt64(0), reader.GetGuid(1), reader.GetGuid(2), reader.GetInt64(3),
-                reader.IsDBNull(4) ? null : reader.GetInt64(4)));
+                reader.GetInt64(0), reader.GetGuid(1), reader.GetGuid(2), reader.GetFieldValue<byte[]>(3),
+                reader.GetInt64(4), reader.IsDBNull(5) ? null : reader.GetGuid(5)));
         }
 
         return open;

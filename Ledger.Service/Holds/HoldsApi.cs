@@ -67,7 +67,7 @@ public sealed record HoldItem(
     [Range(0, Accounts.Balance.Max)] long Amount = 0,
     byte[]? Hash = null,
     UsedApiKey? Key = null,
-    long? Conversation = null) : IValidatableObject
+    Guid? Conversation = null) : IValidatableObject
 {
     private const int HashBytes = 32;
 
@@ -109,6 +109,7 @@ public sealed record HeldBy(long Account, Guid Id, Guid Holder);
 /// <param name="Account">Whose account.</param>
 /// <param name="Id">Its name there.</param>
 /// <param name="Holder">The request that holds.</param>
+/// <param name="Hash">SHA-256 of what was asked for.</param>
 /// <param name="Amount">Credits.</param>
 /// <param name="Conversation">The conversation that it is part of.</param>
-public sealed record OpenHold(long Account, Guid Id, Guid Holder, long Amount, long? Conversation);
+public sealed record OpenHold(long Account, Guid Id, Guid Holder, byte[] Hash, long Amount, Guid? Conversation);

@@ -2,9 +2,9 @@
 -- The accounts are locked first, in the order of their ids, so that no two batches wait for each other; every later
 -- statement sees all that was committed by then. Nothing is returned, and nothing done, while an account of a hold is
 -- not open. Kinds: 1 hold, 2 capture, 3 release. Outcomes: HoldOutcome.
-CREATE OR REPLACE FUNCTION carry_out(
+CREATE FUNCTION carry_out(
     kinds smallint[], account_ids bigint[], ids uuid[], holders uuid[], hashes bytea[], amounts bigint[],
-    key_ids bigint[], key_limits bigint[], key_daily_limits bigint[], key_days date[], conversations bigint[],
+    key_ids bigint[], key_limits bigint[], key_daily_limits bigint[], key_days date[], conversations uuid[],
     hold_accounts bigint[])
 RETURNS TABLE (outcome smallint, amount bigint, balance bigint, held bigint, revision bigint)
 LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
@@ -32,7 +32,7 @@ BEGIN
                 WHEN transfer.id IS NOT NULL THEN 2 -- captured
                 WHEN hold.holder <> holders[i] THEN 5 -- in progress
                 ELSE 1 END; -- held
-            amount := coalesce(transfer.amount, hold.amount);
+            amount := coalesce(-transfer.amount, hold.amount);
         ELSIF kinds[i] = 1 THEN
             SELECT * INTO account FROM accounts WHERE id = account_ids[i];
             SELECT * INTO spending FROM key_spending WHERE account = account_ids[i] AND key_id = key_ids[i];
@@ -62,7 +62,7 @@ BEGIN
                 END IF;
             END IF;
         ELSIF hold.id IS NULL THEN
-            amount := coalesce(transfer.amount, 0);
+            amount := coalesce(-transfer.amount, 0);
             outcome := CASE
                 WHEN transfer.id IS NOT NULL THEN 2 -- captured
                 WHEN kinds[i] = 3 THEN 3 -- released
@@ -73,16 +73,16 @@ BEGIN
         ELSE
             outcome := kinds[i];
             cost := CASE WHEN kinds[i] = 2 AND transfer.id IS NULL THEN least(amounts[i], hold.amount) ELSE 0 END;
-            amount := coalesce(transfer.amount, cost);
+            amount := coalesce(-transfer.amount, cost);
             DELETE FROM holds WHERE account_id = account_ids[i] AND id = ids[i];
             UPDATE accounts SET held = held - hold.amount, balance = balance - cost,
                 version = version + CASE WHEN cost > 0 THEN 1 ELSE 0 END, revision = revision + 1
             WHERE id = account_ids[i] RETURNING * INTO account;
             IF cost > 0 THEN
-                INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, balance_after,
-                    version, key_id, key_day)
-                VALUES (ids[i], account_ids[i], -2, cost, 2, hold.request_hash, account.balance,
-                    account.version, hold.key_id, hold.key_day);
+                INSERT INTO transfers (account, id, version, amount, kind, request_hash, balance_after, held_after,
+                    key_id, key_day)
+                VALUES (account_ids[i], ids[i], account.version, -cost, 2, hold.request_hash, account.balance,
+                    account.held, hold.key_id, hold.key_day);
             END IF;
             IF hold.key_id IS NOT NULL AND cost < hold.amount THEN
                 UPDATE key_spending SET total = total - (hold.amount - cost),

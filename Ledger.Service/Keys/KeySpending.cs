@@ -1,7 +1,7 @@
 namespace Ledger.Service.Keys;
 
 /// <summary>
-/// What an API key has spent: always the sum of the transfers made with it, so that a limit need not add them up.
+/// What an API key has spent: always the sum of its transfers and open holds, so that a limit need not add them up.
 /// </summary>
 internal sealed class KeySpending
 {
@@ -37,13 +37,4 @@ internal sealed record KeyUse(long Id, long? Limit, long? DailyLimit, DateOnly D
     /// <summary>The day of UTC.</summary>
     /// <param name="clock">The time.</param>
     public static DateOnly Today(TimeProvider clock) => DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime);
-
-    /// <summary>Whether the key may spend that much more. The statement that takes it has the last word.</summary>
-    /// <param name="amount">Tokens.</param>
-    /// <param name="spent">What it has spent; null for nothing yet.</param>
-    public bool Allows(long amount, KeySpending? spent)
-    {
-        var today = spent?.Day >= Day ? spent.Today : 0;
-        return !(amount > Limit - (spent?.Total ?? 0)) && !(amount > DailyLimit - today);
-    }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Ledger.Service.Accounts;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Ledger.Service.Transfers;
@@ -16,7 +15,7 @@ internal static class LedgerProblems
     /// <summary>The answers to requests that are refused so, for the description of the API.</summary>
     /// <param name="statuses">Why they are.</param>
     public static IEnumerable<ProblemHttpResult> Examples(params IEnumerable<TransferStatus> statuses) =>
-        statuses.Select(status => Of(new Outcome(status, Guid.Empty, new Balance(Tokens: 50, Revision: 1))));
+        statuses.Select(status => Of(new Outcome(status, Guid.Empty, Amount: 100, Tokens: 50)));
 
     /// <summary>The answer to a refused request.</summary>
     public static ProblemHttpResult Of(Outcome outcome)
@@ -27,21 +26,16 @@ internal static class LedgerProblems
             TransferStatus.ExistsWithDifferentContent => (
                 StatusCodes.Status409Conflict,
                 "This key was used before for a request with another content. Nothing was written."),
-            TransferStatus.AlreadyRefunded => (
-                StatusCodes.Status409Conflict, "This charge was refunded. It cannot be made or refunded again."),
             TransferStatus.UnknownAccount => (
                 StatusCodes.Status404NotFound, "Nobody has used this account yet. It opens when its user signs in."),
-            TransferStatus.UnknownCharge => (StatusCodes.Status404NotFound, "There is no such charge."),
             TransferStatus.AccountClosed => (
                 StatusCodes.Status409Conflict, "This account is closed. Nothing was written."),
-            TransferStatus.RefundExceedsCharge => (
-                StatusCodes.Status409Conflict, "More was asked back than is left of the charge. Nothing was written."),
             TransferStatus.KeyLimitReached => (
                 StatusCodes.Status402PaymentRequired,
                 "This API key may not spend that much more, in total or today (UTC). Nothing was written."),
             TransferStatus.InsufficientTokens => (
                 StatusCodes.Status402PaymentRequired,
-                $"Not enough tokens: the balance is {outcome.Balance.Tokens}."),
+                $"Not enough tokens: the balance is {outcome.Tokens}."),
             TransferStatus.BalanceTooLarge => (
                 StatusCodes.Status409Conflict, "The account would have too many tokens. Nothing was written."),
             _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome.Status, "Not a refusal."),

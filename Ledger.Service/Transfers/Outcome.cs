@@ -2,50 +2,44 @@ using Ledger.Service.Accounts;
 
 namespace Ledger.Service.Transfers;
 
-/// <summary>What became of a request, in order of precedence: the first that holds is the answer.</summary>
-internal enum TransferStatus
+/// <summary>
+/// What became of a request, in order of precedence: the first that holds is the answer. <c>move.sql</c> knows the
+/// numbers.
+/// </summary>
+internal enum TransferStatus : short
 {
     /// <summary>The amount is not 1 or more.</summary>
-    InvalidAmount,
+    InvalidAmount = 0,
 
-    /// <summary>Another transfer has that name.</summary>
-    ExistsWithDifferentContent,
-
-    /// <summary>The charge was given back before, all of it; it cannot be made again, nor given back again.</summary>
-    AlreadyRefunded,
+    /// <summary>Another transfer has that id.</summary>
+    ExistsWithDifferentContent = 1,
 
     /// <summary>Written before, with the same content.</summary>
-    Exists,
+    Exists = 2,
 
-    /// <summary>Nobody has used that account yet.</summary>
-    UnknownAccount,
+    /// <summary>There is no such account.</summary>
+    UnknownAccount = 3,
 
-    /// <summary>There is no charge of that name.</summary>
-    UnknownCharge,
-
-    /// <summary>The account is closed: it takes refunds and nothing else.</summary>
-    AccountClosed,
-
-    /// <summary>More was asked back than is left of the charge.</summary>
-    RefundExceedsCharge,
+    /// <summary>The account is closed: what was held before can be captured and released, and nothing else.</summary>
+    AccountClosed = 4,
 
     /// <summary>The API key may not spend that much more, in total or today.</summary>
-    KeyLimitReached,
+    KeyLimitReached = 5,
 
-    /// <summary>The account has too few tokens.</summary>
-    InsufficientTokens,
+    /// <summary>More than the balance without what is held.</summary>
+    InsufficientTokens = 6,
 
-    /// <summary>The account would have more tokens than <see cref="Balance.Max"/>.</summary>
-    BalanceTooLarge,
+    /// <summary>The account would have more credits than <see cref="Balance.Max"/>.</summary>
+    BalanceTooLarge = 7,
 
     /// <summary>Written now. In every other case nothing was written.</summary>
-    Created,
+    Created = 8,
 }
 
 /// <summary>What became of a request.</summary>
 /// <param name="Status">In a word.</param>
-/// <param name="Transfer">The transfer's name.</param>
-/// <param name="Balance">The balance right after the transfer, or now when there is none.</param>
-/// <param name="Origin">Which of several requests with its name has made the transfer, if known.</param>
-internal sealed record Outcome(
-    TransferStatus Status, Guid Transfer, Balance Balance = default, Guid? Origin = null);
+/// <param name="Transfer">The transfer's id.</param>
+/// <param name="Amount">Credits that were asked for.</param>
+/// <param name="Tokens">Credits left to spend right after the transfer, or now when there is none.</param>
+/// <param name="Held">Credits that open holds keep back now.</param>
+internal sealed record Outcome(TransferStatus Status, Guid Transfer, long Amount = 0, long Tokens = 0, long Held = 0);

@@ -1,29 +1,43 @@
 using Ledger.Service.Accounts;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace Ledger.Service.Transfers;
 
 /// <summary>
-/// Every way tokens move and are read. Postgres decides; what it decided goes to the cache before the caller hears of
-/// it, so that the caller's next read, on any replica, is not older.
+/// Reads and changes accounts, one at a time. Postgres decides; what it decided goes to the cache before the caller
+/// hears of it, so that the caller's next read, on any replica, is not older.
 /// </summary>
 internal sealed class TokenLedger(
-    TransferStore store,
-    LedgerReader reader,
-    BalanceCache cache,
-    LedgerMetrics metrics,
-    IOptions<LedgerOptions> options)
+    NpgsqlDataSource database, BalanceCache cache, LedgerMetrics metrics, IOptions<LedgerOptions> options)
 {
-    /// <summary>
-    /// How often a statement that did nothing is tried again because the books have changed since. Each time another
-    /// request has won a race, so that a few are enough.
-    /// </summary>
-    private const int MaxAttempts = 100;
+    private const string MoveSql =
+        "SELECT status, tokens, balance, held, revision FROM move($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)";
 
-    /// <summary>A user's tokens. Opens the account on first contact.</summary>
+    private const string AccountColumns = "balance, held, revision, closed_at";
+
+    private const string AccountSql = $"SELECT {AccountColumns} FROM accounts WHERE id = $1";
+
+    private const string CloseSql = $"""
+        UPDATE accounts SET closed_at = coalesce(closed_at, now()) WHERE id = $1 RETURNING {AccountColumns}
+        """;
+
+    private const string OpenSql = """
+        WITH opened AS (
+            INSERT INTO accounts (id, balance, held, version, revision) VALUES ($1, $2, 0, sign($2), sign($2))
+            ON CONFLICT DO NOTHING RETURNING id, balance),
+        opening AS (
+            INSERT INTO transfers (account, id, version, amount, kind, request_hash, balance_after, held_after)
+            SELECT id, $3, 1, balance, 1, ''::bytea, balance, 0 FROM opened WHERE balance > 0)
+        SELECT id FROM opened
+        """;
+
+    private const string OpeningSql = "SELECT amount FROM transfers WHERE account = $1 AND id = $2";
+
+    /// <summary>A user's credits. Opens the account on first contact.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Tokens left.</returns>
+    /// <returns>Credits left to spend.</returns>
     public async Task<long> GetBalanceAsync(long account, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time("read");
@@ -32,248 +46,146 @@ internal sealed class TokenLedger(
             return held.Tokens;
         }
 
-        var found = await reader.AccountAsync(account, cancellationToken);
-        if (found is null)
+        var found = await GetAccountAsync(account, cancellationToken);
+        await cache.SetAsync(account, found.Spendable);
+        return found.Spendable.Tokens;
+    }
+
+    /// <summary>An account. Opens it on first contact.</summary>
+    /// <param name="account">The user.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<Account> GetAccountAsync(long account, CancellationToken cancellationToken)
+    {
+        Account? found;
+        while ((found = await FindAsync(account, cancellationToken)) is null)
         {
             await OpenAsync(account, cancellationToken);
-            found = await reader.AccountAsync(account, cancellationToken);
         }
 
-        await cache.SetAsync(account, found!.Value.Balance);
-        return found.Value.Balance.Tokens;
+        return found;
     }
 
-    /// <summary>Takes tokens from a user, once per name. Opens the account on first contact.</summary>
-    /// <param name="request">What to take.</param>
+    /// <summary>An account, if it is open.</summary>
+    /// <param name="account">The user.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<Account?> FindAsync(long account, CancellationToken cancellationToken) =>
+        AccountAsync(AccountSql, account, cancellationToken);
+
+    /// <summary>Gives credits to a user or takes them, once per id. A deduction opens the account.</summary>
+    /// <param name="request">What to give or take.</param>
     /// <param name="cancellationToken">Ends the wait. The transfer may be written all the same.</param>
     /// <returns>What became of it.</returns>
-    public Task<Outcome> DebitAsync(TransferRequest request, CancellationToken cancellationToken) =>
-        MoveAsync(request, store.DebitAsync, opens: true, cancellationToken);
-
-    /// <summary>Gives tokens to a user who has an account, once per name.</summary>
-    /// <param name="request">What to give.</param>
-    /// <param name="cancellationToken">Ends the wait. The transfer may be written all the same.</param>
-    /// <returns>What became of it.</returns>
-    public Task<Outcome> CreditAsync(TransferRequest request, CancellationToken cancellationToken) =>
-        MoveAsync(request, store.CreditAsync, opens: false, cancellationToken);
-
-    /// <summary>
-    /// Gives all that is left of a charge back, once. A charge that is not there is voided: when it arrives late, it is
-    /// refused.
-    /// </summary>
-    /// <param name="charge">The charge's name.</param>
-    /// <param name="cancellationToken">Ends the wait. The refund may be written all the same.</param>
-    /// <returns>Created, Exists, or UnknownCharge.</returns>
-    public async Task<Outcome> RefundAsync(Guid charge, CancellationToken cancellationToken)
+    public async Task<Outcome> MoveAsync(TransferRequest request, CancellationToken cancellationToken)
     {
-        using var timer = metrics.Time("refund");
-        var (outcome, amount) = await TryRefundAsync(
-            new RefundRequest(charge, Guid.CreateVersion7()), cancellationToken);
-        if (outcome.Status is TransferStatus.AlreadyRefunded
-            && await reader.LastRefundAsync(charge, cancellationToken) is { } last)
+        using var timer = metrics.Time(LedgerMetrics.Name(request.Kind));
+        var outcome = new Outcome(TransferStatus.InvalidAmount, request.Id, request.Amount);
+        if (request.Amount >= 1)
         {
-            outcome = new Outcome(TransferStatus.Exists, last.Id, new Balance(last.BalanceAfter, 0));
-        }
-        else if (outcome.Status is TransferStatus.UnknownCharge && !await store.VoidAsync(charge, cancellationToken)
-            && await reader.FindAsync(charge, cancellationToken) is { Kind: TransferKind.Charge })
-        {
-            return await RefundAsync(charge, cancellationToken); // It has arrived in this moment.
-        }
-
-        return Count(TransferKind.Refund, amount, outcome);
-    }
-
-    /// <summary>
-    /// Takes the name of a charge that is not there: when it arrives late, it is refused. It moves no tokens.
-    /// </summary>
-    /// <param name="charge">The charge's name.</param>
-    /// <param name="cancellationToken">Ends the wait. The name may be taken all the same.</param>
-    /// <returns>The charge, when it is there; null when it can never be.</returns>
-    public async Task<WrittenTransfer?> VoidAsync(Guid charge, CancellationToken cancellationToken) =>
-        await store.VoidAsync(charge, cancellationToken) ? null
-            : await reader.FindAsync(charge, cancellationToken) is { Kind: TransferKind.Charge } written ? written
-            : null;
-
-    /// <summary>Gives a charge back, or a part of it, once per name and never more than was charged.</summary>
-    /// <param name="request">What to give back.</param>
-    /// <param name="cancellationToken">Ends the wait. The refund may be written all the same.</param>
-    /// <returns>What became of it.</returns>
-    public async Task<Outcome> RefundAsync(RefundRequest request, CancellationToken cancellationToken)
-    {
-        using var timer = metrics.Time("refund");
-        var (outcome, amount) = await TryRefundAsync(request, cancellationToken);
-        return Count(TransferKind.Refund, amount, outcome);
-    }
-
-    private async Task<(Outcome Outcome, long Amount)> TryRefundAsync(
-        RefundRequest request, CancellationToken cancellationToken)
-    {
-        if (request.Amount < 1)
-        {
-            return (new Outcome(TransferStatus.InvalidAmount, request.Id), 0);
-        }
-
-        for (var attempt = 0; attempt < MaxAttempts; attempt++)
-        {
-            if (await store.RefundAsync(request, cancellationToken) is { } refunded)
+            outcome = await TryMoveAsync(request, cancellationToken);
+            if (outcome.Status is TransferStatus.UnknownAccount && request.Kind is TransferKind.Deduction)
             {
-                await cache.SetAsync(refunded.Account, refunded.Balance);
-                return (new Outcome(TransferStatus.Created, request.Id, refunded.Balance), refunded.Amount);
-            }
-
-            if (await WhyNotAsync(request, cancellationToken) is { } why)
-            {
-                return (why, 0);
+                await OpenAsync(request.Account, cancellationToken);
+                outcome = await TryMoveAsync(request, cancellationToken);
             }
         }
 
-        throw new TimeoutException($"Charge {request.Charge} has changed {MaxAttempts} times in a row.");
+        metrics.Count(request.Kind, outcome.Status, request.Amount);
+        return outcome;
     }
 
-    /// <summary>Closes an account for all but refunds. It keeps its tokens.</summary>
+    /// <summary>Closes an account. It keeps its credits; what is held can still be captured and released.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait. The account may be closed all the same.</param>
-    /// <returns>The tokens it keeps; null when there is no such account.</returns>
+    /// <returns>The credits it keeps to spend; null when there is no such account.</returns>
     public async Task<long?> CloseAsync(long account, CancellationToken cancellationToken) =>
-        (await store.CloseAsync(account, cancellationToken))?.Tokens;
+        (await AccountAsync(CloseSql, account, cancellationToken))?.Spendable.Tokens;
 
-    /// <summary>Opens an account unless it is open. The opening's name follows from the account.</summary>
+    /// <summary>Opens an account unless it is open.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public Task OpenAsync(long account, CancellationToken cancellationToken) =>
-        store.OpenAsync(account, OpeningOf(account), options.Value.OpeningTokens, cancellationToken);
+        TryOpenAsync(account, options.Value.OpeningTokens, cancellationToken);
 
-    /// <summary>Opens an account with tokens of the caller's choice, for a user who brings them along.</summary>
+    /// <summary>Opens an account with credits of the caller's choice, for a user who brings them along.</summary>
     /// <param name="account">The user.</param>
-    /// <param name="tokens">How many; 0 is an account without a transfer.</param>
+    /// <param name="credits">How many; 0 is an account without a transfer.</param>
     /// <param name="cancellationToken">Ends the wait. The account may be opened all the same.</param>
     /// <returns>Created, Exists, or ExistsWithDifferentContent when it was opened with another number.</returns>
-    public async Task<Outcome> OpenAsync(long account, long tokens, CancellationToken cancellationToken)
+    public async Task<TransferStatus> OpenAsync(long account, long credits, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time("opening");
-        var opening = OpeningOf(account);
-        var status = await store.OpenAsync(account, opening, tokens, cancellationToken) ? TransferStatus.Created
-            : (await reader.FindAsync(opening, cancellationToken))?.BalanceAfter.Equals(tokens) ?? tokens == 0
-                ? TransferStatus.Exists
-            : TransferStatus.ExistsWithDifferentContent;
-        return Count(TransferKind.Opening, tokens, new Outcome(status, opening, new Balance(tokens, 0)));
+        var status = TransferStatus.Created;
+        if (!await TryOpenAsync(account, credits, cancellationToken))
+        {
+            await using var command = database.Command(OpeningSql, account, OpeningOf(account));
+            status = (await command.ExecuteScalarAsync(cancellationToken) as long? ?? 0) == credits
+                ? TransferStatus.Exists : TransferStatus.ExistsWithDifferentContent;
+        }
+
+        metrics.Count(TransferKind.Opening, status, credits);
+        return status;
     }
 
     private static Guid OpeningOf(long account) => IdempotencyKey.ToTransferId(account, "opening", "opening");
 
-    private async Task<Outcome> MoveAsync(
-        TransferRequest request,
-        Func<TransferRequest, CancellationToken, Task<Balance?>> write,
-        bool opens,
-        CancellationToken cancellationToken)
+    private async Task<bool> TryOpenAsync(long account, long credits, CancellationToken cancellationToken)
     {
-        using var timer = metrics.Time(LedgerMetrics.Name(request.Kind));
-        if (request.Amount < 1)
-        {
-            return Count(request.Kind, 0, new Outcome(TransferStatus.InvalidAmount, request.Id));
-        }
-
-        for (var attempt = 0; attempt < MaxAttempts; attempt++)
-        {
-            if (await write(request, cancellationToken) is { } balance)
-            {
-                await cache.SetAsync(request.Account, balance);
-                var outcome = new Outcome(TransferStatus.Created, request.Id, balance, request.Origin);
-                return Count(request.Kind, request.Amount, outcome);
-            }
-
-            if (await WhyNotAsync(request, cancellationToken) is { } why && !(opens && IsNew(why)))
-            {
-                return Count(request.Kind, 0, why);
-            }
-
-            if (opens)
-            {
-                await OpenAsync(request.Account, cancellationToken);
-            }
-        }
-
-        throw new TimeoutException($"Account {request.Account} has changed {MaxAttempts} times in a row.");
+        await using var command = database.Command(OpenSql, account, credits, OpeningOf(account));
+        return await command.ExecuteScalarAsync(cancellationToken) is not null;
     }
 
-    private static bool IsNew(Outcome why) => why.Status is TransferStatus.UnknownAccount;
-
-    /// <summary>Null when nothing is in the way any more: the books have changed since.</summary>
-    private async Task<Outcome?> WhyNotAsync(TransferRequest request, CancellationToken cancellationToken)
+    private async Task<Outcome> TryMoveAsync(TransferRequest request, CancellationToken cancellationToken)
     {
-        // The name last: what stands in the way may be the same request, written in this moment.
-        var account = await reader.AccountAsync(request.Account, cancellationToken);
-        var allowed = request.Key is not { } key
-            || key.Allows(request.Amount, await reader.KeyAsync(request.Account, key.Id, cancellationToken));
-        if (await reader.FindAsync(request.Id, cancellationToken) is { } written)
+        await using var command = database.Command(
+            MoveSql, (short)request.Kind, request.Account, request.Id, request.Amount, request.Hash());
+        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = request.Reason });
+        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.Id });
+        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.Limit });
+        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.DailyLimit });
+        command.Parameters.Add(new NpgsqlParameter<DateOnly?> { TypedValue = request.Key?.Day });
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        await row.ReadAsync(cancellationToken);
+        var status = (TransferStatus)row.GetInt16(0);
+        if (await row.IsDBNullAsync(2, cancellationToken))
         {
-            return await CompareAsync(request.Id, request.Hash(), written, cancellationToken);
+            return new Outcome(status, request.Id, request.Amount);
         }
 
-        if (account is not var (balance, isClosed))
-        {
-            return new Outcome(TransferStatus.UnknownAccount, request.Id);
-        }
-
-        TransferStatus? status = isClosed ? TransferStatus.AccountClosed
-            : !allowed ? TransferStatus.KeyLimitReached
-            : request.Kind is TransferKind.Credit
-                ? balance.Tokens > Balance.Max - request.Amount ? TransferStatus.BalanceTooLarge : null
-            : balance.Tokens < request.Amount ? TransferStatus.InsufficientTokens
-            : null;
-        return status is null ? null : new Outcome(status.Value, request.Id, balance);
+        // Also when nothing was written: an earlier call may have been cut off between Postgres and Redis.
+        await cache.SetAsync(request.Account, new Balance(row.GetInt64(2) - row.GetInt64(3), row.GetInt64(4)));
+        return new Outcome(status, request.Id, request.Amount, row.GetInt64(1), row.GetInt64(3));
     }
 
-    /// <summary>Null when nothing is in the way any more: another refund was written in between.</summary>
-    private async Task<Outcome?> WhyNotAsync(RefundRequest request, CancellationToken cancellationToken)
+    private async Task<Account?> AccountAsync(string sql, long account, CancellationToken cancellationToken)
     {
-        if (await reader.FindAsync(request.Id, cancellationToken) is { } written)
+        await using var command = database.Command(sql, account);
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        return !await row.ReadAsync(cancellationToken) ? null : new Account
         {
-            return await CompareAsync(request.Id, request.Hash(), written, cancellationToken);
-        }
-
-        if (await reader.FindAsync(request.Charge, cancellationToken) is not { Kind: TransferKind.Charge } charge)
-        {
-            return new Outcome(TransferStatus.UnknownCharge, request.Id);
-        }
-
-        if (charge.Refundable >= request.Amount.GetValueOrDefault(1))
-        {
-            return null;
-        }
-
-        await RefreshAsync(charge.Account, cancellationToken);
-        return new Outcome(
-            charge.IsRefunded ? TransferStatus.AlreadyRefunded : TransferStatus.RefundExceedsCharge, request.Id);
+            Id = account,
+            Balance = row.GetInt64(0),
+            Held = row.GetInt64(1),
+            Revision = row.GetInt64(2),
+            ClosedAt = await row.IsDBNullAsync(3, cancellationToken) ? null : row.GetFieldValue<DateTimeOffset>(3),
+        };
     }
+}
 
-    private async Task<Outcome> CompareAsync(
-        Guid id, byte[] hash, WrittenTransfer written, CancellationToken cancellationToken)
+/// <summary>Commands with positional parameters.</summary>
+internal static class NpgsqlCommands
+{
+    /// <summary>Makes a command whose parameters $1, $2 … have these values.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="sql">The statement.</param>
+    /// <param name="values">The values.</param>
+    public static NpgsqlCommand Command(this NpgsqlDataSource database, string sql, params ReadOnlySpan<object> values)
     {
-        await RefreshAsync(written.Account, cancellationToken);
-        var isVoid = written.Kind is TransferKind.Void; // It stands for a charge of any content.
-        var status = !isVoid && !hash.AsSpan().SequenceEqual(written.RequestHash)
-            ? TransferStatus.ExistsWithDifferentContent
-            : written.IsRefunded ? TransferStatus.AlreadyRefunded
-            : TransferStatus.Exists;
-        return new Outcome(status, id, new Balance(written.BalanceAfter, 0), written.Origin);
-    }
-
-    /// <summary>
-    /// Brings the cache up to date when an earlier call may have written to Postgres and not to Redis, because it was
-    /// cut off in between.
-    /// </summary>
-    private async Task RefreshAsync(long account, CancellationToken cancellationToken)
-    {
-        if (await reader.AccountAsync(account, cancellationToken) is var (current, _))
+        var command = database.CreateCommand(sql);
+        foreach (var value in values)
         {
-            await cache.SetAsync(account, current);
+            command.Parameters.Add(new NpgsqlParameter { Value = value });
         }
-    }
 
-    private Outcome Count(TransferKind kind, long amount, Outcome outcome)
-    {
-        metrics.Count(kind, outcome.Status, amount);
-        return outcome;
+        return command;
     }
 }

@@ -10,16 +10,15 @@ namespace Ledger.Service.Verification;
 /// Computes everything that can be computed from the transfers once more, and compares it with what is written. May
 /// run while the ledger works: Postgres shows it one moment of the books.
 /// </summary>
-internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader reader, BalanceCache cache)
+internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledger, BalanceCache cache)
 {
     /// <summary>Sums and counts, account by account; also transfers of accounts that are not there.</summary>
     private const string AccountsSql = """
         SELECT coalesce(a.id, t.account, h.account_id), a.balance, a.version, coalesce(t.balance, 0),
             coalesce(t.count, 0), a.held, coalesce(h.amount, 0)
         FROM accounts a FULL JOIN (
-            SELECT account, count(*) AS count,
-                sum(CASE WHEN credit_account = account THEN amount ELSE -amount END)::bigint AS balance
-            FROM transfers WHERE version IS NOT NULL GROUP BY account) t ON t.account = a.id
+            SELECT account, count(*) AS count, sum(amount)::bigint AS balance
+            FROM transfers GROUP BY account) t ON t.account = a.id
         FULL JOIN (SELECT account_id, sum(amount)::bigint AS amount FROM holds GROUP BY account_id) h
             ON h.account_id = a.id
         WHERE a.balance IS DISTINCT FROM coalesce(t.balance, 0) OR a.version IS DISTINCT FROM coalesce(t.count, 0)
@@ -31,24 +30,10 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
         SELECT id, account, version, balance_after, expected_version, expected_balance FROM (
             SELECT id, account, version, balance_after,
                 lag(version, 1, 0::bigint) OVER w + 1 AS expected_version,
-                lag(balance_after, 1, 0::bigint) OVER w
-                    + CASE WHEN credit_account = account THEN amount ELSE -amount END AS expected_balance
-            FROM transfers WHERE version IS NOT NULL
+                lag(balance_after, 1, 0::bigint) OVER w + amount AS expected_balance
+            FROM transfers
             WINDOW w AS (PARTITION BY account ORDER BY version)) chained
         WHERE version <> expected_version OR balance_after <> expected_balance
-        """;
-
-    /// <summary>Each refund gives back a charge of the same user and key, and no more than is left of it.</summary>
-    private const string RefundsSql = """
-        SELECT * FROM (
-            SELECT r.id, r.charge_id,
-                c.account = r.account AND (c.key_id, c.key_day) IS NOT DISTINCT FROM (r.key_id, r.key_day) AS same,
-                r.refundable, r.amount,
-                c.amount - coalesce(sum(r.amount) OVER (PARTITION BY r.charge_id
-                    ORDER BY r.refundable DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint AS rest
-            FROM transfers r LEFT JOIN transfers c ON c.id = r.charge_id AND c.kind = 2
-            WHERE r.kind = 3) refunds
-        WHERE same IS NOT TRUE OR refundable <> rest OR amount > rest
         """;
 
     /// <summary>Sums, API key by API key; also transfers of keys that are not there.</summary>
@@ -57,8 +42,7 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
             SELECT account, key_id, k.total, k.today, coalesce(sum(t.amount), 0)::bigint AS expected_total,
                 coalesce(sum(t.amount) FILTER (WHERE t.key_day = k.day), 0)::bigint AS expected_today
             FROM key_spending k FULL JOIN (
-                SELECT account, key_id, key_day, CASE kind WHEN 3 THEN -amount ELSE amount END AS amount
-                FROM transfers WHERE key_id IS NOT NULL
+                SELECT account, key_id, key_day, -amount AS amount FROM transfers WHERE key_id IS NOT NULL
                 UNION ALL
                 SELECT account_id, key_id, key_day, amount FROM holds WHERE key_id IS NOT NULL) t
                 USING (account, key_id)
@@ -118,16 +102,6 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
                     : $"the balance after it is {row.GetInt64(3)}, it must be {row.GetInt64(5)}");
         }
 
-        report?.Report("Refunds …");
-        await foreach (var row in ReadAsync(connection, RefundsSql, cancellationToken))
-        {
-            yield return new Drift(
-                $"transfer {row.GetGuid(0)}",
-                row.IsDBNull(2) ? $"it gives back charge {row.GetGuid(1)}, which is not there"
-                : !row.GetBoolean(2) ? $"it gives back charge {row.GetGuid(1)} to another account or key"
-                : $"it gives back {row.GetInt64(4)} of {row.GetInt64(3)} tokens, {row.GetInt64(5)} are left");
-        }
-
         report?.Report("API keys …");
         await foreach (var row in ReadAsync(connection, KeysSql, cancellationToken))
         {
@@ -162,7 +136,7 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, LedgerReader rea
             }
 
             // Read after the cache, so that the account cannot be behind it.
-            var (now, _) = await reader.AccountAsync(account.Value, cancellationToken) ?? default;
+            var now = (await ledger.FindAsync(account.Value, cancellationToken))?.Spendable ?? default;
             if (value.Revision > now.Revision || (value.Revision == now.Revision && value.Tokens != now.Tokens))
             {
                 yield return new Drift(

@@ -45,8 +45,8 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         var account = ServersFixture.NewAccount();
         for (var left = 3900L; left >= 0; left -= 100)
         {
-            await servers.Ledger.DebitAsync(
-                new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge, null), Cancellation);
+            await servers.Ledger.MoveAsync(
+                new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction), Cancellation);
             Assert.Equal(left, await servers.Ledger.GetBalanceAsync(account, Cancellation));
         }
     }
@@ -56,20 +56,20 @@ public sealed class BalanceCacheTests(ServersFixture servers)
     {
         var ledger = ServersFixture.NewLedger(servers.Database, ServersFixture.NewCache(redis: null));
         var account = ServersFixture.NewAccount();
-        var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => ledger.DebitAsync(
-            new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge, null), Cancellation)));
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => ledger.MoveAsync(
+            new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction), Cancellation)));
         Assert.Equal(40, outcomes.Count(outcome => outcome.Status == TransferStatus.Created));
         Assert.Equal(0, await ledger.GetBalanceAsync(account, Cancellation));
         await servers.AssertBooksBalanceAsync(account, 0);
     }
 
     [Fact]
-    public async Task Charge_WhenRedisPromisesMore_IsDecidedByPostgres()
+    public async Task Deduction_WhenRedisPromisesMore_IsDecidedByPostgres()
     {
         var account = ServersFixture.NewAccount();
         await servers.Redis.GetDatabase().StringSetAsync($"balance:{account}", "1000:999999");
-        var outcome = await servers.Ledger.DebitAsync(
-            new TransferRequest(Guid.NewGuid(), account, 4001, TransferKind.Charge, null), Cancellation);
+        var outcome = await servers.Ledger.MoveAsync(
+            new TransferRequest(Guid.NewGuid(), account, 4001, TransferKind.Deduction), Cancellation);
         Assert.Equal(TransferStatus.InsufficientTokens, outcome.Status);
     }
 
@@ -147,10 +147,10 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         own.Stall();
         foreach (var left in new[] { 3900, 3800 }) // The second change is not even sent to Redis.
         {
-            var debited = await ledger.DebitAsync(
-                new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge), Cancellation)
+            var debited = await ledger.MoveAsync(
+                new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction), Cancellation)
                 .WaitAsync(Timeout, Cancellation);
-            Assert.Equal((TransferStatus.Created, left), (debited.Status, debited.Balance.Tokens));
+            Assert.Equal((TransferStatus.Created, left), (debited.Status, debited.Tokens));
             Assert.Equal(left, await ledger.GetBalanceAsync(account, Cancellation).WaitAsync(Timeout, Cancellation));
         }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Aspire.Hosting.ApplicationModel;
+using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 using Microsoft.EntityFrameworkCore;
@@ -41,15 +42,16 @@ public sealed class ChaosTests
         using var cache = ServersFixture.NewCache(redis);
         await cache.StartAsync(Cancellation);
         var ledger = ServersFixture.NewLedger(database, cache);
+        var holds = ServersFixture.NewHolds(database, ledger, cache);
 
-        var acknowledged = new ConcurrentDictionary<Guid, TransferStatus>();
+        var acknowledged = new ConcurrentDictionary<Guid, bool>();
         var done = 0;
         await Task.WhenAll(Enumerable.Range(0, Callers).Select(CallAsync)).WaitAsync(Timeout, Cancellation);
 
         await cache.StopAsync(Cancellation);
         await HealthyAgainAsync(app, "cache", since: DateTime.MinValue);
         Assert.Equal(Operations, done);
-        var verifier = new LedgerVerifier(database, new LedgerReader(database), cache);
+        var verifier = new LedgerVerifier(database, ledger, cache);
         await foreach (var drift in verifier.VerifyBooksAsync(report: null, Cancellation))
         {
             Assert.Fail($"{drift}");
@@ -60,14 +62,14 @@ public sealed class ChaosTests
             Assert.Fail($"{drift}");
         }
 
+        Assert.Equal(acknowledged.Count(pair => pair.Value), await CountAsync(database, acknowledged.Keys));
         Assert.Equal(
-            acknowledged.Count(pair => pair.Value is TransferStatus.Created or TransferStatus.Exists),
-            await CountAsync(database, acknowledged));
+            acknowledged.Count(pair => pair.Value),
+            await CountAsync(database, acknowledged.Where(pair => pair.Value).Select(pair => pair.Key)));
 
         async Task CallAsync(int caller)
         {
             var random = new Random(caller);
-            var charges = new List<Guid>();
             for (int number; (number = Interlocked.Increment(ref done)) <= Operations;)
             {
                 if (number % KillEvery == 0)
@@ -77,36 +79,49 @@ public sealed class ChaosTests
 
                 var id = Guid.NewGuid();
                 var account = 1 + random.Next(Accounts);
-                var kind = random.Next(4);
-                acknowledged[id] = await UntilAcknowledgedAsync(async () => (kind, charges) switch
+                var hold = new HoldItem(HoldOperation.Hold, account, id, Guid.Empty, 4, new byte[32]);
+                acknowledged[id] = random.Next(4) switch
                 {
-                    (0, [.., var charge]) =>
-                        await ledger.RefundAsync(new RefundRequest(charge, id, 1), Cancellation),
-                    (1, _) => await ledger.CreditAsync(
-                        new TransferRequest(id, account, 5, TransferKind.Credit, "chaos"), Cancellation),
-                    _ => await ledger.DebitAsync(
-                        new TransferRequest(id, account, 3, TransferKind.Charge), Cancellation),
-                });
-                charges.Add(id);
+                    0 => await MoveAsync(new TransferRequest(id, account, 5, TransferKind.Credit, "chaos")),
+                    1 => await MoveAsync(new TransferRequest(id, account, 3, TransferKind.Deduction)),
+                    2 => await HoldAsync(hold, hold with { Operation = HoldOperation.Capture, Amount = 3 }),
+                    _ => await HoldAsync(hold, hold with { Operation = HoldOperation.Release }),
+                };
             }
 
             Interlocked.Decrement(ref done); // The one that was too many.
         }
+
+        Task<bool> MoveAsync(TransferRequest request) => UntilAcknowledgedAsync<bool>(async () =>
+            (await ledger.MoveAsync(request, Cancellation)).Status is TransferStatus.Created or TransferStatus.Exists);
+
+        async Task<bool> HoldAsync(HoldItem hold, HoldItem end) =>
+            await CarryOutAsync(hold) is HoldOutcome.Held && await CarryOutAsync(end) is HoldOutcome.Captured;
+
+        Task<HoldOutcome> CarryOutAsync(HoldItem item) => UntilAcknowledgedAsync<HoldOutcome>(async () =>
+            (await holds.CarryOutAsync([item], Cancellation))[0].Outcome is not HoldOutcome.Failed and var outcome
+                ? outcome : null);
     }
 
     /// <summary>As a client does whose answer was lost: the same request again, until there is an answer.</summary>
-    private static async Task<TransferStatus> UntilAcknowledgedAsync(Func<Task<Outcome>> operation)
+    private static async Task<T> UntilAcknowledgedAsync<T>(Func<Task<T?>> operation)
+        where T : struct
     {
         while (true)
         {
             try
             {
-                return (await operation()).Status;
+                if (await operation() is { } answer)
+                {
+                    return answer;
+                }
             }
             catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
             {
-                await Task.Delay(RetryDelay, Cancellation);
+                // Not acknowledged.
             }
+
+            await Task.Delay(RetryDelay, Cancellation);
         }
     }
 
@@ -125,18 +140,10 @@ public sealed class ChaosTests
             e => e.Snapshot.StartTimeStamp > since && e.Snapshot.HealthStatus == HealthStatus.Healthy,
             Cancellation).WaitAsync(Timeout, Cancellation);
 
-    private static async Task<long> CountAsync(
-        NpgsqlDataSource database, ConcurrentDictionary<Guid, TransferStatus> acknowledged)
+    private static async Task<long> CountAsync(NpgsqlDataSource database, IEnumerable<Guid> ids)
     {
         await using var command = database.CreateCommand("SELECT count(*) FROM transfers WHERE id = ANY ($1)");
-        command.Parameters.Add(new NpgsqlParameter<Guid[]>
-        {
-            TypedValue =
-            [
-                .. acknowledged.Where(pair => pair.Value is TransferStatus.Created or TransferStatus.Exists)
-                    .Select(pair => pair.Key),
-            ],
-        });
+        command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = [.. ids] });
         return (long)(await command.ExecuteScalarAsync(Cancellation))!;
     }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics.Metrics;
 using Ledger.Service;
-using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -63,8 +62,7 @@ public sealed class DriftMonitorTests(ServersFixture servers)
             };
             _listener.SetMeasurementEventCallback<long>((_, value, _, _) => _seen = value);
             _listener.Start();
-            var verifier = new LedgerVerifier(
-                books.Database, new LedgerReader(books.Database), ServersFixture.NewCache(redis: null));
+            var verifier = ServersFixture.NewVerifier(books.Database);
             Monitor = new DriftMonitor(
                 verifier,
                 books.Database,

@@ -50,7 +50,7 @@ public sealed class HoldSequenceTests(ServersFixture servers)
     public Task Batches_OfAnyItems_DoWhatTheirItemsWouldOneByOne() => Sequences.SampleAsync(async batches =>
     {
         var (accounts, names) = NewNames();
-        var model = new HoldModel();
+        var model = new LedgerModel();
         foreach (var batch in batches)
         {
             var items = batch.Steps.Select(step => Item(step, accounts, names)).ToList();
@@ -104,20 +104,21 @@ public sealed class HoldSequenceTests(ServersFixture servers)
         return results;
     }
 
+    /// <summary>Accounts share the ids, which are unique in an account only.</summary>
     private static (long[] Accounts, Guid[] Names) NewNames() => (
         [.. Enumerable.Range(0, Accounts).Select(_ => ServersFixture.NewAccount())],
-        [.. Enumerable.Range(0, Accounts * Names).Select(_ => Guid.NewGuid())]);
+        [.. Enumerable.Range(0, Names).Select(_ => Guid.NewGuid())]);
 
     private static HoldItem Item(Step step, long[] accounts, Guid[] names) => new(
         step.Operation,
         accounts[step.Account],
-        names[(step.Account * Names) + step.Name],
+        names[step.Name],
         Holders[step.Holder],
         step.Amount,
         step.Operation is HoldOperation.Hold ? Hashes[step.Hash] : null,
         step.Operation is HoldOperation.Hold ? step.Key : null);
 
-    private async Task AssertBooksAsync(long[] accounts, HoldModel model)
+    private async Task AssertBooksAsync(long[] accounts, LedgerModel model)
     {
         await AssertVerifiedAsync(accounts);
         Assert.Equal(
@@ -145,14 +146,13 @@ public sealed class HoldSequenceTests(ServersFixture servers)
     {
         Assert.Equal(0, await NumberAsync("""
             SELECT count(*) FROM accounts a WHERE id = ANY ($1) AND (
-                balance <> (SELECT sum(CASE WHEN credit_account = a.id THEN amount ELSE -amount END)
-                    FROM transfers WHERE account = a.id)
+                balance <> (SELECT coalesce(sum(amount), 0) FROM transfers WHERE account = a.id)
                 OR version <> (SELECT count(*) FROM transfers WHERE account = a.id)
                 OR held <> (SELECT coalesce(sum(amount), 0) FROM holds WHERE account_id = a.id))
             """, accounts));
         Assert.Equal(0, await NumberAsync("""
             SELECT count(*) FROM key_spending k WHERE account = ANY ($1) AND total <>
-                (SELECT coalesce(sum(amount), 0) FROM transfers t WHERE t.account = k.account AND t.key_id = k.key_id)
+                (SELECT coalesce(-sum(amount), 0) FROM transfers t WHERE t.account = k.account AND t.key_id = k.key_id)
                 + (SELECT coalesce(sum(amount), 0) FROM holds h WHERE h.account_id = k.account AND h.key_id = k.key_id)
             """, accounts));
     }

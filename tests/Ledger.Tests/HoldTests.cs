@@ -104,10 +104,10 @@ public sealed class HoldTests(ServersFixture servers)
     {
         await OneAsync(Hold() with { Amount = 3950 });
         var deduction = new TransferRequest(Guid.NewGuid(), _account, 51, TransferKind.Deduction);
-        var refused = await servers.Ledger.DebitAsync(deduction, Cancellation);
+        var refused = await servers.Ledger.MoveAsync(deduction, Cancellation);
         Assert.Equal(TransferStatus.InsufficientTokens, refused.Status);
-        var taken = await servers.Ledger.DebitAsync(deduction with { Amount = 50 }, Cancellation);
-        Assert.Equal((TransferStatus.Created, 0), (taken.Status, taken.Balance.Tokens));
+        var taken = await servers.Ledger.MoveAsync(deduction with { Amount = 50 }, Cancellation);
+        Assert.Equal((TransferStatus.Created, 0), (taken.Status, taken.Tokens));
     }
 
     [Fact]
@@ -115,9 +115,9 @@ public sealed class HoldTests(ServersFixture servers)
     {
         var (good, bad) = (Hold(), Hold());
         await servers.Holds.CarryOutAsync([good, bad], Cancellation);
-        // A transfer of another account has the name, which only the database finds out.
-        await servers.Ledger.DebitAsync(
-            new TransferRequest(bad.Id, ServersFixture.NewAccount(), 1, TransferKind.Deduction), Cancellation);
+        await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
+        await using var transaction = await holder.BeginTransactionAsync(Cancellation);
+        await ExecuteAsync(holder, $"UPDATE holds SET renewed_at = now() WHERE id = '{bad.Id}'"); // Locks it.
         var results = await servers.Holds.CarryOutAsync(
             [
                 new HoldItem(HoldOperation.Capture, _account, bad.Id, Amount: 100),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ledger.Service.Holds;
 using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
@@ -18,10 +19,10 @@ public sealed class KeySpendingTests(ServersFixture servers)
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Charges_50AtOnceWithAKeyFor10_Exactly10AreWritten()
+    public async Task Deductions_50AtOnceWithAKeyFor10_Exactly10AreWritten()
     {
         var key = new KeyUse(1, Limit: 1000, DailyLimit: null, Monday);
-        var outcomes = await ChargeAsync(50, key);
+        var outcomes = await DeductAsync(50, key);
         Assert.Equal(10, outcomes.Count(outcome => outcome.Status is TransferStatus.Created));
         Assert.Equal(40, outcomes.Count(outcome => outcome.Status is TransferStatus.KeyLimitReached));
         await AssertSpentAsync(1, total: 1000, today: 1000);
@@ -29,14 +30,14 @@ public sealed class KeySpendingTests(ServersFixture servers)
     }
 
     [Fact]
-    public async Task Charges_AtOnceWithADailyLimit_AreHeldToItEachDay()
+    public async Task Deductions_AtOnceWithADailyLimit_AreHeldToItEachDay()
     {
         var monday = new KeyUse(1, Limit: null, DailyLimit: 300, Monday);
-        Assert.Equal(3, (await ChargeAsync(20, monday)).Count(each => each.Status is TransferStatus.Created));
+        Assert.Equal(3, (await DeductAsync(20, monday)).Count(each => each.Status is TransferStatus.Created));
         await AssertSpentAsync(1, total: 300, today: 300);
 
         var tuesday = monday with { Day = Tuesday };
-        Assert.Equal(3, (await ChargeAsync(20, tuesday)).Count(each => each.Status is TransferStatus.Created));
+        Assert.Equal(3, (await DeductAsync(20, tuesday)).Count(each => each.Status is TransferStatus.Created));
         await AssertSpentAsync(1, total: 600, today: 300);
     }
 
@@ -46,51 +47,51 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [InlineData(200, 300, 200, 0)]
     [InlineData(0, null, 0, 0)]
     [InlineData(null, 0, 0, 0)]
-    [InlineData(99, null, 0, 0)] // Less than one charge, and the key's first.
+    [InlineData(99, null, 0, 0)] // Less than one deduction, and the key's first.
     [InlineData(null, null, 500, 500)]
-    public async Task Charges_WithBothLimits_AreHeldToTheNearer(int? limit, int? daily, long monday, long tuesday)
+    public async Task Deductions_WithBothLimits_AreHeldToTheNearer(int? limit, int? daily, long monday, long tuesday)
     {
         var key = new KeyUse(1, limit, daily, Monday);
-        await ChargeAsync(5, key);
+        await DeductAsync(5, key);
         await servers.AssertBooksBalanceAsync(_account, 4000 - monday);
-        await ChargeAsync(5, key with { Day = Tuesday });
+        await DeductAsync(5, key with { Day = Tuesday });
         await servers.AssertBooksBalanceAsync(_account, 4000 - monday - tuesday);
     }
 
     [Fact]
-    public async Task Charge_ThatTheLimitRefuses_LeavesNoTrace()
+    public async Task Deduction_ThatTheLimitRefuses_LeavesNoTrace()
     {
         await servers.Ledger.OpenAsync(_account, Cancellation);
         Assert.Equal(
             TransferStatus.KeyLimitReached,
-            Assert.Single(await ChargeAsync(1, new KeyUse(1, 99, null, Monday))).Status);
+            Assert.Single(await DeductAsync(1, new KeyUse(1, 99, null, Monday))).Status);
         Assert.Equal(0, await servers.NumberAsync(
             "SELECT count(*) FROM key_spending WHERE account = $1", _account));
         await servers.AssertBooksBalanceAsync(_account, 4000);
     }
 
     [Fact]
-    public async Task Charge_ThatTheBalanceRefuses_IsNotCountedForTheKey()
+    public async Task Deduction_ThatTheBalanceRefuses_IsNotCountedForTheKey()
     {
-        await ChargeAsync(1, new KeyUse(1, null, null, Monday));
-        var refused = await servers.Ledger.DebitAsync(Charge(new KeyUse(1, null, null, Monday), 5000), Cancellation);
+        await DeductAsync(1, new KeyUse(1, null, null, Monday));
+        var refused = await servers.Ledger.MoveAsync(Deduction(new KeyUse(1, null, null, Monday), 5000), Cancellation);
         Assert.Equal(TransferStatus.InsufficientTokens, refused.Status);
         await AssertSpentAsync(1, total: 100, today: 100);
     }
 
     [Fact]
-    public async Task Charge_SentAgainAtOnceAndLater_CountsOnce()
+    public async Task Deduction_SentAgainAtOnceAndLater_CountsOnce()
     {
-        var charge = Charge(new KeyUse(1, Limit: 150, DailyLimit: 150, Monday));
+        var deduction = Deduction(new KeyUse(1, Limit: 150, DailyLimit: 150, Monday));
         var outcomes = await Task.WhenAll(
-            Enumerable.Range(0, 20).Select(_ => servers.Ledger.DebitAsync(charge, Cancellation)))
+            Enumerable.Range(0, 20).Select(_ => servers.Ledger.MoveAsync(deduction, Cancellation)))
             .WaitAsync(Timeout, Cancellation);
         Assert.Single(outcomes, outcome => outcome.Status is TransferStatus.Created);
         Assert.Equal(19, outcomes.Count(outcome => outcome.Status is TransferStatus.Exists));
         // With another key, or none, it is the same request.
         foreach (var key in new[] { new KeyUse(2, 0, 0, Tuesday), null })
         {
-            var again = await servers.Ledger.DebitAsync(charge with { Key = key }, Cancellation);
+            var again = await servers.Ledger.MoveAsync(deduction with { Key = key }, Cancellation);
             Assert.Equal(TransferStatus.Exists, again.Status);
         }
 
@@ -98,30 +99,36 @@ public sealed class KeySpendingTests(ServersFixture servers)
     }
 
     [Fact]
-    public async Task Refund_OfToday_GivesTheKeyItsTokensBackOnce()
+    public async Task Release_OfToday_GivesTheKeyItsCreditsBackOnce()
     {
-        var key = new KeyUse(1, Limit: 100, DailyLimit: 100, Monday);
-        var charge = Charge(key);
-        await servers.Ledger.DebitAsync(charge, Cancellation);
+        var key = new UsedApiKey(1, Limit: 100, DailyLimit: 100);
+        var hold = await HoldAsync(Monday, key);
+        await AssertSpentAsync(1, total: 100, today: 100);
+        Assert.Equal(
+            TransferStatus.KeyLimitReached, Assert.Single(await DeductAsync(1, new KeyUse(1, 100, 100, Monday))).Status);
+        var release = hold with { Operation = HoldOperation.Release };
         await Task.WhenAll(
-            Enumerable.Range(0, 12).Select(_ => servers.Ledger.RefundAsync(charge.Id, Cancellation)))
+            Enumerable.Range(0, 12).Select(_ => servers.Holds.CarryOutAsync([release], Cancellation)))
             .WaitAsync(Timeout, Cancellation);
         await AssertSpentAsync(1, total: 0, today: 0);
-        Assert.Equal(TransferStatus.Created, Assert.Single(await ChargeAsync(1, key)).Status);
-        Assert.Equal(1, await servers.NumberAsync(
-            "SELECT count(*) FROM transfers WHERE account = $1 AND kind = 3 AND key_id = 1", _account));
+        Assert.Equal(
+            TransferStatus.Created, Assert.Single(await DeductAsync(1, new KeyUse(1, 100, 100, Monday))).Status);
     }
 
     [Fact]
-    public async Task Refund_OfYesterday_LeavesTodayAsItIs()
+    public async Task Capture_OfYesterdaysHold_LeavesTodayAsItIs()
     {
-        var charge = Charge(new KeyUse(1, null, 100, Monday));
-        await servers.Ledger.DebitAsync(charge, Cancellation);
-        await ChargeAsync(1, new KeyUse(1, null, 100, Tuesday));
-        await servers.Ledger.RefundAsync(new RefundRequest(charge.Id, Guid.NewGuid(), 40), Cancellation);
+        var key = new UsedApiKey(1, Limit: null, DailyLimit: 200);
+        var (captured, released) = (await HoldAsync(Monday, key), await HoldAsync(Monday, key));
+        await DeductAsync(1, new KeyUse(1, null, 100, Tuesday));
+        await AssertSpentAsync(1, total: 300, today: 100);
+        await servers.Holds.CarryOutAsync(
+            [captured with { Operation = HoldOperation.Capture, Amount = 60 }], Cancellation);
+        await AssertSpentAsync(1, total: 260, today: 100);
+        await servers.Holds.CarryOutAsync([released with { Operation = HoldOperation.Release }], Cancellation);
         await AssertSpentAsync(1, total: 160, today: 100);
-        await servers.Ledger.RefundAsync(charge.Id, Cancellation);
-        await AssertSpentAsync(1, total: 100, today: 100);
+        Assert.Equal(1, await servers.NumberAsync(
+            "SELECT count(*) FROM transfers WHERE account = $1 AND kind = 2 AND key_id = 1", _account));
     }
 
     [Theory]
@@ -130,38 +137,44 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [InlineData("2026-01-06T00:30:00+01:00", "2026-01-05")] // The day is UTC's, wherever the machine is.
     public void Day_OfAUse_IsThatOfUtc(string now, string expected)
     {
-        var use = KeyUse.Now(new UsedApiKey(1, 2, 3), new At(DateTimeOffset.Parse(now, CultureInfo.InvariantCulture)));
+        var use = KeyUse.Now(new UsedApiKey(1, 2, 3), new Clock(DateTimeOffset.Parse(now, CultureInfo.InvariantCulture)));
         Assert.Equal(new KeyUse(1, 2, 3, DateOnly.Parse(expected, CultureInfo.InvariantCulture)), use);
     }
 
     [Fact]
-    public async Task Charge_OfASlowClock_CountsForTheKeysDay()
+    public async Task Deduction_OfASlowClock_CountsForTheKeysDay()
     {
-        await ChargeAsync(1, new KeyUse(1, null, 200, Tuesday));
-        await ChargeAsync(3, new KeyUse(1, null, 200, Monday));
+        await DeductAsync(1, new KeyUse(1, null, 200, Tuesday));
+        await DeductAsync(3, new KeyUse(1, null, 200, Monday));
         await AssertSpentAsync(1, total: 200, today: 200);
     }
 
     [Fact]
-    public async Task ChargesAndRefunds_OfTwoKeysAtOnce_AddUpAndNeverDeadlock()
+    public async Task DeductionsAndHolds_OfTwoKeysAtOnce_AddUpAndNeverDeadlock()
     {
         const string Deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
         var before = await servers.NumberAsync(Deadlocks);
         for (var round = 0; round < 10; round++)
         {
-            var charges = Enumerable.Range(0, 12).Select(n =>
-                Charge(n % 3 == 0 ? null : new KeyUse(n % 3, null, 10_000, n < 6 ? Monday : Tuesday), 1)).ToList();
-            await Task.WhenAll(charges.SelectMany(charge => new[]
+            await Task.WhenAll(Enumerable.Range(0, 12).SelectMany(n =>
             {
-                servers.Ledger.DebitAsync(charge, Cancellation),
-                servers.Ledger.DebitAsync(charge, Cancellation),
-                servers.Ledger.RefundAsync(charge.Id, Cancellation),
-                servers.Ledger.RefundAsync(charge.Id, Cancellation),
+                var day = n < 6 ? Monday : Tuesday;
+                var key = n % 3 == 0 ? null : new UsedApiKey(n % 3, null, 10_000);
+                var deduction = Deduction(KeyUse.Now(key, Clock.On(day)), 1);
+                var hold = Hold(key);
+                return new Task[]
+                {
+                    servers.Ledger.MoveAsync(deduction, Cancellation),
+                    servers.Ledger.MoveAsync(deduction, Cancellation),
+                    servers.HoldsOn(Clock.On(day)).CarryOutAsync(
+                        [hold, hold with { Operation = HoldOperation.Capture, Amount = 2 }], Cancellation),
+                    servers.Holds.CarryOutAsync([hold with { Operation = HoldOperation.Release }], Cancellation),
+                };
             })).WaitAsync(Timeout, Cancellation);
         }
 
         Assert.Equal(before, await servers.NumberAsync(Deadlocks));
-        await servers.AssertBooksBalanceAsync(_account, 4000);
+        await servers.AssertBooksBalanceAsync(_account, 4000 - (10 * 12 * 3));
         await AssertVerifiedAsync();
     }
 
@@ -169,43 +182,42 @@ public sealed class KeySpendingTests(ServersFixture servers)
     /// All have seen the key, with room for one of them, before any can write: each must look again in its turn.
     /// </summary>
     [Fact]
-    public async Task Charges_ThatSawTheSameRoom_AreNotAllWritten()
+    public async Task Deductions_ThatSawTheSameRoom_AreNotAllWritten()
     {
         var key = new KeyUse(1, Limit: 200, DailyLimit: null, Monday);
-        await ChargeAsync(1, key);
+        await DeductAsync(1, key);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await ExecuteAsync(holder, $"SELECT FROM accounts WHERE id = {_account} FOR UPDATE");
-        var charges = ChargeAsync(5, key);
+        var deductions = DeductAsync(5, key);
         await servers.BlockedByAsync(holder, count: 5);
         await transaction.CommitAsync(Cancellation);
-        Assert.Single(await charges, outcome => outcome.Status is TransferStatus.Created);
+        Assert.Single(await deductions, outcome => outcome.Status is TransferStatus.Created);
         await AssertSpentAsync(1, total: 200, today: 200);
     }
 
     [Fact]
-    public async Task Charge_WhileItsKeyIsLocked_WaitsWithItsAccountLockedAndItsNameFree()
+    public async Task Deduction_WhileItsKeyIsLocked_WaitsWithItsAccountLockedAndOthersDoNot()
     {
-        var charge = Charge(new KeyUse(1, null, null, Monday));
-        await ChargeAsync(1, charge.Key!);
+        var deduction = Deduction(new KeyUse(1, null, null, Monday));
+        await DeductAsync(1, deduction.Key!);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await ExecuteAsync(holder, $"SELECT FROM key_spending WHERE account = {_account} FOR UPDATE");
-        var waiting = servers.Ledger.DebitAsync(charge, Cancellation);
+        var waiting = servers.Ledger.MoveAsync(deduction, Cancellation);
         await servers.BlockedByAsync(holder, count: 1);
 
-        var sameAccount = servers.Ledger.DebitAsync(Charge(null), Cancellation);
+        var sameAccount = servers.Ledger.MoveAsync(Deduction(null), Cancellation);
         await servers.BlockedByAsync(holder, count: 2);
-        var sameName = await servers.Ledger.DebitAsync(
-            charge with { Account = ServersFixture.NewAccount(), Key = null }, Cancellation)
+        var other = await servers.Ledger.MoveAsync(
+            deduction with { Account = ServersFixture.NewAccount(), Key = null }, Cancellation)
             .WaitAsync(Timeout, Cancellation);
-        Assert.Equal(TransferStatus.Created, sameName.Status);
+        Assert.Equal(TransferStatus.Created, other.Status);
 
         await transaction.CommitAsync(Cancellation);
-        var refused = await waiting.WaitAsync(Timeout, Cancellation);
-        Assert.Equal(TransferStatus.ExistsWithDifferentContent, refused.Status);
+        Assert.Equal(TransferStatus.Created, (await waiting.WaitAsync(Timeout, Cancellation)).Status);
         Assert.Equal(TransferStatus.Created, (await sameAccount.WaitAsync(Timeout, Cancellation)).Status);
-        await AssertSpentAsync(1, total: 100, today: 100);
+        await AssertSpentAsync(1, total: 200, today: 200);
     }
 
     [Theory]
@@ -214,24 +226,35 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [InlineData("UPDATE key_spending SET today = total + 1", "ck_key_spending_today")]
     [InlineData(
         """
-        INSERT INTO transfers (id, kind, debit_account, amount, credit_account, request_hash, balance_after, version,
-            key_id) VALUES (gen_random_uuid(), 2, 1, 1, -2, '', 0, 1000, 1)
+        INSERT INTO transfers (account, id, version, kind, amount, request_hash, balance_after, held_after, key_id)
+        VALUES (1, gen_random_uuid(), 1000, 2, -1, '', 0, 0, 1)
         """,
         "ck_transfers_key")]
     public async Task Row_ThatCannotBe_IsRefused(string sql, string constraint)
     {
-        await ChargeAsync(1, new KeyUse(1, null, null, Monday));
+        await DeductAsync(1, new KeyUse(1, null, null, Monday));
         await using var command = servers.Database.CreateCommand(
             sql.StartsWith("UPDATE", StringComparison.Ordinal) ? $"{sql} WHERE account = {_account}" : sql);
         var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Cancellation));
         Assert.Equal(constraint, refused.ConstraintName);
     }
 
-    private TransferRequest Charge(KeyUse? key, long amount = 100) =>
-        new(Guid.NewGuid(), _account, amount, TransferKind.Charge, Key: key);
+    private TransferRequest Deduction(KeyUse? key, long amount = 100) =>
+        new(Guid.NewGuid(), _account, amount, TransferKind.Deduction, Key: key);
 
-    private Task<Outcome[]> ChargeAsync(int count, KeyUse key) => Task.WhenAll(
-        Enumerable.Range(0, count).Select(_ => servers.Ledger.DebitAsync(Charge(key), Cancellation)))
+    private HoldItem Hold(UsedApiKey? key) =>
+        new(HoldOperation.Hold, _account, Guid.NewGuid(), Guid.NewGuid(), 100, new byte[32], key);
+
+    private async Task<HoldItem> HoldAsync(DateOnly day, UsedApiKey key)
+    {
+        var hold = Hold(key);
+        var held = await servers.HoldsOn(Clock.On(day)).CarryOutAsync([hold], Cancellation);
+        Assert.Equal(HoldOutcome.Held, Assert.Single(held).Outcome);
+        return hold;
+    }
+
+    private Task<Outcome[]> DeductAsync(int count, KeyUse key) => Task.WhenAll(
+        Enumerable.Range(0, count).Select(_ => servers.Ledger.MoveAsync(Deduction(key), Cancellation)))
         .WaitAsync(Timeout, Cancellation);
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
@@ -256,10 +279,5 @@ public sealed class KeySpendingTests(ServersFixture servers)
         {
             Assert.False(drift.Row.EndsWith($"account {_account}", StringComparison.Ordinal), $"{drift}");
         }
-    }
-
-    private sealed class At(DateTimeOffset now) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => now.ToUniversalTime();
     }
 }

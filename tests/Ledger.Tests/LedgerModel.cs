@@ -1,23 +1,49 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 
 namespace Ledger.Tests;
 
-/// <summary>What the ledger must do, in memory and without any haste.</summary>
+/// <summary>What the ledger must do, in memory: one thing after the other.</summary>
 internal sealed class LedgerModel
 {
     private const long Opening = 4000;
 
-    private readonly Dictionary<Guid, Written> _written = [];
+    private readonly Dictionary<(long Account, Guid Id), byte[]> _moved = [];
     private readonly HashSet<long> _closed = [];
 
-    /// <summary>The accounts that are open, and their tokens.</summary>
-    public Dictionary<long, long> Balances { get; } = [];
+    /// <summary>The accounts that are open.</summary>
+    public Dictionary<long, (long Balance, long Held)> Accounts { get; } = [];
 
-    /// <summary>What the API keys have spent. In the model it is always the same day.</summary>
+    /// <summary>What is held.</summary>
+    public Dictionary<(long Account, Guid Id), HoldItem> Open { get; } = [];
+
+    /// <summary>What was captured, with its hash.</summary>
+    public Dictionary<(long Account, Guid Id), (long Amount, byte[] Hash)> Captured { get; } = [];
+
+    /// <summary>What API keys have spent or hold. In the model it is always the same day.</summary>
     public Dictionary<(long Account, long Key), long> Spent { get; } = [];
 
-    /// <summary>A charge, deduction or credit.</summary>
+    /// <summary>Closes an account.</summary>
+    public long? Close(long account)
+    {
+        if (!Accounts.TryGetValue(account, out var found))
+        {
+            return null;
+        }
+
+        _closed.Add(account);
+        return found.Balance - found.Held;
+    }
+
+    /// <summary>What can be spent; the first contact opens the account.</summary>
+    public long Read(long account)
+    {
+        Accounts.TryAdd(account, (Opening, 0));
+        return Accounts[account].Balance - Accounts[account].Held;
+    }
+
+    /// <summary>A deduction or credit.</summary>
     public TransferStatus Move(TransferRequest request)
     {
         if (request.Amount < 1)
@@ -25,136 +51,131 @@ internal sealed class LedgerModel
             return TransferStatus.InvalidAmount;
         }
 
-        var content = (request.Kind, request.Account, request.Amount, Guid.Empty);
-        if (_written.TryGetValue(request.Id, out var before))
+        if (_moved.TryGetValue((request.Account, request.Id), out var hash))
         {
-            return Compare(before, content);
+            return hash.SequenceEqual(request.Hash())
+                ? TransferStatus.Exists : TransferStatus.ExistsWithDifferentContent;
         }
 
         var isCredit = request.Kind is TransferKind.Credit;
-        if (isCredit && !Balances.ContainsKey(request.Account))
+        if (isCredit && !Accounts.ContainsKey(request.Account))
         {
             return TransferStatus.UnknownAccount;
         }
 
-        var balance = Read(request.Account);
+        var tokens = Read(request.Account);
         if (_closed.Contains(request.Account))
         {
             return TransferStatus.AccountClosed;
         }
 
-        var spent = request.Key is { } used ? Spent.GetValueOrDefault((request.Account, used.Id)) : 0;
-        if (spent + request.Amount > request.Key?.Limit || spent + request.Amount > request.Key?.DailyLimit)
+        if (IsOverLimit(request.Account, request.Amount, request.Key?.Id, request.Key?.Limit, request.Key?.DailyLimit))
         {
             return TransferStatus.KeyLimitReached;
         }
 
-        if (isCredit ? balance > Balance.Max - request.Amount : balance < request.Amount)
+        var (balance, held) = Accounts[request.Account];
+        if (isCredit ? balance > Balance.Max - request.Amount : tokens < request.Amount)
         {
             return isCredit ? TransferStatus.BalanceTooLarge : TransferStatus.InsufficientTokens;
         }
 
-        Balances[request.Account] += isCredit ? request.Amount : -request.Amount;
-        if (request.Key is { } key)
-        {
-            Spent[(request.Account, key.Id)] = spent + request.Amount;
-        }
-
-        var refundable = request.Kind is TransferKind.Charge ? request.Amount : 0;
-        _written[request.Id] = new Written(content, refundable, request.Key?.Id);
+        Accounts[request.Account] = (balance + (isCredit ? request.Amount : -request.Amount), held);
+        Spend(request.Account, request.Key?.Id, request.Amount);
+        _moved[(request.Account, request.Id)] = request.Hash();
         return TransferStatus.Created;
     }
 
-    /// <summary>All that is left of a charge.</summary>
-    public TransferStatus Refund(Guid charge)
+    /// <summary>Carries out a batch. An account of any hold in it opens first.</summary>
+    public List<HoldResult> CarryOut(IEnumerable<HoldItem> batch)
     {
-        if (!_written.TryGetValue(charge, out var written))
+        var items = batch.ToList();
+        foreach (var item in items.Where(item => item.Operation is HoldOperation.Hold))
         {
-            _written[charge] = new Written((TransferKind.Void, 0, 0, Guid.Empty), 0);
-            return TransferStatus.UnknownCharge;
+            Read(item.Account);
         }
 
-        if (written.Content.Kind is not TransferKind.Charge)
+        return items.ConvertAll(item =>
         {
-            return TransferStatus.UnknownCharge;
-        }
-
-        if (written.Refundable == 0)
-        {
-            return TransferStatus.Exists;
-        }
-
-        GiveBack(charge, written, written.Refundable);
-        return TransferStatus.Created;
+            var (outcome, amount) = CarryOut(item);
+            var (balance, held) = Accounts.GetValueOrDefault(item.Account);
+            return new HoldResult(outcome, amount, balance, held);
+        });
     }
 
-    /// <summary>A part of a charge.</summary>
-    public TransferStatus Refund(RefundRequest request)
+    private (HoldOutcome Outcome, long Amount) CarryOut(HoldItem item)
     {
-        var amount = request.Amount!.Value;
-        if (amount < 1)
+        var isCaptured = Captured.TryGetValue((item.Account, item.Id), out var captured);
+        var hold = Open.GetValueOrDefault((item.Account, item.Id));
+        return item.Operation switch
         {
-            return TransferStatus.InvalidAmount;
-        }
-
-        var content = (TransferKind.Refund, 0L, amount, request.Charge);
-        if (_written.TryGetValue(request.Id, out var before))
-        {
-            return Compare(before, content);
-        }
-
-        if (!_written.TryGetValue(request.Charge, out var charge) || charge.Content.Kind is not TransferKind.Charge)
-        {
-            return TransferStatus.UnknownCharge;
-        }
-
-        if (charge.Refundable < amount)
-        {
-            return charge.Refundable == 0 ? TransferStatus.AlreadyRefunded : TransferStatus.RefundExceedsCharge;
-        }
-
-        GiveBack(request.Charge, charge, amount);
-        _written[request.Id] = new Written(content, 0);
-        return TransferStatus.Created;
+            HoldOperation.Hold when isCaptured => (
+                captured.Hash.SequenceEqual(item.Hash!) ? HoldOutcome.Captured : HoldOutcome.Conflict,
+                captured.Amount),
+            HoldOperation.Hold when hold is not null => (
+                !hold.Hash!.SequenceEqual(item.Hash!) ? HoldOutcome.Conflict
+                    : hold.Holder != item.Holder ? HoldOutcome.InProgress : HoldOutcome.Held,
+                hold.Amount),
+            HoldOperation.Hold => (Hold(item), item.Amount),
+            HoldOperation.Capture when hold is not null => (HoldOutcome.Captured, Settle(hold, item.Amount)),
+            HoldOperation.Capture when isCaptured => (HoldOutcome.Captured, captured.Amount),
+            HoldOperation.Capture => (item.Amount == 0 ? HoldOutcome.Captured : HoldOutcome.UnknownHold, 0),
+            _ when hold is not null && hold.Holder != item.Holder => (HoldOutcome.InProgress, 0),
+            _ when hold is not null => (HoldOutcome.Released, Settle(hold, 0)),
+            _ => (isCaptured ? HoldOutcome.Captured : HoldOutcome.Released, captured.Amount),
+        };
     }
 
-    /// <summary>Closes an account.</summary>
-    public long? Close(long account)
+    private HoldOutcome Hold(HoldItem item)
     {
-        if (!Balances.TryGetValue(account, out var tokens))
+        var (balance, held) = Accounts[item.Account];
+        if (_closed.Contains(item.Account))
         {
-            return null;
+            return HoldOutcome.AccountClosed;
         }
 
-        _closed.Add(account);
-        return tokens;
-    }
-
-    /// <summary>Reads a balance; the first contact opens the account.</summary>
-    public long Read(long account)
-    {
-        Balances.TryAdd(account, Opening);
-        return Balances[account];
-    }
-
-    private static TransferStatus Compare(
-        Written before, (TransferKind Kind, long Account, long Amount, Guid Charge) content) =>
-        before.Content.Kind is TransferKind.Void ? TransferStatus.AlreadyRefunded
-        : before.Content != content ? TransferStatus.ExistsWithDifferentContent
-        : before.Content.Kind is TransferKind.Charge && before.Refundable == 0 ? TransferStatus.AlreadyRefunded
-        : TransferStatus.Exists;
-
-    private void GiveBack(Guid name, Written charge, long amount)
-    {
-        Balances[charge.Content.Account] += amount;
-        if (charge.Key is { } key)
+        if (IsOverLimit(item.Account, item.Amount, item.Key?.Id, item.Key?.Limit, item.Key?.DailyLimit))
         {
-            Spent[(charge.Content.Account, key)] -= amount;
+            return HoldOutcome.KeyLimitReached;
         }
 
-        _written[name] = charge with { Refundable = charge.Refundable - amount };
+        if (balance - held < item.Amount)
+        {
+            return HoldOutcome.InsufficientTokens;
+        }
+
+        Accounts[item.Account] = (balance, held + item.Amount);
+        Open[(item.Account, item.Id)] = item;
+        Spend(item.Account, item.Key?.Id, item.Amount);
+        return HoldOutcome.Held;
     }
 
-    private sealed record Written(
-        (TransferKind Kind, long Account, long Amount, Guid Charge) Content, long Refundable, long? Key = null);
+    private long Settle(HoldItem hold, long most)
+    {
+        var cost = Math.Min(most, hold.Amount);
+        var (balance, held) = Accounts[hold.Account];
+        Accounts[hold.Account] = (balance - cost, held - hold.Amount);
+        Open.Remove((hold.Account, hold.Id));
+        if (cost > 0)
+        {
+            Captured[(hold.Account, hold.Id)] = (cost, hold.Hash!);
+        }
+
+        Spend(hold.Account, hold.Key?.Id, cost - hold.Amount);
+        return cost;
+    }
+
+    private bool IsOverLimit(long account, long amount, long? key, long? limit, long? dailyLimit)
+    {
+        var spent = key is { } used ? Spent.GetValueOrDefault((account, used)) : 0;
+        return spent + amount > limit || spent + amount > dailyLimit;
+    }
+
+    private void Spend(long account, long? key, long amount)
+    {
+        if (key is { } used)
+        {
+            Spent[(account, used)] = Spent.GetValueOrDefault((account, used)) + amount;
+        }
+    }
 }

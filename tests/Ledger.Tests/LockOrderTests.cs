@@ -1,11 +1,12 @@
+using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Npgsql;
 
 namespace Ledger.Tests;
 
 /// <summary>
-/// Two real transactions, one of them held open: a statement waits only for its own account's row, and then only for
-/// its transfer's name. So no two statements can wait for each other.
+/// Two real transactions, one of them held open: a statement waits only for the rows of its accounts, in the
+/// order of their ids. So no two statements can wait for each other.
 /// </summary>
 public sealed class LockOrderTests(ServersFixture servers)
 {
@@ -14,16 +15,16 @@ public sealed class LockOrderTests(ServersFixture servers)
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Debit_WhileItsAccountIsLocked_WaitsAndOthersDoNot()
+    public async Task Deduction_WhileItsAccountIsLocked_WaitsAndOthersDoNot()
     {
         var (one, other) = (await NewAccountAsync(), await NewAccountAsync());
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await ExecuteAsync(holder, $"UPDATE accounts SET balance = balance WHERE id = {one}");
 
-        var waiting = servers.Ledger.DebitAsync(Charge(one), Cancellation);
+        var waiting = servers.Ledger.MoveAsync(Deduction(one), Cancellation);
         await servers.BlockedByAsync(holder, count: 1);
-        var free = await servers.Ledger.DebitAsync(Charge(other), Cancellation).WaitAsync(Timeout, Cancellation);
+        var free = await servers.Ledger.MoveAsync(Deduction(other), Cancellation).WaitAsync(Timeout, Cancellation);
         Assert.Equal(TransferStatus.Created, free.Status);
         Assert.False(waiting.IsCompleted);
 
@@ -32,55 +33,62 @@ public sealed class LockOrderTests(ServersFixture servers)
     }
 
     [Fact]
-    public async Task Debit_UnderANameThatIsBeingWritten_WaitsForItAndLeavesItsOwnAccountAlone()
+    public async Task Deduction_UnderAnIdThatIsBeingWritten_WaitsForItsAccountAndFindsIt()
     {
         var (one, other) = (await NewAccountAsync(), await NewAccountAsync());
-        var first = Charge(one);
+        var first = Deduction(one);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
-        // As the statement does: the account's row first, then the name.
-        await ExecuteAsync(
-            holder, $"UPDATE accounts SET balance = balance - 100, version = version + 1 WHERE id = {one}");
         await ExecuteAsync(holder, $"""
-            INSERT INTO transfers
-                (id, debit_account, credit_account, amount, kind, request_hash, balance_after, version)
-            VALUES ('{first.Id}', {one}, -2, 100, 2, '\x{Convert.ToHexString(first.Hash())}', 3900, 2)
+            SELECT move(3::smallint, {one}, '{first.Id}', 100, '\x{Convert.ToHexString(first.Hash())}', NULL,
+                NULL, NULL, NULL, NULL)
             """);
 
-        var sameName = servers.Ledger.DebitAsync(first with { Account = other }, Cancellation);
+        var sameId = servers.Ledger.MoveAsync(first, Cancellation);
         await servers.BlockedByAsync(holder, count: 1);
+        var elsewhere = await servers.Ledger.MoveAsync(first with { Account = other }, Cancellation)
+            .WaitAsync(Timeout, Cancellation);
+        Assert.Equal(TransferStatus.Created, elsewhere.Status);
         await transaction.CommitAsync(Cancellation);
 
-        var refused = await sameName.WaitAsync(Timeout, Cancellation);
-        Assert.Equal(TransferStatus.ExistsWithDifferentContent, refused.Status);
+        Assert.Equal(TransferStatus.Exists, (await sameId.WaitAsync(Timeout, Cancellation)).Status);
         await servers.AssertBooksBalanceAsync(one, 3900);
-        await servers.AssertBooksBalanceAsync(other, 4000);
+        await servers.AssertBooksBalanceAsync(other, 3900);
     }
 
     [Fact]
-    public async Task Debits_OfTwoAccountsUnderEachOthersNames_NeverDeadlock()
+    public async Task BatchesAndDeductions_OfTwoAccountsInAnyOrder_NeverDeadlock()
     {
         var (one, other) = (await NewAccountAsync(), await NewAccountAsync());
         var before = await DeadlocksAsync();
         for (var round = 0; round < 20; round++)
         {
-            var (left, right) = (Charge(one, 1), Charge(other, 1));
+            var (left, right) = (Hold(one), Hold(other));
             await Task.WhenAll(
-                servers.Ledger.DebitAsync(left, Cancellation),
-                servers.Ledger.DebitAsync(right, Cancellation),
-                servers.Ledger.DebitAsync(left with { Account = other }, Cancellation),
-                servers.Ledger.DebitAsync(right with { Account = one }, Cancellation),
-                servers.Ledger.RefundAsync(left.Id, Cancellation),
-                servers.Ledger.RefundAsync(right.Id, Cancellation)).WaitAsync(Timeout, Cancellation);
+                servers.Holds.CarryOutAsync([left, right], Cancellation),
+                servers.Holds.CarryOutAsync([right, left], Cancellation),
+                servers.Ledger.MoveAsync(Deduction(one, 1), Cancellation),
+                servers.Ledger.MoveAsync(Deduction(other, 1), Cancellation),
+                servers.Holds.CarryOutAsync([Capture(right), Capture(left)], Cancellation),
+                servers.Holds.CarryOutAsync([Capture(left), Capture(right)], Cancellation))
+                .WaitAsync(Timeout, Cancellation);
         }
 
         Assert.Equal(before, await DeadlocksAsync());
-        await servers.AssertBooksBalanceAsync(one, await servers.Ledger.GetBalanceAsync(one, Cancellation));
-        await servers.AssertBooksBalanceAsync(other, await servers.Ledger.GetBalanceAsync(other, Cancellation));
+        foreach (var account in new[] { one, other })
+        {
+            await servers.AssertBooksBalanceAsync(
+                account, (await servers.Ledger.GetAccountAsync(account, Cancellation)).Balance);
+        }
+
+        HoldItem Hold(long account) => new(
+            HoldOperation.Hold, account, Guid.NewGuid(), Guid.Empty, 10, new byte[32]);
+
+        HoldItem Capture(HoldItem hold) => hold with { Operation = HoldOperation.Capture };
     }
 
-    private static TransferRequest Charge(long account, long amount = 100) =>
-        new(Guid.NewGuid(), account, amount, TransferKind.Charge);
+    private static TransferRequest Deduction(long account, long amount = 100) =>
+        new(Guid.NewGuid(), account, amount, TransferKind.Deduction);
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
     {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Ledger.Service;
+using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 
 namespace Ledger.Tests;
@@ -18,23 +19,40 @@ public sealed class MetricsTests(ServersFixture servers)
         using var seen = new Seen(meters);
         var ledger = ServersFixture.NewLedger(servers.Database, ServersFixture.NewCache(redis: null), metrics);
         var account = ServersFixture.NewAccount();
-        var charge = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge);
-        await ledger.DebitAsync(charge, Cancellation);
-        await ledger.DebitAsync(charge, Cancellation);
-        await ledger.DebitAsync(charge with { Id = Guid.NewGuid(), Amount = 5000 }, Cancellation);
-        await ledger.RefundAsync(new RefundRequest(charge.Id, Guid.NewGuid(), 30), Cancellation);
+        var deduction = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction);
+        await ledger.MoveAsync(deduction, Cancellation);
+        await ledger.MoveAsync(deduction, Cancellation);
+        await ledger.MoveAsync(deduction with { Id = Guid.NewGuid(), Amount = 5000 }, Cancellation);
 
-        Assert.Equal(1, seen.Sum("ledger.transfers", "kind=charge"));
-        Assert.Equal(100, seen.Sum("ledger.tokens", "kind=charge"));
-        Assert.Equal(1, seen.Sum("ledger.transfers", "kind=refund"));
-        Assert.Equal(30, seen.Sum("ledger.tokens", "kind=refund"));
-        Assert.Equal(1, seen.Sum("ledger.replays", "kind=charge"));
-        Assert.Equal(1, seen.Sum("ledger.refusals", "kind=charge,reason=insufficient_tokens"));
-        Assert.Equal(3, seen.Count("ledger.operation.duration", "operation=charge"));
+        Assert.Equal(1, seen.Sum("ledger.transfers", "kind=deduction"));
+        Assert.Equal(100, seen.Sum("ledger.tokens", "kind=deduction"));
+        Assert.Equal(1, seen.Sum("ledger.replays", "kind=deduction"));
+        Assert.Equal(1, seen.Sum("ledger.refusals", "kind=deduction,reason=insufficient_tokens"));
+        Assert.Equal(3, seen.Count("ledger.operation.duration", "operation=deduction"));
     }
 
     [Fact]
-    public async Task Trace_OfACharge_ReachesTheStatement()
+    public async Task Metrics_OfABatch_CountEachItemAndTheCharge()
+    {
+        var metrics = ServersFixture.NewMetrics(out var meters);
+        using var seen = new Seen(meters);
+        var cache = ServersFixture.NewCache(redis: null);
+        var ledger = ServersFixture.NewLedger(servers.Database, cache, metrics);
+        var holds = ServersFixture.NewHolds(servers.Database, ledger, cache, metrics);
+        var hold = new HoldItem(
+            HoldOperation.Hold, ServersFixture.NewAccount(), Guid.NewGuid(), Guid.Empty, 100, new byte[32]);
+        var capture = hold with { Operation = HoldOperation.Capture, Amount = 30 };
+        await holds.CarryOutAsync([hold, capture, capture with { Id = Guid.NewGuid() }], Cancellation);
+
+        Assert.Equal(1, seen.Sum("ledger.transfers", "kind=charge"));
+        Assert.Equal(30, seen.Sum("ledger.tokens", "kind=charge"));
+        Assert.Equal(1, seen.Sum("ledger.holds.items", "operation=hold,outcome=held"));
+        Assert.Equal(1, seen.Sum("ledger.holds.items", "operation=capture,outcome=captured"));
+        Assert.Equal(1, seen.Sum("ledger.unknown_hold", ""));
+    }
+
+    [Fact]
+    public async Task Trace_OfADeduction_ReachesTheStatement()
     {
         var ended = new ConcurrentBag<Activity>();
         using var listener = new ActivityListener
@@ -46,10 +64,10 @@ public sealed class MetricsTests(ServersFixture servers)
         ActivitySource.AddActivityListener(listener);
         using var source = new ActivitySource(nameof(MetricsTests));
         using var request = source.StartActivity("request");
-        await servers.Ledger.DebitAsync(
-            new TransferRequest(Guid.NewGuid(), ServersFixture.NewAccount(), 100, TransferKind.Charge), Cancellation);
+        await servers.Ledger.MoveAsync(
+            new TransferRequest(Guid.NewGuid(), ServersFixture.NewAccount(), 100, TransferKind.Deduction), Cancellation);
         Assert.Contains(ended, span => span.TraceId == request!.TraceId
-            && span.TagObjects.Any(tag => $"{tag.Value}".Contains("UPDATE accounts", StringComparison.Ordinal)));
+            && span.TagObjects.Any(tag => $"{tag.Value}".Contains("FROM move(", StringComparison.Ordinal)));
     }
 
     [Fact]

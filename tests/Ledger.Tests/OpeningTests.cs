@@ -20,7 +20,7 @@ public sealed class OpeningTests(ServersFixture servers)
         await servers.AssertBooksBalanceAsync(account, tokens);
         Assert.Equal(tokens, await servers.Ledger.GetBalanceAsync(account, Cancellation)); // And not 4000.
         Assert.Equal(tokens == 0 ? 0 : 1, await servers.NumberAsync(
-            "SELECT count(*) FROM transfers WHERE credit_account = $1 AND kind = 1 AND version = 1", account));
+            "SELECT count(*) FROM transfers WHERE account = $1 AND kind = 1 AND version = 1", account));
         await AssertNothingIsOffAsync(account);
     }
 
@@ -33,9 +33,9 @@ public sealed class OpeningTests(ServersFixture servers)
         await OpenAsync(account, tokens);
         Assert.Equal(TransferStatus.Exists, await OpenAsync(account, tokens));
         var credit = new TransferRequest(Guid.NewGuid(), account, 500, TransferKind.Credit, "gift");
-        await servers.Ledger.CreditAsync(credit, Cancellation);
-        var charge = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge);
-        await servers.Ledger.DebitAsync(charge, Cancellation);
+        await servers.Ledger.MoveAsync(credit, Cancellation);
+        var deduction = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction);
+        await servers.Ledger.MoveAsync(deduction, Cancellation);
         await servers.Ledger.CloseAsync(account, Cancellation);
 
         Assert.Equal(TransferStatus.Exists, await OpenAsync(account, tokens));
@@ -78,8 +78,8 @@ public sealed class OpeningTests(ServersFixture servers)
         await servers.AssertBooksBalanceAsync(account, await servers.Ledger.GetBalanceAsync(account, Cancellation));
     }
 
-    private async Task<TransferStatus> OpenAsync(long account, long tokens) =>
-        (await servers.Ledger.OpenAsync(account, tokens, Cancellation)).Status;
+    private Task<TransferStatus> OpenAsync(long account, long tokens) =>
+        servers.Ledger.OpenAsync(account, tokens, Cancellation);
 
     private async Task AssertNothingIsOffAsync(long account)
     {

@@ -23,20 +23,13 @@ internal sealed class OwnDatabase : IAsyncDisposable
 
     /// <summary>Creates it, with the ledger's schema.</summary>
     /// <param name="server">A connection string of the server.</param>
-    /// <param name="migration">The last migration to apply; all when null.</param>
-    public static async Task<OwnDatabase> CreateAsync(string server, string? migration = null)
+    public static async Task<OwnDatabase> CreateAsync(string server)
     {
         var database = new OwnDatabase(server, $"test_{Guid.NewGuid():N}");
         await database.OnServerAsync($"CREATE DATABASE {database._name}");
-        await database.MigrateAsync(migration);
+        await using var context = ServersFixture.NewContext(database.ConnectionString);
+        await context.Database.MigrateAsync(TestContext.Current.CancellationToken);
         return database;
-    }
-
-    /// <summary>Brings the schema up to a migration; to the last when null.</summary>
-    public async Task MigrateAsync(string? migration = null)
-    {
-        await using var context = ServersFixture.NewContext(ConnectionString);
-        await context.Database.MigrateAsync(migration, TestContext.Current.CancellationToken);
     }
 
     public async Task ExecuteAsync(string sql)

@@ -1,6 +1,8 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Holds;
 using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 
 namespace Ledger.Tests;
 
@@ -14,14 +16,12 @@ public sealed class PrecedenceTests(ServersFixture servers)
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>Every status but Created that a charge can have, with all that can hold behind it.</summary>
-    public static TheoryData<string, string> Charges => new()
+    /// <summary>Every status that a deduction can have, with all that can hold behind it.</summary>
+    public static TheoryData<string, string> Deductions => new()
     {
         { nameof(TransferStatus.InvalidAmount), "exists, closed, amount 0" },
-        { nameof(TransferStatus.ExistsWithDifferentContent), "exists, refunded, closed, amount too high" },
-        { nameof(TransferStatus.AlreadyRefunded), "exists, refunded, closed, spent" },
-        { nameof(TransferStatus.AlreadyRefunded), "void, closed, amount too high" },
-        { nameof(TransferStatus.Exists), "exists, closed, spent" },
+        { nameof(TransferStatus.ExistsWithDifferentContent), "exists, closed, key limit, amount too high" },
+        { nameof(TransferStatus.Exists), "exists, closed, key limit, spent" },
         { nameof(TransferStatus.AccountClosed), "closed, amount too high" },
         { nameof(TransferStatus.AccountClosed), "closed" },
         { nameof(TransferStatus.AccountClosed), "closed, key limit, amount too high" },
@@ -29,19 +29,22 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(TransferStatus.KeyLimitReached), "key limit, amount too high" },
         { nameof(TransferStatus.KeyLimitReached), "key limit" },
         { nameof(TransferStatus.InsufficientTokens), "amount too high" },
+        { nameof(TransferStatus.InsufficientTokens), "held" },
         { nameof(TransferStatus.Created), "" },
     };
 
-    /// <summary>The same for refunds of parts.</summary>
-    public static TheoryData<string, string> Refunds => new()
+    /// <summary>The same for holds.</summary>
+    public static TheoryData<string, string> Holds => new()
     {
-        { nameof(TransferStatus.InvalidAmount), "name taken, refunded, amount 0" },
-        { nameof(TransferStatus.ExistsWithDifferentContent), "name taken, refunded, other amount, amount too high" },
-        { nameof(TransferStatus.AlreadyRefunded), "refunded, amount too high" },
-        { nameof(TransferStatus.Exists), "name taken, refunded" },
-        { nameof(TransferStatus.UnknownCharge), "no charge, amount too high" },
-        { nameof(TransferStatus.RefundExceedsCharge), "amount too high" },
-        { nameof(TransferStatus.Created), "closed" },
+        { nameof(HoldOutcome.Conflict), "captured, other hash, closed, key limit, amount too high" },
+        { nameof(HoldOutcome.Captured), "captured, other holder, closed, key limit, amount too high" },
+        { nameof(HoldOutcome.Conflict), "exists, other hash, other holder, closed, key limit, amount too high" },
+        { nameof(HoldOutcome.InProgress), "exists, other holder, closed, key limit, amount too high" },
+        { nameof(HoldOutcome.Held), "exists, closed, key limit, amount too high" },
+        { nameof(HoldOutcome.AccountClosed), "closed, key limit, amount too high" },
+        { nameof(HoldOutcome.KeyLimitReached), "key limit, amount too high" },
+        { nameof(HoldOutcome.InsufficientTokens), "amount too high" },
+        { nameof(HoldOutcome.Held), "" },
     };
 
     /// <summary>The same for credits.</summary>
@@ -58,61 +61,63 @@ public sealed class PrecedenceTests(ServersFixture servers)
     };
 
     [Theory]
-    [MemberData(nameof(Charges))]
-    public async Task Charge_WithSeveralRefusals_HasTheFirst(string expected, string given)
+    [MemberData(nameof(Deductions))]
+    public async Task Deduction_WithSeveralRefusals_HasTheFirst(string expected, string given)
     {
         var account = await NewAccountAsync();
-        var request = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge);
+        var request = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction);
         if (Has("exists"))
         {
-            await servers.Ledger.DebitAsync(request, Cancellation);
-        }
-
-        if (Has("refunded") || Has("void"))
-        {
-            await servers.Ledger.RefundAsync(request.Id, Cancellation);
+            await servers.Ledger.MoveAsync(request, Cancellation);
         }
 
         if (Has("spent"))
         {
             var left = await servers.Ledger.GetBalanceAsync(account, Cancellation);
-            await servers.Ledger.DebitAsync(
+            await servers.Ledger.MoveAsync(
                 new TransferRequest(Guid.NewGuid(), account, left, TransferKind.Deduction), Cancellation);
+        }
+
+        if (Has("held"))
+        {
+            var all = new HoldItem(HoldOperation.Hold, account, Guid.NewGuid(), Guid.Empty, 4000, new byte[32]);
+            await servers.Holds.CarryOutAsync([all], Cancellation);
         }
 
         request = request with { Amount = Has("amount 0") ? 0 : Has("amount too high") ? TooMuch : 100 };
         request = request with { Key = Has("key limit") ? new KeyUse(1, 99, null, new DateOnly(2026, 1, 5)) : null };
         await CloseIfAsync(Has("closed"), account);
-        await AssertAsync(expected, account, () => servers.Ledger.DebitAsync(request, Cancellation));
+        await AssertAsync(expected, account, () => servers.Ledger.MoveAsync(request, Cancellation));
 
         bool Has(string condition) => given.Split(", ").Contains(condition);
     }
 
     [Theory]
-    [MemberData(nameof(Refunds))]
-    public async Task Refund_WithSeveralRefusals_HasTheFirst(string expected, string given)
+    [MemberData(nameof(Holds))]
+    public async Task Hold_WithSeveralRefusals_HasTheFirst(string expected, string given)
     {
         var account = await NewAccountAsync();
-        var charge = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Charge);
-        var request = new RefundRequest(charge.Id, Guid.NewGuid(), 40);
-        if (!Has("no charge"))
+        var hold = new HoldItem(HoldOperation.Hold, account, Guid.NewGuid(), Guid.NewGuid(), 100, new byte[32]);
+        if (Has("exists") || Has("captured"))
         {
-            await servers.Ledger.DebitAsync(charge, Cancellation);
+            await servers.Holds.CarryOutAsync([hold], Cancellation);
         }
 
-        if (Has("name taken"))
+        if (Has("captured"))
         {
-            await servers.Ledger.RefundAsync(request, Cancellation);
+            await servers.Holds.CarryOutAsync([hold with { Operation = HoldOperation.Capture }], Cancellation);
         }
 
-        if (Has("refunded"))
+        var request = hold with
         {
-            await servers.Ledger.RefundAsync(charge.Id, Cancellation);
-        }
-
-        request = request with { Amount = Has("amount 0") ? 0 : Has("amount too high") ? TooMuch : 40 };
+            Amount = Has("amount too high") ? TooMuch : 100,
+            Hash = Has("other hash") ? [.. Enumerable.Repeat((byte)1, 32)] : hold.Hash,
+            Holder = Has("other holder") ? Guid.NewGuid() : hold.Holder,
+            Key = Has("key limit") ? new UsedApiKey(1, 99, null) : null,
+        };
         await CloseIfAsync(Has("closed"), account);
-        await AssertAsync(expected, account, () => servers.Ledger.RefundAsync(request, Cancellation));
+        var result = Assert.Single(await servers.Holds.CarryOutAsync([request], Cancellation));
+        Assert.Equal(expected, $"{result.Outcome}");
 
         bool Has(string condition) => given.Split(", ").Contains(condition);
     }
@@ -125,7 +130,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
         var request = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Credit, "test");
         if (Has("exists"))
         {
-            await servers.Ledger.CreditAsync(request, Cancellation);
+            await servers.Ledger.MoveAsync(request, Cancellation);
         }
 
         request = request with
@@ -133,7 +138,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
             Amount = Has("amount 0") ? 0 : Has("amount too high") ? Balance.Max : Has("other amount") ? 200 : 100,
         };
         await CloseIfAsync(Has("closed"), account);
-        await AssertAsync(expected, account, () => servers.Ledger.CreditAsync(request, Cancellation));
+        await AssertAsync(expected, account, () => servers.Ledger.MoveAsync(request, Cancellation));
 
         bool Has(string condition) => given.Split(", ").Contains(condition);
     }
@@ -141,7 +146,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
     [Fact]
     public void Table_OfAllStatuses_LeavesNoneOut() => Assert.Empty(
         Enum.GetNames<TransferStatus>().Except(
-            Charges.Concat(Refunds).Concat(Credits).Select(row => row.Data.Item1)));
+            Deductions.Concat(Credits).Select(row => row.Data.Item1)));
 
     private async Task<long> NewAccountAsync()
     {

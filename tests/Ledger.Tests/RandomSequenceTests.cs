@@ -1,64 +1,67 @@
 using CsCheck;
 using Ledger.Service.Accounts;
+using Ledger.Service.Holds;
 using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Ledger.Tests;
 
-/// <summary>Random operations on several accounts, against a model of a few lines.</summary>
+/// <summary>Random operations on several accounts, against a model.</summary>
 public sealed class RandomSequenceTests(ServersFixture servers)
 {
     private const int Accounts = 3;
     private const int Names = 8;
 
+    private static readonly byte[] Hash = [.. Enumerable.Repeat((byte)1, 32)];
+
     /// <summary>None, for half of the steps, or a key with one of the limits, or with both.</summary>
-    private static readonly KeyUse?[] Keys =
+    private static readonly UsedApiKey?[] Keys =
     [
-        null, null, null, new(1, 3000, null, default), new(2, null, 1500, default), new(3, 2000, 2500, default),
+        null, null, null, new(1, 3000, null), new(2, null, 1500), new(3, 2000, 2500),
     ];
 
     private enum Operation
     {
-        Charge,
         Deduct,
         Credit,
-        Refund,
-        RefundPart,
+        Hold,
+        Capture,
+        Release,
         Close,
         Read,
     }
 
-    private sealed record Step(Operation Operation, int Account, long Amount, int Name, int Charge, KeyUse? Key);
+    private sealed record Step(Operation Operation, int Account, long Amount, int Name, UsedApiKey? Key);
 
     private static readonly Gen<Step[]> Sequences = Gen.Select(
         Gen.Frequency(
-            (4, Gen.Const(Operation.Charge)),
-            (2, Gen.Const(Operation.Deduct)),
+            (4, Gen.Const(Operation.Deduct)),
             (2, Gen.Const(Operation.Credit)),
-            (3, Gen.Const(Operation.Refund)),
-            (4, Gen.Const(Operation.RefundPart)),
+            (4, Gen.Const(Operation.Hold)),
+            (3, Gen.Const(Operation.Capture)),
+            (2, Gen.Const(Operation.Release)),
             (1, Gen.Const(Operation.Close)),
             (3, Gen.Const(Operation.Read))),
         Gen.Int[0, Accounts - 1],
         Gen.Frequency(
             (12, Gen.Long[1, 1500]), (1, Gen.Const(4000L)), (1, Gen.Const(Balance.Max)), (1, Gen.Long[-1, 0])),
         Gen.Int[0, Names - 1],
-        Gen.Int[0, Names - 1],
         Gen.Int[0, Keys.Length - 1].Select(key => Keys[key]),
-        (operation, account, amount, name, charge, key) => new Step(operation, account, amount, name, charge, key))
+        (operation, account, amount, name, key) => new Step(operation, account, amount, name, key))
         .Array[1, 64];
 
     [Fact]
     public Task Sequence_OfAnyOperations_FollowsTheModelAfterEachOfThem() => Sequences.SampleAsync(async sequence =>
     {
+        // Accounts share the ids, which are unique in an account only.
         var accounts = Enumerable.Range(0, Accounts).Select(_ => ServersFixture.NewAccount()).ToArray();
-        var names = Enumerable.Range(0, Names).Select(_ => Guid.NewGuid()).ToArray();
+        var names = Enumerable.Range(0, Names).Select(_ => (Move: Guid.NewGuid(), Hold: Guid.NewGuid())).ToArray();
         var model = new LedgerModel();
         foreach (var step in sequence)
         {
-            var (account, name, charge) = (accounts[step.Account], names[step.Name], names[step.Charge]);
-            await RunAsync(step, account, name, charge, model);
+            await RunAsync(step, accounts[step.Account], names[step.Name], model);
             await AssertBooksAsync(accounts, model);
         }
 
@@ -68,53 +71,45 @@ public sealed class RandomSequenceTests(ServersFixture servers)
         }
     }, iter: 512, threads: 2);
 
-    private async Task RunAsync(Step step, long account, Guid name, Guid charge, LedgerModel model)
+    private async Task RunAsync(Step step, long account, (Guid Move, Guid Hold) name, LedgerModel model)
     {
-        var (ledger, amount, never) = (servers.Ledger, step.Amount, CancellationToken.None);
+        var (ledger, never) = (servers.Ledger, CancellationToken.None);
         switch (step.Operation)
         {
-            case Operation.Charge:
-                var charging = new TransferRequest(name, account, amount, TransferKind.Charge, Key: step.Key);
-                Assert.Equal(model.Move(charging), (await ledger.DebitAsync(charging, never)).Status);
-                break;
             case Operation.Deduct:
-                var deducting = new TransferRequest(
-                    name, account, amount, TransferKind.Deduction, Key: step.Key);
-                Assert.Equal(model.Move(deducting), (await ledger.DebitAsync(deducting, never)).Status);
+                var deduction = new TransferRequest(
+                    name.Move, account, step.Amount, TransferKind.Deduction, Key: KeyUse.Now(step.Key, Clock.Today));
+                Assert.Equal(model.Move(deduction), (await ledger.MoveAsync(deduction, never)).Status);
                 break;
             case Operation.Credit:
-                var crediting = new TransferRequest(name, account, amount, TransferKind.Credit, "test");
-                Assert.Equal(model.Move(crediting), (await ledger.CreditAsync(crediting, never)).Status);
-                break;
-            case Operation.Refund:
-                Assert.Equal(model.Refund(charge), (await ledger.RefundAsync(charge, never)).Status);
-                break;
-            case Operation.RefundPart:
-                var refund = new RefundRequest(charge, name, amount);
-                Assert.Equal(model.Refund(refund), (await ledger.RefundAsync(refund, never)).Status);
+                var credit = new TransferRequest(name.Move, account, step.Amount, TransferKind.Credit, "test");
+                Assert.Equal(model.Move(credit), (await ledger.MoveAsync(credit, never)).Status);
                 break;
             case Operation.Close:
                 Assert.Equal(model.Close(account), await ledger.CloseAsync(account, never));
                 break;
-            default:
+            case Operation.Read:
                 Assert.Equal(model.Read(account), await ledger.GetBalanceAsync(account, never));
+                break;
+            default:
+                var operation = Enum.Parse<HoldOperation>($"{step.Operation}");
+                var item = new HoldItem(
+                    operation, account, name.Hold, Guid.Empty, Math.Max(step.Amount, 0), Hash, step.Key);
+                Assert.Equal(model.CarryOut([item]), await servers.HoldsOn(Clock.Today).CarryOutAsync([item], never));
                 break;
         }
     }
 
     /// <summary>
-    /// For every account: the balance is the model's, is what the transfers add up to, is not negative, and is the one
-    /// after the latest transfer; and what users have is what was issued less what was spent.
+    /// For every account: balance and held are the model's, the balance is what the transfers add up to and the one
+    /// after the latest of them, and held is what the open holds add up to.
     /// </summary>
     private async Task AssertBooksAsync(long[] accounts, LedgerModel model)
     {
         await using var command = servers.Database.CreateCommand("""
-            SELECT a.id, a.balance, a.version,
-                coalesce(sum(CASE WHEN t.credit_account = a.id THEN t.amount ELSE -t.amount END), 0)::bigint,
-                count(t.id), max(t.version), (array_agg(t.balance_after ORDER BY t.version DESC))[1],
-                coalesce(sum(CASE t.debit_account WHEN -1 THEN t.amount END), 0)::bigint
-                    - coalesce(sum(CASE t.credit_account WHEN -2 THEN t.amount END), 0)::bigint
-                    + coalesce(sum(CASE t.debit_account WHEN -2 THEN t.amount END), 0)::bigint
+            SELECT a.id, a.balance, a.held, a.version, coalesce(sum(t.amount), 0)::bigint, count(t.id), max(t.version),
+                (array_agg(t.balance_after ORDER BY t.version DESC))[1],
+                (SELECT coalesce(sum(h.amount), 0) FROM holds h WHERE h.account_id = a.id)::bigint
             FROM accounts a LEFT JOIN transfers t ON t.account = a.id WHERE a.id = ANY ($1) GROUP BY a.id
             """);
         command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = accounts });
@@ -123,15 +118,14 @@ public sealed class RandomSequenceTests(ServersFixture servers)
         while (await row.ReadAsync())
         {
             opened++;
-            var balance = model.Balances[row.GetInt64(0)];
+            var (balance, held) = model.Accounts[row.GetInt64(0)];
             Assert.True(balance >= 0);
-            Assert.Equal(
-                (balance, balance, balance, balance),
-                (row.GetInt64(1), row.GetInt64(3), row.GetInt64(6), row.GetInt64(7)));
-            Assert.Equal((row.GetInt64(2), row.GetInt64(2)), (row.GetInt64(4), row.GetInt64(5)));
+            Assert.Equal((balance, balance, balance), (row.GetInt64(1), row.GetInt64(4), row.GetInt64(7)));
+            Assert.Equal((held, held), (row.GetInt64(2), row.GetInt64(8)));
+            Assert.Equal((row.GetInt64(3), row.GetInt64(3)), (row.GetInt64(5), row.GetInt64(6)));
         }
 
-        Assert.Equal(model.Balances.Count, opened);
+        Assert.Equal(model.Accounts.Count, opened);
         await row.CloseAsync();
         await using var keys = servers.Database.CreateCommand(
             "SELECT account, key_id, total, today FROM key_spending WHERE account = ANY ($1)");

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using Ledger.Service.Holds;
 using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Ledger.Tests;
@@ -27,19 +29,19 @@ public sealed class VerificationTests(ServersFixture servers)
     [Theory]
     [InlineData("UPDATE accounts SET balance = balance + 1 WHERE id = 7", "account 7", "its balance is")]
     [InlineData("UPDATE accounts SET version = version + 1 WHERE id = 7", "account 7", "its version is")]
-    [InlineData("UPDATE accounts SET held = 5 WHERE id = 7", "account 7", "5 are held, its open holds add up to 0")]
+    [InlineData("UPDATE accounts SET held = 5 WHERE id = 7", "account 7", "5 are held, its open holds add up to 70")]
     [InlineData("DELETE FROM accounts WHERE id = 7", "account 7", "no row")]
-    [InlineData("INSERT INTO accounts (id, balance, version) VALUES (8, 50, 0)", "account 8", "its balance is 50")]
+    [InlineData(
+        "INSERT INTO accounts (id, balance, held, version, revision) VALUES (8, 50, 0, 0, 0)",
+        "account 8", "its balance is 50")]
+    [InlineData("DELETE FROM holds", "account 7", "70 are held, its open holds add up to 0")]
     [InlineData("UPDATE transfers SET amount = amount + 1 WHERE version = 2", "transfer", "the balance after it is")]
     [InlineData("UPDATE transfers SET balance_after = 1 WHERE version = 2", "transfer", "it must be 3900")]
     [InlineData("DELETE FROM transfers WHERE version = 2", "transfer", "2 is missing")]
-    [InlineData("UPDATE transfers SET charge_id = id WHERE kind = 3", "transfer", "which is not there")]
-    [InlineData("UPDATE transfers SET amount = 5, balance_after = 3995 WHERE version = 2", "transfer", "5 are left")]
-    [InlineData("UPDATE transfers SET refundable = 77 WHERE version = 3", "transfer", "40 of 77 tokens, 100 are left")]
-    [InlineData("UPDATE key_spending SET total = 70", "key 5 of account 7", "spent 70, transfers and holds add up")]
-    [InlineData("UPDATE key_spending SET today = 1", "key 5 of account 7", "1 on its day, transfers and holds say 60")]
-    [InlineData("DELETE FROM key_spending", "key 5 of account 7", "it has spent 60 tokens and has no row")]
-    [InlineData("UPDATE transfers SET key_id = 6 WHERE kind = 3 AND key_id = 5", "transfer", "another account or key")]
+    [InlineData("UPDATE key_spending SET total = 300", "key 5 of account 7", "spent 300, transfers and holds add up")]
+    [InlineData("UPDATE key_spending SET today = 1", "key 5 of account 7", "1 on its day, transfers and holds say 210")]
+    [InlineData("DELETE FROM key_spending", "key 5 of account 7", "it has spent 210 tokens and has no row")]
+    [InlineData("UPDATE transfers SET key_id = 6 WHERE kind = 2", "key 6 of account 7", "has no row")]
     public async Task Verify_AfterAnAlteration_NamesTheRow(string alteration, string row, string problem)
     {
         await using var books = await NewBooksAsync();
@@ -74,7 +76,7 @@ public sealed class VerificationTests(ServersFixture servers)
 
     [Theory]
     [InlineData("", 0, "0 rows are off")]
-    [InlineData("UPDATE accounts SET balance = 17 WHERE id = 7", 1, "account 7: its balance is 17")]
+    [InlineData("UPDATE accounts SET balance = 77 WHERE id = 7", 1, "account 7: its balance is 77")]
     public async Task Command_AsAProcess_SaysWhatIsOffAndExits(string alteration, int exitCode, string says)
     {
         await using var books = await NewBooksAsync();
@@ -99,8 +101,7 @@ public sealed class VerificationTests(ServersFixture servers)
 
     private static async Task<List<Drift>> VerifyAsync(NpgsqlDataSource database)
     {
-        var cache = ServersFixture.NewCache(redis: null);
-        var verifier = new LedgerVerifier(database, new LedgerReader(database), cache);
+        var verifier = ServersFixture.NewVerifier(database);
         var drifts = new List<Drift>();
         await foreach (var drift in verifier.VerifyBooksAsync(report: null, Cancellation))
         {
@@ -111,19 +112,26 @@ public sealed class VerificationTests(ServersFixture servers)
     }
 
     /// <summary>
-    /// An opening, a charge, a part of it refunded, and the rest; a charge with an API key, and a part of it refunded.
+    /// An opening, a deduction, another with an API key, a charge of 40 with it from a hold of 100, and an open hold.
     /// </summary>
     private async Task<OwnDatabase> NewBooksAsync()
     {
         var books = await OwnDatabase.CreateAsync(servers.ConnectionString);
-        var ledger = ServersFixture.NewLedger(books.Database, ServersFixture.NewCache(redis: null));
-        var charge = new TransferRequest(Guid.NewGuid(), Account, 100, TransferKind.Charge);
-        await ledger.DebitAsync(charge, Cancellation);
-        await ledger.RefundAsync(new RefundRequest(charge.Id, Guid.NewGuid(), 40), Cancellation);
-        await ledger.RefundAsync(charge.Id, Cancellation);
-        var withKey = charge with { Id = Guid.NewGuid(), Key = new KeyUse(5, 100, null, new DateOnly(2026, 1, 5)) };
-        await ledger.DebitAsync(withKey, Cancellation);
-        await ledger.RefundAsync(new RefundRequest(withKey.Id, Guid.NewGuid(), 40), Cancellation);
+        var cache = ServersFixture.NewCache(redis: null);
+        var ledger = ServersFixture.NewLedger(books.Database, cache);
+        var holds = ServersFixture.NewHolds(books.Database, ledger, cache, clock: Clock.Today);
+        var key = new UsedApiKey(5, 1000, null);
+        var deduction = new TransferRequest(Guid.NewGuid(), Account, 100, TransferKind.Deduction);
+        await ledger.MoveAsync(deduction, Cancellation);
+        await ledger.MoveAsync(
+            deduction with { Id = Guid.NewGuid(), Key = KeyUse.Now(key, Clock.Today) }, Cancellation);
+        var hold = new HoldItem(HoldOperation.Hold, Account, Guid.NewGuid(), Guid.Empty, 100, new byte[32], key);
+        await holds.CarryOutAsync(
+            [
+                hold, hold with { Operation = HoldOperation.Capture, Amount = 40 },
+                hold with { Id = Guid.NewGuid(), Amount = 70 },
+            ],
+            Cancellation);
         return books;
     }
 

@@ -12,8 +12,8 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Ledger.Service.Migrations
 {
     [DbContext(typeof(LedgerDb))]
-    [Migration("20261123024026_ChargeOrigins")]
-    partial class ChargeOrigins
+    [Migration("20261127051731_Initial")]
+    partial class Initial
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
@@ -39,11 +39,19 @@ namespace Ledger.Service.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("closed_at");
 
+                    b.Property<long>("Held")
+                        .HasColumnType("bigint")
+                        .HasColumnName("held");
+
                     b.Property<DateTimeOffset>("OpenedAt")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("opened_at")
                         .HasDefaultValueSql("now()");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("bigint")
+                        .HasColumnName("revision");
 
                     b.Property<long>("Version")
                         .HasColumnType("bigint")
@@ -54,12 +62,76 @@ namespace Ledger.Service.Migrations
 
                     b.ToTable("accounts", null, t =>
                         {
-                            t.HasCheckConstraint("ck_accounts_balance", "balance >= 0");
+                            t.HasCheckConstraint("ck_accounts_balance", "0 <= held AND held <= balance");
 
                             t.HasCheckConstraint("ck_accounts_id", "id > 0");
                         });
 
                     b.HasAnnotation("Npgsql:StorageParameter:fillfactor", 70);
+                });
+
+            modelBuilder.Entity("Ledger.Service.Holds.Hold", b =>
+                {
+                    b.Property<long>("AccountId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("account_id");
+
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<long>("Amount")
+                        .HasColumnType("bigint")
+                        .HasColumnName("amount");
+
+                    b.Property<Guid?>("Conversation")
+                        .HasColumnType("uuid")
+                        .HasColumnName("conversation");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at")
+                        .HasDefaultValueSql("now()");
+
+                    b.Property<Guid>("Holder")
+                        .HasColumnType("uuid")
+                        .HasColumnName("holder");
+
+                    b.Property<DateOnly?>("KeyDay")
+                        .HasColumnType("date")
+                        .HasColumnName("key_day");
+
+                    b.Property<long?>("KeyId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("key_id");
+
+                    b.Property<DateTimeOffset>("RenewedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("renewed_at")
+                        .HasDefaultValueSql("now()");
+
+                    b.Property<byte[]>("RequestHash")
+                        .IsRequired()
+                        .HasColumnType("bytea")
+                        .HasColumnName("request_hash");
+
+                    b.HasKey("AccountId", "Id")
+                        .HasName("pk_holds");
+
+                    b.ToTable("holds", null, t =>
+                        {
+                            t.HasCheckConstraint("ck_holds_amount", "amount >= 0");
+
+                            t.HasCheckConstraint("ck_holds_key", "(key_id IS NULL) = (key_day IS NULL)");
+                        });
+
+                    b
+                        .HasAnnotation("Npgsql:StorageParameter:autovacuum_vacuum_cost_delay", 0)
+                        .HasAnnotation("Npgsql:StorageParameter:autovacuum_vacuum_scale_factor", 0)
+                        .HasAnnotation("Npgsql:StorageParameter:autovacuum_vacuum_threshold", 1000)
+                        .HasAnnotation("Npgsql:StorageParameter:fillfactor", 50);
                 });
 
             modelBuilder.Entity("Ledger.Service.Keys.KeySpending", b =>
@@ -97,15 +169,13 @@ namespace Ledger.Service.Migrations
 
             modelBuilder.Entity("Ledger.Service.Transfers.Transfer", b =>
                 {
+                    b.Property<long>("Account")
+                        .HasColumnType("bigint")
+                        .HasColumnName("account");
+
                     b.Property<Guid>("Id")
                         .HasColumnType("uuid")
                         .HasColumnName("id");
-
-                    b.Property<long>("Account")
-                        .ValueGeneratedOnAddOrUpdate()
-                        .HasColumnType("bigint")
-                        .HasColumnName("account")
-                        .HasComputedColumnSql("greatest(debit_account, credit_account)", true);
 
                     b.Property<long>("Amount")
                         .HasColumnType("bigint")
@@ -115,23 +185,15 @@ namespace Ledger.Service.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("balance_after");
 
-                    b.Property<Guid?>("ChargeId")
-                        .HasColumnType("uuid")
-                        .HasColumnName("charge_id");
-
                     b.Property<DateTimeOffset>("CreatedAt")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at")
                         .HasDefaultValueSql("now()");
 
-                    b.Property<long>("CreditAccount")
+                    b.Property<long>("HeldAfter")
                         .HasColumnType("bigint")
-                        .HasColumnName("credit_account");
-
-                    b.Property<long>("DebitAccount")
-                        .HasColumnType("bigint")
-                        .HasColumnName("debit_account");
+                        .HasColumnName("held_after");
 
                     b.Property<DateOnly?>("KeyDay")
                         .HasColumnType("date")
@@ -145,28 +207,20 @@ namespace Ledger.Service.Migrations
                         .HasColumnType("smallint")
                         .HasColumnName("kind");
 
-                    b.Property<Guid?>("Origin")
-                        .HasColumnType("uuid")
-                        .HasColumnName("origin");
-
                     b.Property<string>("Reason")
                         .HasColumnType("text")
                         .HasColumnName("reason");
-
-                    b.Property<long?>("Refundable")
-                        .HasColumnType("bigint")
-                        .HasColumnName("refundable");
 
                     b.Property<byte[]>("RequestHash")
                         .IsRequired()
                         .HasColumnType("bytea")
                         .HasColumnName("request_hash");
 
-                    b.Property<long?>("Version")
+                    b.Property<long>("Version")
                         .HasColumnType("bigint")
                         .HasColumnName("version");
 
-                    b.HasKey("Id")
+                    b.HasKey("Account", "Id")
                         .HasName("pk_transfers");
 
                     b.HasIndex("CreatedAt")
@@ -176,21 +230,17 @@ namespace Ledger.Service.Migrations
 
                     b.HasIndex("Account", "Version")
                         .IsUnique()
-                        .HasDatabaseName("ux_transfers_account_version")
-                        .HasFilter("version IS NOT NULL");
-
-                    b.HasIndex("ChargeId", "Refundable")
-                        .IsUnique()
-                        .HasDatabaseName("ux_transfers_charge_refundable")
-                        .HasFilter("charge_id IS NOT NULL");
+                        .HasDatabaseName("ux_transfers_account_version");
 
                     b.ToTable("transfers", null, t =>
                         {
-                            t.HasCheckConstraint("ck_transfers_balance_after", "balance_after >= 0");
+                            t.HasCheckConstraint("ck_transfers_account", "account > 0 AND version > 0");
 
-                            t.HasCheckConstraint("ck_transfers_key", "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3, 4) END");
+                            t.HasCheckConstraint("ck_transfers_after", "0 <= held_after AND held_after <= balance_after");
 
-                            t.HasCheckConstraint("ck_transfers_kind", "CASE kind WHEN 1 THEN amount > 0 AND version IS NOT NULL AND debit_account = -1 AND credit_account > 0 WHEN 6 THEN amount > 0 AND version IS NOT NULL AND debit_account = -1 AND credit_account > 0 WHEN 2 THEN amount > 0 AND version IS NOT NULL AND debit_account > 0 AND credit_account = -2 WHEN 4 THEN amount > 0 AND version IS NOT NULL AND debit_account > 0 AND credit_account = -2 WHEN 3 THEN amount > 0 AND version IS NOT NULL AND debit_account = -2 AND credit_account > 0 AND charge_id IS NOT NULL AND refundable >= amount WHEN 5 THEN amount = 0 AND version IS NULL AND account < 0 ELSE false END");
+                            t.HasCheckConstraint("ck_transfers_key", "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3) END");
+
+                            t.HasCheckConstraint("ck_transfers_kind", "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3) THEN amount < 0 ELSE false END");
                         });
                 });
 #pragma warning restore 612, 618

@@ -1,0 +1,147 @@
+using System;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+#nullable disable
+
+namespace Ledger.Service.Migrations
+{
+    /// <inheritdoc />
+    public partial class Initial : Migration
+    {
+        /// <inheritdoc />
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.CreateTable(
+                name: "accounts",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false),
+                    balance = table.Column<long>(type: "bigint", nullable: false),
+                    held = table.Column<long>(type: "bigint", nullable: false),
+                    version = table.Column<long>(type: "bigint", nullable: false),
+                    revision = table.Column<long>(type: "bigint", nullable: false),
+                    opened_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()"),
+                    closed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_accounts", x => x.id);
+                    table.CheckConstraint("ck_accounts_balance", "0 <= held AND held <= balance");
+                    table.CheckConstraint("ck_accounts_id", "id > 0");
+                })
+                .Annotation("Npgsql:StorageParameter:fillfactor", 70);
+
+            migrationBuilder.CreateTable(
+                name: "holds",
+                columns: table => new
+                {
+                    account_id = table.Column<long>(type: "bigint", nullable: false),
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    holder = table.Column<Guid>(type: "uuid", nullable: false),
+                    request_hash = table.Column<byte[]>(type: "bytea", nullable: false),
+                    amount = table.Column<long>(type: "bigint", nullable: false),
+                    key_id = table.Column<long>(type: "bigint", nullable: true),
+                    key_day = table.Column<DateOnly>(type: "date", nullable: true),
+                    conversation = table.Column<Guid>(type: "uuid", nullable: true),
+                    created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()"),
+                    renewed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_holds", x => new { x.account_id, x.id });
+                    table.CheckConstraint("ck_holds_amount", "amount >= 0");
+                    table.CheckConstraint("ck_holds_key", "(key_id IS NULL) = (key_day IS NULL)");
+                })
+                .Annotation("Npgsql:StorageParameter:autovacuum_vacuum_cost_delay", 0)
+                .Annotation("Npgsql:StorageParameter:autovacuum_vacuum_scale_factor", 0)
+                .Annotation("Npgsql:StorageParameter:autovacuum_vacuum_threshold", 1000)
+                .Annotation("Npgsql:StorageParameter:fillfactor", 50);
+
+            migrationBuilder.CreateTable(
+                name: "key_spending",
+                columns: table => new
+                {
+                    account = table.Column<long>(type: "bigint", nullable: false),
+                    key_id = table.Column<long>(type: "bigint", nullable: false),
+                    total = table.Column<long>(type: "bigint", nullable: false),
+                    day = table.Column<DateOnly>(type: "date", nullable: false),
+                    today = table.Column<long>(type: "bigint", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_key_spending", x => new { x.account, x.key_id });
+                    table.CheckConstraint("ck_key_spending_today", "today >= 0 AND total >= today");
+                })
+                .Annotation("Npgsql:StorageParameter:fillfactor", 70);
+
+            migrationBuilder.CreateTable(
+                name: "transfers",
+                columns: table => new
+                {
+                    account = table.Column<long>(type: "bigint", nullable: false),
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    version = table.Column<long>(type: "bigint", nullable: false),
+                    amount = table.Column<long>(type: "bigint", nullable: false),
+                    kind = table.Column<short>(type: "smallint", nullable: false),
+                    request_hash = table.Column<byte[]>(type: "bytea", nullable: false),
+                    balance_after = table.Column<long>(type: "bigint", nullable: false),
+                    held_after = table.Column<long>(type: "bigint", nullable: false),
+                    reason = table.Column<string>(type: "text", nullable: true),
+                    key_id = table.Column<long>(type: "bigint", nullable: true),
+                    key_day = table.Column<DateOnly>(type: "date", nullable: true),
+                    created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_transfers", x => new { x.account, x.id });
+                    table.CheckConstraint("ck_transfers_account", "account > 0 AND version > 0");
+                    table.CheckConstraint("ck_transfers_after", "0 <= held_after AND held_after <= balance_after");
+                    table.CheckConstraint("ck_transfers_key", "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3) END");
+                    table.CheckConstraint("ck_transfers_kind", "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3) THEN amount < 0 ELSE false END");
+                });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_transfers_created_at",
+                table: "transfers",
+                column: "created_at")
+                .Annotation("Npgsql:IndexMethod", "brin");
+
+            migrationBuilder.CreateIndex(
+                name: "ux_transfers_account_version",
+                table: "transfers",
+                columns: new[] { "account", "version" },
+                unique: true);
+
+            migrationBuilder.Sql(LedgerDb.Function("Transfers.move"));
+            migrationBuilder.Sql(LedgerDb.Function("Holds.carry_out"));
+            migrationBuilder.Sql("""
+                CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    RAISE EXCEPTION 'transfers are append-only: % refused', TG_OP USING ERRCODE = 'restrict_violation';
+                END $$;
+                CREATE TRIGGER transfers_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfers
+                    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+                """);
+        }
+
+        /// <inheritdoc />
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.Sql("DROP FUNCTION carry_out; DROP FUNCTION move;");
+
+            migrationBuilder.DropTable(
+                name: "accounts");
+
+            migrationBuilder.DropTable(
+                name: "holds");
+
+            migrationBuilder.DropTable(
+                name: "key_spending");
+
+            migrationBuilder.DropTable(
+                name: "transfers");
+
+            migrationBuilder.Sql("DROP FUNCTION refuse_change;");
+        }
+    }
+}
