@@ -34,7 +34,7 @@ var ledger = builder.AddService<Projects.Ledger_Service>("ledger", options.Repli
 var chat = builder.AddService<Projects.Chat_Service>("chat", options.Replicas)
     .With(replica => replica
         .WithReference(chatDb).WaitFor(chatDb)
-        .WithEnvironment("Ledger__ClientSecret", chatClientSecret))
+        .WithEnvironment("Ledger__ClientSecret", chatClientSecret).WithEnvironment("Chat__DrainFor", "00:00:04"))
     .WithReference(identity).WithReference(ledger);
 identity.WithReference(ledger).WithReference(chat); // To close the account, and erase the chats, of a user who leaves.
 

@@ -15,7 +15,8 @@ internal sealed class StopOrder(
     ResourceCommandService commands,
     ILogger<StopOrder> logger) : IHostedService
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+    /// <summary>Longer than chats under way may go on: <c>Chat__DrainFor</c>.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
 
     private bool _isDone;
 

@@ -34,6 +34,11 @@ internal static class ChatProblems
             response.Headers.RetryAfter = "1";
         }
 
+        if (result is { Status: ReplyStatus.Draining, IsSettled: true })
+        {
+            response.Headers[Draining.Header] = "true";
+        }
+
         return Of(result);
     }
 

@@ -95,6 +95,7 @@ internal static class SmallBodies
             new OnePiece { InnerHandler = base.WrapHandler(context, handler) };
     }
 
+    /// <summary>Sends a small body in one piece. A replica that drains is as good as one where nobody listens.</summary>
     private sealed class OnePiece : DelegatingHandler
     {
         protected override async Task<HttpResponseMessage> SendAsync(
@@ -105,7 +106,14 @@ internal static class SmallBodies
                 await request.Content.LoadIntoBufferAsync(MaxBytes, cancellationToken);
             }
 
-            return await base.SendAsync(request, cancellationToken);
+            var response = await base.SendAsync(request, cancellationToken);
+            if (response.Headers.Contains(Draining.Header))
+            {
+                response.Dispose();
+                throw new HttpRequestException(HttpRequestError.ConnectionError, "The replica is being stopped.");
+            }
+
+            return response;
         }
     }
 }

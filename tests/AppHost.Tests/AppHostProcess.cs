@@ -216,17 +216,6 @@ internal sealed class Place : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 }
 
-/// <summary>Signals, for which .NET has no call.</summary>
-internal static class Signals
-{
-    /// <summary>Sends one.</summary>
-    public static void Send(int process, string signal)
-    {
-        using var kill = Process.Start("kill", [$"-{signal}", $"{process}"]);
-        kill.WaitForExit();
-    }
-}
-
 /// <summary>What Linux tells about processes.</summary>
 internal static class ProcessTable
 {

@@ -78,11 +78,11 @@ public sealed class AccessTests(AppHostFixture system)
     }
 
     [Theory]
-    [InlineData("ledger", "PUT", "/charges/018f0000-0000-7000-8000-000000000001", HttpStatusCode.Unauthorized)]
+    [InlineData("ledger", "POST", "/holds/batch", HttpStatusCode.Unauthorized)]
     [InlineData("ledger", "GET", "/api/tokens", HttpStatusCode.Unauthorized)]
     [InlineData("chat", "GET", "/api/chat", HttpStatusCode.Unauthorized)]
     [InlineData("identity", "GET", "/api/me", HttpStatusCode.Unauthorized)]
-    [InlineData("gateway", "PUT", "/charges/018f0000-0000-7000-8000-000000000001", HttpStatusCode.NotFound)]
+    [InlineData("gateway", "POST", "/holds/batch", HttpStatusCode.NotFound)]
     [InlineData("gateway", "POST", "/connect/token", HttpStatusCode.NotFound)]
     public async Task ServiceCall_FromOutside_IsRefused(
         string resource, string method, string path, HttpStatusCode expected)
@@ -128,13 +128,13 @@ public sealed class AccessTests(AppHostFixture system)
     }
 
     [Fact]
-    public async Task Charge_WithAUsersToken_Is403()
+    public async Task Hold_WithAUsersToken_Is403()
     {
         using var user = await system.NewUserAsync();
         using var ledger = system.App.CreateHttpClient("ledger");
         ledger.DefaultRequestHeaders.Authorization = user.Client.DefaultRequestHeaders.Authorization;
-        using var response = await ledger.PutAsync(
-            $"/charges/{Guid.NewGuid()}", content: null, TestContext.Current.CancellationToken);
+        using var response = await ledger.PostAsync(
+            "/holds/batch", content: null, TestContext.Current.CancellationToken);
         await response.ProblemAsync(HttpStatusCode.Forbidden);
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using Npgsql;
 
@@ -7,37 +8,54 @@ namespace AspireChat.Tests;
 /// <summary>Looks into both databases: every charge has its reply.</summary>
 internal static class Books
 {
-    /// <summary>How soon a charge without a reply must be given back, whatever has happened.</summary>
+    /// <summary>How soon all must be settled, whatever has happened.</summary>
     private static readonly TimeSpan Promised = TimeSpan.FromSeconds(60);
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     /// <summary>
-    /// Ends when a user's charges are those of the user's completed chats, one by one, and the balance says the same.
+    /// Ends when a user's charges are those of the user's stored chats, one by one, nothing is held any more, and the
+    /// balance says the same.
     /// </summary>
     /// <returns>How many there are.</returns>
     public static async Task<int> AssertPaidForRepliesOnlyAsync(AppHostFixture system, SignedInUser user)
     {
-        using var me = await user.Client.ReadAsync("/api/me");
-        var id = (await me.ReadAsync<Me>(HttpStatusCode.OK)).Id;
+        var id = await IdAsync(user);
         var since = Stopwatch.GetTimestamp();
         while (true)
         {
-            var (charged, cost) = await ChargesAsync(system, id);
+            var charged = await IdsAsync(
+                system, "ledgerdb", "SELECT id FROM transfers WHERE account = $1 AND kind = 2", id);
+            var held = await IdsAsync(system, "ledgerdb", "SELECT id FROM holds WHERE account_id = $1", id);
             var answered = await IdsAsync(
-                system, "chatdb", "SELECT charge_id FROM chats WHERE user_id = $1 AND status = 1", id);
-            if (charged.SetEquals(answered))
+                system, "chatdb", "SELECT hold_id FROM chats WHERE user_id = $1 AND status IN (1, 3)", id);
+            if (charged.SetEquals(answered) && held.Count == 0)
             {
-                Assert.Equal(4000 - cost, await user.Client.BalanceAsync());
+                var balance = await ReadAsync<long>(
+                    system, "ledgerdb",
+                    $"SELECT sum(amount)::bigint FROM transfers WHERE account = {id.ToString(CultureInfo.InvariantCulture)}");
+                Assert.Equal(balance, await user.Client.BalanceAsync());
                 return charged.Count;
             }
 
             Assert.True(
                 Stopwatch.GetElapsedTime(since) < Promised,
-                $"Charged without a reply: {string.Join(", ", charged.Except(answered))}. "
+                $"Held: {string.Join(", ", held)}. Charged without a reply: {string.Join(", ", charged.Except(answered))}. "
                 + $"With a reply and not charged: {string.Join(", ", answered.Except(charged))}.");
             await Task.Delay(100, CancellationToken);
         }
+    }
+
+    /// <summary>How many of a user's chats are held.</summary>
+    public static async Task<int> HeldAsync(AppHostFixture system, SignedInUser user) => (await IdsAsync(
+        system, "ledgerdb", "SELECT id FROM holds WHERE account_id = $1", await IdAsync(user))).Count;
+
+    /// <summary>A connection of its own.</summary>
+    public static async Task<NpgsqlConnection> OpenAsync(AppHostFixture system, string database)
+    {
+        var connection = new NpgsqlConnection(await system.App.GetConnectionStringAsync(database, CancellationToken));
+        await connection.OpenAsync(CancellationToken);
+        return connection;
     }
 
     /// <summary>Runs a statement.</summary>
@@ -56,17 +74,10 @@ internal static class Books
         return (T)(await command.ExecuteScalarAsync(CancellationToken))!;
     }
 
-    private static async Task<(HashSet<Guid> Ids, long Cost)> ChargesAsync(AppHostFixture system, long user)
+    private static async Task<long> IdAsync(SignedInUser user)
     {
-        const string Open = """
-            FROM transfers t WHERE t.account = $1 AND t.kind = 2
-              AND t.amount > coalesce((SELECT sum(r.amount) FROM transfers r WHERE r.charge_id = t.id), 0)
-            """;
-        var ids = await IdsAsync(system, "ledgerdb", $"SELECT t.id {Open}", user);
-        await using var source = await SourceAsync(system, "ledgerdb");
-        await using var command = source.CreateCommand($"SELECT coalesce(sum(t.amount), 0)::bigint {Open}");
-        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = user });
-        return (ids, (long)(await command.ExecuteScalarAsync(CancellationToken))!);
+        using var me = await user.Client.ReadAsync("/api/me");
+        return (await me.ReadAsync<Me>(HttpStatusCode.OK)).Id;
     }
 
     private static async Task<HashSet<Guid>> IdsAsync(AppHostFixture system, string database, string sql, long user)

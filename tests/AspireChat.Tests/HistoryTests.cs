@@ -4,7 +4,7 @@ using CsvHelper;
 
 namespace AspireChat.Tests;
 
-/// <summary>What a user was charged, refunded and given, through the gateway.</summary>
+/// <summary>What a user was charged and given, through the gateway.</summary>
 public sealed class HistoryTests(AppHostFixture system)
 {
     private const string Path = "/api/tokens/history";
@@ -14,6 +14,7 @@ public sealed class HistoryTests(AppHostFixture system)
     {
         using var user = await system.NewUserAsync();
         await user.Client.PostAsync("/api/chat", new { message = "hello" });
+        Assert.Equal(1, await Books.AssertPaidForRepliesOnlyAsync(system, user)); // A chat is captured off its path.
         await user.Client.PostAsync("/api/tokens/deduct", new { amount = 250, reason = "a test" });
 
         var entries = new List<Entry>();

@@ -120,8 +120,7 @@ public sealed class MoneyTests(AppHostFixture system)
         await using var database = NpgsqlDataSource.Create(
             (await system.App.GetConnectionStringAsync("ledgerdb", cancellationToken))!);
         await using var command = database.CreateCommand("""
-            SELECT a.balance, (SELECT sum(CASE WHEN t.credit_account = a.id THEN t.amount ELSE -t.amount END)
-                               FROM transfers t WHERE a.id IN (t.credit_account, t.debit_account))
+            SELECT a.balance - a.held, (SELECT sum(amount) FROM transfers WHERE account = a.id) - a.held
             FROM accounts a WHERE a.id = $1
             """);
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = account });

@@ -28,3 +28,14 @@ internal static class ResourceProcess
             : null;
     }
 }
+
+/// <summary>Signals, for which .NET has no call.</summary>
+internal static class Signals
+{
+    /// <summary>Sends one.</summary>
+    public static void Send(int process, string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{process}"]);
+        kill.WaitForExit();
+    }
+}
