@@ -143,6 +143,9 @@ public static class ErrorDescriptions
 /// <param name="TraceId">Finds the request in the logs and traces of all services.</param>
 /// <param name="Type">A link that explains the status.</param>
 /// <param name="Code">A word for programs, which stays the same.</param>
+/// <param name="Needed">Tokens that it needs, where there are too few.</param>
+/// <param name="Available">Tokens that can be spent, where there are too few.</param>
+/// <param name="Held">Tokens that chats under way keep back, where there are too few.</param>
 /// <param name="Errors">What is wrong with each member of the body or parameter, where it is one of those.</param>
 public sealed record Problem(
     string Title,
@@ -151,5 +154,8 @@ public sealed record Problem(
     string TraceId,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Type,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Code,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Needed,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Available,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Held,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     IReadOnlyDictionary<string, string[]>? Errors);

@@ -79,6 +79,23 @@ public static class Problems
         StatusCodes.Status429TooManyRequests, "too_many_requests",
         $"Too many requests of this kind came from you. Nothing was done: try again in {seconds} s.");
 
+    /// <summary>The answer to a caller who asks for more credits than can be spent. Nothing was written.</summary>
+    /// <param name="needed">Credits that it needs.</param>
+    /// <param name="available">Those that can be spent.</param>
+    /// <param name="held">Those that chats under way keep back.</param>
+    /// <returns>402.</returns>
+    public static ProblemHttpResult InsufficientTokens(long needed, long available, long held)
+    {
+        var kept = held > 0 ? $", and {held} are held by chats under way" : "";
+        var problem = Refusal(
+            StatusCodes.Status402PaymentRequired, "insufficient_tokens",
+            $"Not enough tokens: this needs {needed}, {available} are available{kept}. You were not charged.");
+        problem.ProblemDetails.Extensions["needed"] = needed;
+        problem.ProblemDetails.Extensions["available"] = available;
+        problem.ProblemDetails.Extensions["held"] = held;
+        return problem;
+    }
+
     /// <summary>A refusal with a word for programs beside the sentence for people.</summary>
     /// <param name="status">The HTTP status.</param>
     /// <param name="code">The word: snake_case, and the same for ever.</param>

@@ -52,7 +52,8 @@ internal static class ChatProblems
             : "It is not settled yet whether you were charged; what has no reply is given back within a minute.";
         return result.Status switch
         {
-            ReplyStatus.InsufficientTokens => Insufficient(result.Hold!),
+            ReplyStatus.InsufficientTokens => Problems.InsufficientTokens(
+                result.Hold!.Amount, result.Hold.Available, result.Hold.Held),
             ReplyStatus.KeyLimitReached => Problems.Refusal(
                 StatusCodes.Status402PaymentRequired, "key_limit_reached",
                 "This API key may not spend that much more, in total or today (UTC). You were not charged."),
@@ -90,17 +91,5 @@ internal static class ChatProblems
                 StatusCodes.Status503ServiceUnavailable, "store_unavailable",
                 $"The reply could not be stored. {charged}"),
         };
-    }
-
-    private static ProblemHttpResult Insufficient(HoldResult hold)
-    {
-        var held = hold.Held > 0 ? $", and {hold.Held} are held by chats under way" : "";
-        var problem = Problems.Refusal(
-            StatusCodes.Status402PaymentRequired, "insufficient_tokens",
-            $"Not enough tokens: this needs {hold.Amount}, {hold.Available} are available{held}. You were not charged.");
-        problem.ProblemDetails.Extensions["needed"] = hold.Amount;
-        problem.ProblemDetails.Extensions["available"] = hold.Available;
-        problem.ProblemDetails.Extensions["held"] = hold.Held;
-        return problem;
     }
 }

@@ -15,6 +15,7 @@ internal static class TokensApi
     {
         var tokens = app.MapGroup("/api/tokens").WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
         tokens.MapGet("/", GetBalance);
+        tokens.MapGet("/account", GetAccount);
         tokens.MapPost("/deduct", Deduct).Refuses(
         [
             IdempotencyKey.Invalid(),
@@ -28,6 +29,15 @@ internal static class TokensApi
     internal static async Task<Ok<TokensResponse>> GetBalance(
         ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken) =>
         TypedResults.Ok(new TokensResponse(await ledger.GetBalanceAsync(user.GetUserId(), cancellationToken)));
+
+    /// <summary>The caller's account, with what chats under way keep back. The first call opens the account.</summary>
+    internal static async Task<Ok<AccountResponse>> GetAccount(
+        ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken)
+    {
+        var account = await ledger.GetAccountAsync(user.GetUserId(), cancellationToken);
+        return TypedResults.Ok(new AccountResponse(
+            account.Balance - account.Held, account.Balance, account.Held, account.ClosedAt is not null));
+    }
 
     /// <summary>Spends some of the caller's tokens.</summary>
     internal static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Deduct(
@@ -60,6 +70,14 @@ internal static class TokensApi
 /// <param name="Tokens">Tokens left.</param>
 /// <example>{"tokens":3900}</example>
 internal sealed record TokensResponse(long Tokens);
+
+/// <summary>An account.</summary>
+/// <param name="Tokens">Tokens left to spend: the balance without what is held.</param>
+/// <param name="Balance">Tokens, held ones included.</param>
+/// <param name="Held">Tokens that chats under way keep back.</param>
+/// <param name="Closed">Whether it is closed.</param>
+/// <example>{"tokens":3900,"balance":4000,"held":100,"closed":false}</example>
+internal sealed record AccountResponse(long Tokens, long Balance, long Held, bool Closed);
 
 /// <summary>Tokens to spend.</summary>
 /// <remarks>Public, because validation passes over internal types.</remarks>

@@ -15,11 +15,16 @@ internal static class LedgerProblems
     /// <summary>The answers to requests that are refused so, for the description of the API.</summary>
     /// <param name="statuses">Why they are.</param>
     public static IEnumerable<ProblemHttpResult> Examples(params IEnumerable<TransferStatus> statuses) =>
-        statuses.Select(status => Of(new Outcome(status, Guid.Empty, Amount: 100, Tokens: 50)));
+        statuses.Select(status => Of(new Outcome(status, Guid.Empty, Amount: 100, Tokens: 50, Held: 100)));
 
     /// <summary>The answer to a refused request.</summary>
     public static ProblemHttpResult Of(Outcome outcome)
     {
+        if (outcome.Status is TransferStatus.InsufficientTokens)
+        {
+            return Problems.InsufficientTokens(outcome.Amount, outcome.Tokens, outcome.Held);
+        }
+
         var (status, detail) = outcome.Status switch
         {
             TransferStatus.InvalidAmount => (StatusCodes.Status400BadRequest, "The amount must be 1 or more."),
@@ -33,9 +38,6 @@ internal static class LedgerProblems
             TransferStatus.KeyLimitReached => (
                 StatusCodes.Status402PaymentRequired,
                 "This API key may not spend that much more, in total or today (UTC). Nothing was written."),
-            TransferStatus.InsufficientTokens => (
-                StatusCodes.Status402PaymentRequired,
-                $"Not enough tokens: the balance is {outcome.Tokens}."),
             TransferStatus.BalanceTooLarge => (
                 StatusCodes.Status409Conflict, "The account would have too many tokens. Nothing was written."),
             _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome.Status, "Not a refusal."),

@@ -283,7 +283,8 @@ public sealed class CrashTests(CrashTests.SlowSystem slow) : IClassFixture<Crash
     {
         foreach (var resource in resources)
         {
-            await _system.App.ResourceNotifications.WaitForResourceHealthyAsync(resource, CancellationToken)
+            await _system.App.ResourceNotifications.WaitForResourceHealthyAsync(
+                    resource, WaitBehavior.WaitOnResourceUnavailable, CancellationToken)
                 .WaitAsync(AppHostFixture.StartTimeout, CancellationToken);
         }
     }

@@ -95,6 +95,30 @@ public sealed class MoneyTests(AppHostFixture system)
         Assert.Equal(4000, await user.Client.BalanceAsync());
     }
 
+    [Fact]
+    public async Task Account_WhileAChatIsUnderWay_ShowsWhatIsHeld()
+    {
+        using var user = await system.NewUserAsync();
+        var call = user.Client.PostAsync("/api/chat", new { message = "[[delay 2s]]" });
+        while (await AccountAsync(user.Client) is { Held: 0 })
+        {
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(new AccountAnswer(3900, 4000, 100, Closed: false), await AccountAsync(user.Client));
+        using var refused = await user.Client.PostAsync("/api/tokens/deduct", new { amount = 3901 });
+        Assert.Equal("insufficient_tokens", (await refused.ProblemAsync(HttpStatusCode.PaymentRequired)).Code);
+        await (await call).ReadAsync<ChatAnswer>(HttpStatusCode.Created);
+        Assert.Equal(1, await Books.AssertPaidForRepliesOnlyAsync(system, user));
+        Assert.Equal(new AccountAnswer(3900, 3900, 0, Closed: false), await AccountAsync(user.Client));
+    }
+
+    private static async Task<AccountAnswer> AccountAsync(HttpClient client)
+    {
+        using var response = await client.ReadAsync("/api/tokens/account");
+        return await response.ReadAsync<AccountAnswer>(HttpStatusCode.OK);
+    }
+
     /// <summary>Sends until the answer is there: while another request with the key is under way it is 409.</summary>
     private static async Task<ChatAnswer> AnswerAsync(HttpClient client, string key, string message)
     {
@@ -129,4 +153,6 @@ public sealed class MoneyTests(AppHostFixture system)
         Assert.Equal(expected, reader.GetInt64(0));
         Assert.Equal(expected, reader.GetFieldValue<decimal>(1));
     }
+
+    private sealed record AccountAnswer(long Tokens, long Balance, long Held, bool Closed);
 }

@@ -34,7 +34,7 @@ public sealed class RequestIdTests(AppHostFixture system)
         using var patience = new CancellationTokenSource(Timeout);
         while (!$"{system.Output}".Split('\n').Any(line =>
             line.Contains($".Resources.{service}", StringComparison.Ordinal)
-            && line.Contains($" {trace} No reply for charge", StringComparison.Ordinal)))
+            && line.Contains($" {trace} No reply for chat", StringComparison.Ordinal)))
         {
             await Task.Delay(50, patience.Token); // Output comes a little later than the answer.
         }
