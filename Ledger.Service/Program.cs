@@ -1,9 +1,5 @@
 using Ledger.Service;
 using Ledger.Service.Accounts;
-using Ledger.Service.History;
-using Ledger.Service.Holds;
-using Ledger.Service.Keys;
-using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -12,10 +8,7 @@ builder.AddServiceDefaults();
 builder.AddTokenAuthentication();
 builder.AddServiceDatabase<LedgerDb>("ledgerdb");
 builder.AddBalanceCache("cache");
-builder.Services.AddValidation();
-builder.Services.AddOptions<LedgerOptions>().BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
-builder.Services.AddSingleton<LedgerMetrics>();
-builder.Services.AddSingleton<TokenLedger>().AddSingleton<HoldLedger>();
+builder.AddLedger();
 builder.AddVerification(args);
 builder.Services.AddOpenApi(options => options.DescribeApi());
 
@@ -26,11 +19,6 @@ app.UseAuthentication();
 app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapOpenApi();
-app.MapTokens();
-app.MapHistory();
-app.MapKeys();
-app.MapAdmin();
-app.MapHolds();
-app.MapAccounts();
+app.MapLedger();
 
 return VerifyCommand.IsAskedFor(args) ? await app.VerifyAsync() : await app.RunServiceAsync();

@@ -44,7 +44,7 @@ internal static class HoldsApi
 
 /// <summary>Items to carry out in their order.</summary>
 /// <param name="Items">1 to 64 of them.</param>
-public sealed record HoldBatch([Required, Length(1, HoldBatch.MaxItems)] IReadOnlyList<HoldItem> Items)
+public sealed record HoldBatch([Required, Length(1, HoldBatch.MaxItems), NoNulls] IReadOnlyList<HoldItem> Items)
 {
     /// <summary>How many a batch may have.</summary>
     public const int MaxItems = 64;
@@ -88,7 +88,7 @@ public sealed record HoldItem(
 
 /// <summary>Holds that are still worked on.</summary>
 /// <param name="Holds">Which.</param>
-public sealed record HoldRenewal([Required, Length(0, HoldRenewal.MaxHolds)] IReadOnlyList<HeldBy> Holds)
+public sealed record HoldRenewal([Required, Length(0, HoldRenewal.MaxHolds), NoNulls] IReadOnlyList<HeldBy> Holds)
 {
     /// <summary>How many a call may renew.</summary>
     public const int MaxHolds = 10_000;
@@ -113,3 +113,12 @@ public sealed record HeldBy(long Account, Guid Id, Guid Holder);
 /// <param name="Amount">Credits.</param>
 /// <param name="Conversation">The conversation that it is part of.</param>
 public sealed record OpenHold(long Account, Guid Id, Guid Holder, byte[] Hash, long Amount, Guid? Conversation);
+
+/// <summary>A list without nulls, which JSON can hold and the types cannot say.</summary>
+[AttributeUsage(AttributeTargets.Parameter | AttributeTargets.Property)]
+internal sealed class NoNullsAttribute() : ValidationAttribute("The list holds a null.")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) =>
+        value is not IEnumerable<object?> list || list.All(item => item is not null);
+}

@@ -1,0 +1,35 @@
+using Ledger.Service.Accounts;
+using Ledger.Service.History;
+using Ledger.Service.Holds;
+using Ledger.Service.Keys;
+using Ledger.Service.Transfers;
+
+namespace Ledger.Service;
+
+/// <summary>What this service is made of, and what it can be asked for.</summary>
+internal static class LedgerServices
+{
+    /// <summary>Adds the ledger, without its database and its cache.</summary>
+    /// <param name="builder">The service's builder.</param>
+    public static void AddLedger(this IHostApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.AddValidation();
+        services.AddOptions<LedgerOptions>().BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<LedgerMetrics>();
+        services.AddSingleton<TokenLedger>();
+        services.AddSingleton<HoldLedger>();
+    }
+
+    /// <summary>Maps the calls of users, administrators and services.</summary>
+    /// <param name="app">The service.</param>
+    public static void MapLedger(this IEndpointRouteBuilder app)
+    {
+        app.MapTokens();
+        app.MapHistory();
+        app.MapKeys();
+        app.MapAdmin();
+        app.MapHolds();
+        app.MapAccounts();
+    }
+}

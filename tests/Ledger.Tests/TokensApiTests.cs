@@ -1,0 +1,58 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Ledger.Service.Holds;
+
+namespace Ledger.Tests;
+
+/// <summary>A user's own account over HTTP: what is held cannot be spent, and the answers say so.</summary>
+public sealed class TokensApiTests(ServersFixture servers) : IAsyncLifetime
+{
+    private readonly long _account = ServersFixture.NewAccount();
+    private LedgerHost _host = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => _host = await LedgerHost.StartAsync(servers);
+
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+
+    [Fact]
+    public async Task Account_SaysWhatIsHeldAndWhetherItIsClosed()
+    {
+        await HoldAsync(100);
+        Assert.Equal("""{"tokens":3900,"balance":4000,"held":100,"closed":false}""", await AccountAsync());
+        Assert.Equal("""{"tokens":3900}""", await _host.User(_account).GetStringAsync("/api/tokens", Cancellation));
+        await servers.Ledger.CloseAsync(_account, Cancellation);
+        Assert.Equal("""{"tokens":3900,"balance":4000,"held":100,"closed":true}""", await AccountAsync());
+        var nobodys = await _host.Nobody().GetAsync("/api/tokens/account", Cancellation);
+        Assert.Equal(HttpStatusCode.Unauthorized, nobodys.StatusCode);
+
+        Task<string> AccountAsync() => _host.User(_account).GetStringAsync("/api/tokens/account", Cancellation);
+    }
+
+    [Theory]
+    [InlineData(3950, 100, 50, 3950)]
+    [InlineData(0, 4001, 4000, 0)]
+    public async Task Deduction_OfMoreThanCanBeSpent_SaysWhatIsNeededAvailableAndHeld(
+        long held, long needed, long available, long expectedHeld)
+    {
+        await HoldAsync(held);
+        var answer = await _host.User(_account).PostAsJsonAsync(
+            "/api/tokens/deduct", new { amount = needed }, Cancellation);
+        Assert.Equal(HttpStatusCode.PaymentRequired, answer.StatusCode);
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(Cancellation);
+        Assert.Equal("insufficient_tokens", problem.GetProperty("code").GetString());
+        Assert.Equal(
+            (needed, available, expectedHeld),
+            (problem.GetProperty("needed").GetInt64(), problem.GetProperty("available").GetInt64(),
+                problem.GetProperty("held").GetInt64()));
+        var sentence = problem.GetProperty("detail").GetString()!;
+        Assert.Contains($"needs {needed}, {available} are available", sentence, StringComparison.Ordinal);
+        Assert.Equal(held > 0, sentence.Contains($"{held} are held", StringComparison.Ordinal));
+        await servers.AssertBooksBalanceAsync(_account, 4000);
+    }
+
+    private Task<IReadOnlyList<HoldResult>> HoldAsync(long amount) => servers.Holds.CarryOutAsync(
+        [new HoldItem(HoldOperation.Hold, _account, Guid.NewGuid(), Guid.Empty, amount, new byte[32])], Cancellation);
+}
