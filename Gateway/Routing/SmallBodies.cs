@@ -101,13 +101,14 @@ internal static class SmallBodies
         protected override async Task<HttpResponseMessage> SendAsync(
             HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            if (request.Content?.Headers.ContentLength is > 0 and <= MaxBytes)
+            var isSmall = request.Content is null || request.Content.Headers.ContentLength <= MaxBytes;
+            if (isSmall && request.Content is not null)
             {
                 await request.Content.LoadIntoBufferAsync(MaxBytes, cancellationToken);
             }
 
             var response = await base.SendAsync(request, cancellationToken);
-            if (response.Headers.Contains(Draining.Header))
+            if (response.Headers.Remove(Draining.Header) && isSmall) // A large body has gone: the caller sends it again.
             {
                 response.Dispose();
                 throw new HttpRequestException(HttpRequestError.ConnectionError, "The replica is being stopped.");

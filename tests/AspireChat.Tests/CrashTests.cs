@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
+using Aspire.Hosting.ApplicationModel;
 using Npgsql;
 using Tests.Shared;
 using Xunit.Sdk;
