@@ -95,7 +95,7 @@ internal static class SmallBodies
             new OnePiece { InnerHandler = base.WrapHandler(context, handler) };
     }
 
-    /// <summary>Sends a small body in one piece. A replica that drains is as good as one where nobody listens.</summary>
+    /// <summary>Sends a small body in one piece. A replica that drains counts as one that is gone.</summary>
     private sealed class OnePiece : DelegatingHandler
     {
         protected override async Task<HttpResponseMessage> SendAsync(
@@ -108,7 +108,8 @@ internal static class SmallBodies
             }
 
             var response = await base.SendAsync(request, cancellationToken);
-            if (response.Headers.Remove(Draining.Header) && isSmall) // A large body has gone: the caller sends it again.
+            // A large body is gone: then the caller has to send it again.
+            if (response.Headers.Remove(Draining.Header) && isSmall)
             {
                 response.Dispose();
                 throw new HttpRequestException(HttpRequestError.ConnectionError, "The replica is being stopped.");
