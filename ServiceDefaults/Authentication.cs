@@ -23,7 +23,7 @@ public static class Tokens
     /// <summary>The scope of a user's token: that user's own chats and tokens.</summary>
     public const string UserScope = "api";
 
-    /// <summary>The scope of a service's token: charge and refund any account.</summary>
+    /// <summary>The scope of a service's token: hold, capture and release on any account.</summary>
     public const string LedgerScope = "ledger";
 
     /// <summary>The policy, by name, for calls of users. Needs <see cref="UserScope"/>.</summary>

@@ -78,6 +78,15 @@ public static class Database
         await context.Database.ExecuteSqlAsync($"SELECT pg_advisory_lock({MigrationLockId})", cancellationToken);
         try
         {
+            var applied = await context.Database.GetAppliedMigrationsAsync(cancellationToken);
+            if (applied.Except(context.Database.GetMigrations()).FirstOrDefault() is { } unknown)
+            {
+                throw new OtherSchemaException(
+                    $"The database '{context.Database.GetDbConnection().Database}' was made by another version of this "
+                    + $"service ({unknown}), which this one cannot read. Use that version, or another database; under "
+                    + "the AppHost delete its data, or give another place with --DataPath.");
+            }
+
             await context.Database.MigrateAsync(cancellationToken);
         }
         finally
@@ -104,3 +113,7 @@ public static class Database
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
+
+/// <summary>A database whose schema is not one of this version's.</summary>
+/// <param name="message">What an operator can do.</param>
+public sealed class OtherSchemaException(string message) : Exception(message);

@@ -49,7 +49,7 @@ public static class Extensions
         builder.Services.AddSingleton<Replicas>();
         builder.Services.ConfigureHttpClientDefaults(http =>
         {
-            // A repeated POST could charge twice; calls that may be repeated are PUTs that name what they create.
+            // A repeated POST could do something twice; calls that may be repeated are PUTs, or say so themselves.
             // Callers are waiting, and services are near each other: try again soon, and give up soon.
             http.AddStandardResilienceHandler(options =>
             {

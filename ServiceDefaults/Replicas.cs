@@ -19,7 +19,7 @@ internal sealed class Replicas(ServiceEndpointResolver resolver, TimeProvider ti
     private uint _next;
 
     /// <summary>The replicas of a service, in the order to try; those left out come last.</summary>
-    /// <param name="service">The service's address, such as <c>http://ledger/charges</c>.</param>
+    /// <param name="service">The service's address, such as <c>http://ledger/holds</c>.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async ValueTask<IReadOnlyList<Uri>> OfAsync(Uri service, CancellationToken cancellationToken)
     {

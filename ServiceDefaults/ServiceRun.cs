@@ -57,6 +57,7 @@ public static class ServiceRun
     /// <returns>A sentence; null when the failure is not an operator's to mend.</returns>
     public static string? Explain(Exception exception) => exception switch
     {
+        OtherSchemaException other => other.Message,
         OptionsValidationException wrong => string.Join(Environment.NewLine, wrong.Failures),
         AggregateException several when several.InnerExceptions.All(each => Explain(each) is not null) =>
             string.Join(Environment.NewLine, several.InnerExceptions.Select(Explain)),

@@ -50,7 +50,8 @@ internal sealed class ChatStore
           ON CONFLICT (user_id, hold_id) DO NOTHING RETURNING user_id, hold_id, id, created_at, conversation_id
         ), conversation AS (
           INSERT INTO conversations (user_id, id, title, created_at, updated_at)
-          SELECT DISTINCT ON (user_id, chat.conversation_id) user_id, chat.conversation_id, title, created_at, created_at
+          SELECT DISTINCT ON (user_id, chat.conversation_id)
+            user_id, chat.conversation_id, title, created_at, created_at
           FROM chat JOIN answered USING (user_id, hold_id) WHERE chat.conversation_id IS NOT NULL
           ORDER BY user_id, chat.conversation_id, number
           ON CONFLICT (user_id, id) DO UPDATE SET updated_at = greatest(conversations.updated_at, excluded.updated_at)

@@ -48,7 +48,8 @@ internal sealed class Erasure(ChatDb db, Settlement settlement)
     public async Task<int> EraseUserAsync(long userId, CancellationToken cancellationToken)
     {
         await db.Database.ExecuteSqlAsync(
-            $"INSERT INTO erased_users (user_id) VALUES ({userId}) ON CONFLICT (user_id) DO NOTHING", cancellationToken);
+            $"INSERT INTO erased_users (user_id) VALUES ({userId}) ON CONFLICT (user_id) DO NOTHING",
+            cancellationToken);
         return await EraseAsync(userId, conversation: null, cancellationToken);
     }
 

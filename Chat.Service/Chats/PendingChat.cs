@@ -33,8 +33,8 @@ internal sealed record PendingChat(Guid Id, long UserId, string Message, long Co
     public string? Content { get; init; }
 
     /// <summary>
-    /// SHA-256 of all that was asked. Tells one request from another under the same id, also in the ledger, which has no
-    /// business with what it says.
+    /// SHA-256 of all that was asked. Tells one request from another under the same id, also in the ledger, which has
+    /// no business with what it says.
     /// </summary>
     public byte[] Hash => SHA256.HashData(Encoding.UTF8.GetBytes(
         Model is null && Conversation is null ? Content ?? Message : $"{Model}\n{Conversation}\n{Content ?? Message}"));
@@ -46,7 +46,10 @@ internal sealed record PendingChat(Guid Id, long UserId, string Message, long Co
     /// <param name="message">What the user said.</param>
     /// <param name="cost">Credits.</param>
     public static PendingChat New(long userId, string operation, string? key, string message, long cost) =>
-        new(IdempotencyKey.ToTransferId(userId, operation, key), userId, message, cost) { IsRepeatable = key is not null };
+        new(IdempotencyKey.ToTransferId(userId, operation, key), userId, message, cost)
+        {
+            IsRepeatable = key is not null,
+        };
 
     /// <summary>The ids that the attempts of the same request have, in their order.</summary>
     public IReadOnlyList<Guid> AttemptIds()

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Chat.Service.Chats;
 
 /// <summary>
-/// The chats that this replica is answering: <see cref="HoldKeeper"/> renews their holds, and a replica that stops waits
-/// for them.
+/// The chats that this replica is answering: <see cref="HoldKeeper"/> renews their holds, and a replica that stops
+/// waits for them.
 /// </summary>
 internal sealed class RunningChats : IDisposable
 {
@@ -128,7 +128,7 @@ internal sealed class RunningChats : IDisposable
         /// <summary>Gets when its credits were held.</summary>
         public long BeganAt { get; }
 
-        /// <summary>Gets what ends the model's work: the caller, the time, the hold that is gone, or the replica.</summary>
+        /// <summary>Gets what ends the model's work: the caller, the time, the lost hold, or the replica.</summary>
         public CancellationToken End => _end.Token;
 
         /// <summary>Gets what completes when the chat is not under way any more.</summary>

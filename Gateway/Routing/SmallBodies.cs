@@ -95,19 +95,21 @@ internal static class SmallBodies
             new OnePiece { InnerHandler = base.WrapHandler(context, handler) };
     }
 
-    /// <summary>Sends a small body in one piece. A replica that drains is as good as one where nobody listens.</summary>
+    /// <summary>Sends a small body in one piece. A replica that drains counts as one that is gone.</summary>
     private sealed class OnePiece : DelegatingHandler
     {
         protected override async Task<HttpResponseMessage> SendAsync(
             HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            if (request.Content?.Headers.ContentLength is > 0 and <= MaxBytes)
+            var isSmall = request.Content is null || request.Content.Headers.ContentLength <= MaxBytes;
+            if (isSmall && request.Content is not null)
             {
                 await request.Content.LoadIntoBufferAsync(MaxBytes, cancellationToken);
             }
 
             var response = await base.SendAsync(request, cancellationToken);
-            if (response.Headers.Contains(Draining.Header))
+            // A large body is gone: then the caller has to send it again.
+            if (response.Headers.Remove(Draining.Header) && isSmall)
             {
                 response.Dispose();
                 throw new HttpRequestException(HttpRequestError.ConnectionError, "The replica is being stopped.");

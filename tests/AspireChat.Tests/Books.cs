@@ -33,14 +33,17 @@ internal static class Books
             {
                 var balance = await ReadAsync<long>(
                     system, "ledgerdb",
-                    $"SELECT sum(amount)::bigint FROM transfers WHERE account = {id.ToString(CultureInfo.InvariantCulture)}");
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"SELECT sum(amount)::bigint FROM transfers WHERE account = {id}"));
                 Assert.Equal(balance, await user.Client.BalanceAsync());
                 return charged.Count;
             }
 
             Assert.True(
                 Stopwatch.GetElapsedTime(since) < Promised,
-                $"Held: {string.Join(", ", held)}. Charged without a reply: {string.Join(", ", charged.Except(answered))}. "
+                $"Held: {string.Join(", ", held)}. "
+                + $"Charged without a reply: {string.Join(", ", charged.Except(answered))}. "
                 + $"With a reply and not charged: {string.Join(", ", answered.Except(charged))}.");
             await Task.Delay(100, CancellationToken);
         }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
+using Aspire.Hosting.ApplicationModel;
 using Npgsql;
 using Tests.Shared;
 using Xunit.Sdk;
@@ -8,9 +9,9 @@ using Xunit.Sdk;
 namespace AspireChat.Tests;
 
 /// <summary>
-/// Processes that are killed or frozen, and clients that leave, while a chat is between its hold and its capture: after
-/// a minute at most a charge exists if and only if a stored chat does. In a system of its own, whose model takes its time,
-/// and alone, because it kills processes.
+/// Processes that are killed or frozen, and clients that leave, while a chat is between its hold and its capture:
+/// after a minute at most a charge exists if and only if a stored chat does. In a system of its own, whose model takes
+/// its time, and alone, because it kills processes.
 /// </summary>
 [Trait("Category", "Slow")]
 [Collection(nameof(CrashTests))]

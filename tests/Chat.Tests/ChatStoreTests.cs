@@ -1,5 +1,8 @@
+using Chat.Service;
 using Chat.Service.Chats;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Chat.Tests;
@@ -119,6 +122,21 @@ public sealed class ChatStoreTests(ChatDatabase database)
     {
         await using var db = database.CreateContext();
         Assert.False(db.Database.HasPendingModelChanges(), "Add a migration: the model has changed.");
+    }
+
+    [Fact]
+    public async Task Database_OfAnotherVersion_IsLeftAloneAndTheSentenceSaysWhatToDo()
+    {
+        await using var own = await database.CreateOwnAsync();
+        await using var other = own.CreateCommand(
+            "UPDATE \"__EFMigrationsHistory\" SET migration_id = '20251122180849_Initial'");
+        await other.ExecuteNonQueryAsync(CancellationToken).Soon();
+        await using var services = new ServiceCollection()
+            .AddDbContext<ChatDb>(options => options.UseNpgsql(own).UseSnakeCaseNamingConvention())
+            .BuildServiceProvider();
+        var refused = await Assert.ThrowsAsync<OtherSchemaException>(
+            () => services.MigrateAsync<ChatDb>(CancellationToken).Soon());
+        Assert.Contains("20251122180849_Initial", ServiceRun.Explain(refused)!, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -187,7 +187,10 @@ public sealed class RecoveryTests(ChatDatabase database) : IAsyncLifetime
         await _dead.LeaveAsync(New(), New());
         _ledger.Recover();
         _ledger.Age(Dead);
-        TestReplica[] others = [.. Enumerable.Range(0, 4).Select(_ => new TestReplica(database.Source, _ledger.Address))];
+        TestReplica[] others =
+        [
+            .. Enumerable.Range(0, 4).Select(_ => new TestReplica(database.Source, _ledger.Address)),
+        ];
         await Task.WhenAll(others.Select(async other =>
         {
             await other.BecomeSteadyAsync();

@@ -75,7 +75,7 @@ public sealed class StreamTests(ChatDatabase database)
     [InlineData("cut", "model_failed", 502)]
     [InlineData("stalls", "model_timed_out", 504)]
     [InlineData("too long", "model_failed", 502)]
-    public async Task Stream_ThatFailsAfterItHasBegun_EndsWithAnErrorAndCostsNothing(string how, string code, int status)
+    public async Task Stream_ThatFailsAfterItHasBegun_EndsWithAnErrorAndIsFree(string how, string code, int status)
     {
         var patience = TimeSpan.FromSeconds(how == "stalls" ? 0.5 : 60);
         var settings = new ChatSettings { ModelTimeout = patience, MaxReplyLength = 20 };

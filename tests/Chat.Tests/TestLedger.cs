@@ -162,7 +162,9 @@ internal sealed class TestLedger : IAsyncDisposable
         }
 
         await RunAsync(After, operations, context);
-        return context.Response.HasStarted ? Results.Empty : TypedResults.Json(results, HoldJson.Default.ListHoldResult);
+        return context.Response.HasStarted
+            ? Results.Empty
+            : TypedResults.Json(results, HoldJson.Default.ListHoldResult);
     }
 
     private HoldResult CarryOut(HoldItem item)
@@ -173,7 +175,8 @@ internal sealed class TestLedger : IAsyncDisposable
         var (outcome, amount) = item.Operation switch
         {
             HoldOperation.Hold when _captures.TryGetValue(name, out var captured) =>
-                (captured.Hash.SequenceEqual(item.Hash!) ? HoldOutcome.Captured : HoldOutcome.Conflict, captured.Amount),
+                (captured.Hash.SequenceEqual(item.Hash!) ? HoldOutcome.Captured : HoldOutcome.Conflict,
+                    captured.Amount),
             HoldOperation.Hold when hold is not null =>
                 (!hold.Item.Hash!.SequenceEqual(item.Hash!) ? HoldOutcome.Conflict
                     : hold.Item.Holder != item.Holder ? HoldOutcome.InProgress : HoldOutcome.Held, hold.Amount),

@@ -210,6 +210,47 @@ public sealed class RetryTests : IAsyncLifetime
         }
     }
 
+    /// <summary>A replica that is told to stop refuses what comes, and has done nothing.</summary>
+    [Theory]
+    [InlineData(100, HttpStatusCode.OK)]
+    [InlineData(30_000, HttpStatusCode.ServiceUnavailable)] // It was not kept.
+    public async Task Request_ToAReplicaThatDrains_GoesToAnother(int length, HttpStatusCode expected)
+    {
+        await using var draining = await Destination.StartAsync(DrainAsync);
+        await using var gateway = new GatewayServer(
+            ("identity", _identity.Address), ("chat", draining.Address), ("chat", _chat.Address));
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        for (var n = 0; draining.Reached.Count == 0; n++)
+        {
+            Assert.InRange(n, 0, 100);
+            using var content = JsonContent.Create(new { message = new string('x', length) });
+            using var response = await client.CallAsync("POST", "/api/chat", _issuer.CreateToken(), content);
+            Assert.Equal(draining.Reached.Count == 0 ? HttpStatusCode.OK : expected, response.StatusCode);
+            Assert.False(response.Headers.Contains(Draining.Header));
+        }
+    }
+
+    [Fact]
+    public async Task Request_ToReplicasThatAllDrain_IsA503()
+    {
+        await using var draining = await Destination.StartAsync(DrainAsync);
+        await using var gateway = new GatewayServer(("identity", _identity.Address), ("chat", draining.Address));
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        using var content = JsonContent.Create(new { message = "hi" });
+        using var response = await client.CallAsync("POST", "/api/chat", _issuer.CreateToken(), content);
+        await AssertNobodyThereAsync(response);
+        Assert.Single(draining.Reached);
+    }
+
+    private static async Task DrainAsync(HttpContext context)
+    {
+        await context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted);
+        context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        context.Response.Headers[Draining.Header] = "true";
+    }
+
     private static Task Abort(HttpContext context)
     {
         context.Abort();

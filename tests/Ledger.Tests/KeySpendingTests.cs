@@ -105,7 +105,8 @@ public sealed class KeySpendingTests(ServersFixture servers)
         var hold = await HoldAsync(Monday, key);
         await AssertSpentAsync(1, total: 100, today: 100);
         Assert.Equal(
-            TransferStatus.KeyLimitReached, Assert.Single(await DeductAsync(1, new KeyUse(1, 100, 100, Monday))).Status);
+            TransferStatus.KeyLimitReached,
+            Assert.Single(await DeductAsync(1, new KeyUse(1, 100, 100, Monday))).Status);
         var release = hold with { Operation = HoldOperation.Release };
         await Task.WhenAll(
             Enumerable.Range(0, 12).Select(_ => servers.Holds.CarryOutAsync([release], Cancellation)))
@@ -137,7 +138,8 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [InlineData("2026-01-06T00:30:00+01:00", "2026-01-05")] // The day is UTC's, wherever the machine is.
     public void Day_OfAUse_IsThatOfUtc(string now, string expected)
     {
-        var use = KeyUse.Now(new UsedApiKey(1, 2, 3), new Clock(DateTimeOffset.Parse(now, CultureInfo.InvariantCulture)));
+        var clock = new Clock(DateTimeOffset.Parse(now, CultureInfo.InvariantCulture));
+        var use = KeyUse.Now(new UsedApiKey(1, 2, 3), clock);
         Assert.Equal(new KeyUse(1, 2, 3, DateOnly.Parse(expected, CultureInfo.InvariantCulture)), use);
     }
 

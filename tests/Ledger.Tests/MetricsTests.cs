@@ -65,7 +65,8 @@ public sealed class MetricsTests(ServersFixture servers)
         using var source = new ActivitySource(nameof(MetricsTests));
         using var request = source.StartActivity("request");
         await servers.Ledger.MoveAsync(
-            new TransferRequest(Guid.NewGuid(), ServersFixture.NewAccount(), 100, TransferKind.Deduction), Cancellation);
+            new TransferRequest(Guid.NewGuid(), ServersFixture.NewAccount(), 100, TransferKind.Deduction),
+            Cancellation);
         Assert.Contains(ended, span => span.TraceId == request!.TraceId
             && span.TagObjects.Any(tag => $"{tag.Value}".Contains("FROM move(", StringComparison.Ordinal)));
     }

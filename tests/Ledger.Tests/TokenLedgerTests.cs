@@ -122,6 +122,8 @@ public sealed class TokenLedgerTests(ServersFixture servers)
         Assert.Equal(TransferStatus.InsufficientTokens, outcome.Status);
         Assert.Equal(4000, outcome.Tokens);
         await servers.AssertBooksBalanceAsync(account, 4000);
-        Assert.Equal(0, await servers.NumberAsync("SELECT count(*) FROM transfers WHERE account = $1 AND amount < 0", account));
+        Assert.Equal(
+            0,
+            await servers.NumberAsync("SELECT count(*) FROM transfers WHERE account = $1 AND amount < 0", account));
     }
 }
