@@ -22,6 +22,7 @@ internal sealed class LedgerMetrics
     private readonly Counter<long> _cacheReads;
     private readonly Histogram<double> _duration;
     private long? _drift;
+    private OpenHolds? _holds;
 
     /// <summary>Makes the instruments.</summary>
     /// <param name="meters">Makes the meter.</param>
@@ -44,7 +45,11 @@ internal sealed class LedgerMetrics
         _duration = meter.CreateHistogram<double>(
             "ledger.operation.duration", "s", "How long a read or transfer took, with Postgres and Redis.");
         meter.CreateObservableGauge(
-            "ledger.drift", Drift, "{row}", "Rows that the last verification found to be off. Must be 0.");
+            "ledger.drift", () => Each(_drift), "{row}", "Rows that the last verification found to be off. Must be 0.");
+        meter.CreateObservableGauge(
+            "ledger.holds.open", () => Each(_holds?.Count), "{hold}", "Holds that are neither captured nor released.");
+        meter.CreateObservableGauge(
+            "ledger.holds.oldest", () => Each(_holds?.OldestSeconds), "s", "The age of the oldest of them.");
     }
 
     /// <summary>A value's name, as in the API.</summary>
@@ -107,8 +112,18 @@ internal sealed class LedgerMetrics
     /// <param name="rows">How many rows are off; null when it is not this replica's to say.</param>
     public void SetDrift(long? rows) => _drift = rows;
 
-    /// <summary>Nothing is reported by a replica that does not verify.</summary>
-    private IEnumerable<Measurement<long>> Drift() => _drift is { } rows ? [new Measurement<long>(rows)] : [];
+    /// <summary>Keeps how many holds are open.</summary>
+    /// <param name="holds">The holds; null when it is not this replica's to say.</param>
+    public void SetHolds(OpenHolds? holds) => _holds = holds;
+
+    /// <summary>Nothing is reported by a replica that does not know.</summary>
+    private static IEnumerable<Measurement<T>> Each<T>(T? value)
+        where T : struct => value is { } known ? [new Measurement<T>(known)] : [];
+
+    /// <summary>The open holds.</summary>
+    /// <param name="Count">How many.</param>
+    /// <param name="OldestSeconds">The age of the oldest; 0 when there is none.</param>
+    internal sealed record OpenHolds(long Count, double OldestSeconds);
 
     /// <summary>A running measurement.</summary>
     internal readonly record struct Timer(Histogram<double> Duration, string Operation, long Began) : IDisposable

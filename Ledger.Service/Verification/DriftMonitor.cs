@@ -5,8 +5,10 @@ using Npgsql;
 namespace Ledger.Service.Verification;
 
 /// <summary>
-/// Verifies the books from time to time for the metric <c>ledger.drift</c>. One replica does it, the one that holds
-/// Postgres's advisory lock; when it dies, another gets the lock.
+/// Verifies the books from time to time for the metric <c>ledger.drift</c>, and counts open holds for
+/// <c>ledger.holds.open</c>. One replica does it, the one that holds Postgres's advisory lock; when it dies, another
+/// gets the lock. A run looks at what has changed since the one before it. The first run, one a day, and those after a
+/// run that found something look at everything.
 /// </summary>
 internal sealed class DriftMonitor(
     LedgerVerifier verifier,
@@ -22,9 +24,24 @@ internal sealed class DriftMonitor(
     /// <summary>How many rows the log names; <c>verify</c> names all.</summary>
     private const int MaxNamed = 10;
 
+    /// <summary>How many accounts are verified at one moment: an old snapshot keeps vacuum from dead rows.</summary>
+    private const int MaxAccounts = 1_000;
+
+    private const string HoldsSql = """
+        SELECT now(), count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM holds
+        """;
+
+    private static readonly TimeSpan CountHoldsEvery = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan VerifyAllEvery = TimeSpan.FromDays(1);
+
+    /// <summary>A row's time is that of its transaction's begin, which may have been a while before its commit.</summary>
+    private static readonly TimeSpan LongestTransaction = TimeSpan.FromMinutes(1);
+
+    private readonly TimeSpan _verifyEvery = options.Value.VerifyEvery;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(options.Value.VerifyEvery, time);
+        using var timer = new PeriodicTimer(_verifyEvery < CountHoldsEvery ? _verifyEvery : CountHoldsEvery, time);
         do
         {
             try
@@ -51,17 +68,31 @@ internal sealed class DriftMonitor(
 
         try
         {
+            DateTimeOffset? verified = null; // By the database's clock, as rows are.
+            var (begun, begunAll, off) = (DateTimeOffset.MinValue, DateTimeOffset.MinValue, 0L);
             do
             {
-                await VerifyAsync(cancellationToken);
-                await using var held = new NpgsqlCommand("SELECT 1", connection); // Fails when the lock is lost.
-                await held.ExecuteNonQueryAsync(cancellationToken);
+                var now = await CountHoldsAsync(connection, cancellationToken); // Fails when the lock is lost.
+                if (time.GetUtcNow() - begun < _verifyEvery)
+                {
+                    continue;
+                }
+
+                begun = time.GetUtcNow();
+                if (off > 0 || begun - begunAll >= VerifyAllEvery)
+                {
+                    (begunAll, verified) = (begun, null);
+                }
+
+                off = await VerifyAsync(verified - LongestTransaction, cancellationToken);
+                verified = now;
             }
             while (await timer.WaitForNextTickAsync(cancellationToken));
         }
         finally
         {
             metrics.SetDrift(null); // From now on it is another's to say.
+            metrics.SetHolds(null);
             if (connection.State is ConnectionState.Open) // The pool keeps it, and the lock with it.
             {
                 await using var done = new NpgsqlCommand($"SELECT pg_advisory_unlock({LockId})", connection);
@@ -70,17 +101,37 @@ internal sealed class DriftMonitor(
         }
     }
 
-    private async Task VerifyAsync(CancellationToken cancellationToken)
+    /// <returns>The time of the database.</returns>
+    private async Task<DateTimeOffset> CountHoldsAsync(
+        NpgsqlConnection connection, CancellationToken cancellationToken)
     {
+        await using var command = new NpgsqlCommand(HoldsSql, connection);
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        await row.ReadAsync(cancellationToken);
+        metrics.SetHolds(new LedgerMetrics.OpenHolds(row.GetInt64(1), row.GetDouble(2)));
+        return row.GetFieldValue<DateTimeOffset>(0);
+    }
+
+    /// <summary>Verifies what has changed since then; everything when null.</summary>
+    private async Task<long> VerifyAsync(DateTimeOffset? since, CancellationToken cancellationToken)
+    {
+        using var timer = metrics.Time(since is null ? "verify all" : "verify");
+        List<long[]?> parts = since is { } then
+            ? [.. (await verifier.ChangedAsync(then, cancellationToken)).Chunk(MaxAccounts)]
+            : [null];
         var off = 0L;
-        await foreach (var drift in verifier.VerifyBooksAsync(report: null, cancellationToken))
+        foreach (var accounts in parts)
         {
-            if (off++ < MaxNamed)
+            await foreach (var drift in verifier.VerifyBooksAsync(accounts, report: null, cancellationToken))
             {
-                logger.LogCritical("The books are off: {Drift}", drift);
+                if (off++ < MaxNamed)
+                {
+                    logger.LogCritical("The books are off: {Drift}", drift);
+                }
             }
         }
 
         metrics.SetDrift(off);
+        return off;
     }
 }

@@ -12,15 +12,19 @@ namespace Ledger.Service.Verification;
 /// </summary>
 internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledger, BalanceCache cache)
 {
-    /// <summary>Sums and counts, account by account; also transfers of accounts that are not there.</summary>
+    // Each of them: $1 are the accounts to verify; all when null.
+
+    /// <summary>Sums and counts, account by account; also transfers and holds of accounts that are not there.</summary>
     private const string AccountsSql = """
         SELECT coalesce(a.id, t.account, h.account_id), a.balance, a.version, coalesce(t.balance, 0),
             coalesce(t.count, 0), a.held, coalesce(h.amount, 0)
-        FROM accounts a FULL JOIN (
+        FROM (SELECT * FROM accounts WHERE $1::bigint[] IS NULL OR id = ANY ($1)) a
+        FULL JOIN (
             SELECT account, count(*) AS count, sum(amount)::bigint AS balance
-            FROM transfers GROUP BY account) t ON t.account = a.id
-        FULL JOIN (SELECT account_id, sum(amount)::bigint AS amount FROM holds GROUP BY account_id) h
-            ON h.account_id = a.id
+            FROM transfers WHERE $1 IS NULL OR account = ANY ($1) GROUP BY account) t ON t.account = a.id
+        FULL JOIN (
+            SELECT account_id, sum(amount)::bigint AS amount
+            FROM holds WHERE $1 IS NULL OR account_id = ANY ($1) GROUP BY account_id) h ON h.account_id = a.id
         WHERE a.balance IS DISTINCT FROM coalesce(t.balance, 0) OR a.version IS DISTINCT FROM coalesce(t.count, 0)
             OR a.held IS DISTINCT FROM coalesce(h.amount, 0)
         """;
@@ -31,7 +35,7 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
             SELECT id, account, version, balance_after,
                 lag(version, 1, 0::bigint) OVER w + 1 AS expected_version,
                 lag(balance_after, 1, 0::bigint) OVER w + amount AS expected_balance
-            FROM transfers
+            FROM transfers WHERE $1::bigint[] IS NULL OR account = ANY ($1)
             WINDOW w AS (PARTITION BY account ORDER BY version)) chained
         WHERE version <> expected_version OR balance_after <> expected_balance
         """;
@@ -41,27 +45,51 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
         SELECT * FROM (
             SELECT account, key_id, k.total, k.today, coalesce(sum(t.amount), 0)::bigint AS expected_total,
                 coalesce(sum(t.amount) FILTER (WHERE t.key_day = k.day), 0)::bigint AS expected_today
-            FROM key_spending k FULL JOIN (
-                SELECT account, key_id, key_day, -amount AS amount FROM transfers WHERE key_id IS NOT NULL
+            FROM (SELECT * FROM key_spending WHERE $1::bigint[] IS NULL OR account = ANY ($1)) k
+            FULL JOIN (
+                SELECT account, key_id, key_day, -amount AS amount FROM transfers
+                WHERE key_id IS NOT NULL AND ($1 IS NULL OR account = ANY ($1))
                 UNION ALL
-                SELECT account_id, key_id, key_day, amount FROM holds WHERE key_id IS NOT NULL) t
-                USING (account, key_id)
+                SELECT account_id, key_id, key_day, amount FROM holds
+                WHERE key_id IS NOT NULL AND ($1 IS NULL OR account_id = ANY ($1))) t USING (account, key_id)
             GROUP BY account, key_id, k.total, k.today) keys
         WHERE total IS DISTINCT FROM expected_total OR today IS DISTINCT FROM expected_today
         """;
 
+    /// <summary>Accounts with transfers of late ($1), or with open holds.</summary>
+    private const string ChangedSql =
+        "SELECT account FROM transfers WHERE created_at >= $1 UNION SELECT account_id FROM holds ORDER BY 1";
+
     /// <summary>How many rows there are, for the report.</summary>
-    private const string CountSql = "SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM transfers)";
+    private const string CountSql =
+        "SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM transfers WHERE $1::bigint[] IS NULL)";
 
     /// <summary>How much memory a sort may take before it goes to disk.</summary>
     private const string WorkMemory = "SET LOCAL work_mem = '256MB'";
 
-    /// <summary>Verifies accounts and transfers.</summary>
+    /// <summary>The accounts that have changed.</summary>
+    /// <param name="since">By the clock of the database. A release alone leaves nothing to find.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<List<long>> ChangedAsync(DateTimeOffset since, CancellationToken cancellationToken)
+    {
+        await using var command = database.Command(ChangedSql, since.ToUniversalTime());
+        await using var rows = await command.ExecuteReaderAsync(cancellationToken);
+        var accounts = new List<long>();
+        while (await rows.ReadAsync(cancellationToken))
+        {
+            accounts.Add(rows.GetInt64(0));
+        }
+
+        return accounts;
+    }
+
+    /// <summary>Verifies accounts, transfers, holds and what API keys have spent, at one moment.</summary>
+    /// <param name="accounts">Which accounts; all when null.</param>
     /// <param name="report">Says what is being done, since it may take a minute.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>Every row that is off.</returns>
     public async IAsyncEnumerable<Drift> VerifyBooksAsync(
-        IProgress<string>? report, [EnumeratorCancellation] CancellationToken cancellationToken)
+        long[]? accounts, IProgress<string>? report, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var moment = await connection.BeginTransactionAsync(
@@ -73,14 +101,14 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
 
         if (report is not null)
         {
-            await foreach (var row in ReadAsync(connection, CountSql, cancellationToken))
+            await foreach (var row in ReadAsync(connection, CountSql, accounts, cancellationToken))
             {
                 report.Report($"{row.GetInt64(0):N0} accounts and {row.GetInt64(1):N0} transfers");
             }
         }
 
         report?.Report("Balances of accounts …");
-        await foreach (var row in ReadAsync(connection, AccountsSql, cancellationToken))
+        await foreach (var row in ReadAsync(connection, AccountsSql, accounts, cancellationToken))
         {
             var name = $"account {row.GetInt64(0)}";
             yield return row.IsDBNull(1)
@@ -93,7 +121,7 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
         }
 
         report?.Report("Balances after each transfer …");
-        await foreach (var row in ReadAsync(connection, TransfersSql, cancellationToken))
+        await foreach (var row in ReadAsync(connection, TransfersSql, accounts, cancellationToken))
         {
             yield return new Drift(
                 $"transfer {row.GetGuid(0)}",
@@ -103,7 +131,7 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
         }
 
         report?.Report("API keys …");
-        await foreach (var row in ReadAsync(connection, KeysSql, cancellationToken))
+        await foreach (var row in ReadAsync(connection, KeysSql, accounts, cancellationToken))
         {
             yield return KeyDrift(row);
         }
@@ -146,9 +174,13 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
     }
 
     private static async IAsyncEnumerable<NpgsqlDataReader> ReadAsync(
-        NpgsqlConnection connection, string sql, [EnumeratorCancellation] CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        string sql,
+        long[]? accounts,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+        command.Parameters.Add(new NpgsqlParameter<long[]?> { TypedValue = accounts });
         await using var rows = await command.ExecuteReaderAsync(cancellationToken);
         while (await rows.ReadAsync(cancellationToken))
         {

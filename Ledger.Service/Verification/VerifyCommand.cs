@@ -37,7 +37,8 @@ internal static class VerifyCommand
         try
         {
             var verifier = app.Services.GetRequiredService<LedgerVerifier>();
-            await foreach (var drift in verifier.VerifyBooksAsync(new Progress(watch), CancellationToken.None))
+            await foreach (var drift in verifier.VerifyBooksAsync(
+                accounts: null, new Progress(watch), CancellationToken.None))
             {
                 Console.WriteLine(drift);
                 off++;

@@ -277,7 +277,7 @@ public sealed class KeySpendingTests(ServersFixture servers)
 
     private async Task AssertVerifiedAsync()
     {
-        await foreach (var drift in servers.Verifier.VerifyBooksAsync(report: null, Cancellation))
+        await foreach (var drift in servers.Verifier.VerifyBooksAsync(accounts: null, report: null, Cancellation))
         {
             Assert.False(drift.Row.EndsWith($"account {_account}", StringComparison.Ordinal), $"{drift}");
         }

@@ -83,7 +83,7 @@ public sealed class OpeningTests(ServersFixture servers)
 
     private async Task AssertNothingIsOffAsync(long account)
     {
-        await foreach (var drift in servers.Verifier.VerifyBooksAsync(report: null, Cancellation))
+        await foreach (var drift in servers.Verifier.VerifyBooksAsync(accounts: null, report: null, Cancellation))
         {
             Assert.NotEqual($"account {account}", drift.Row);
         }

@@ -103,7 +103,7 @@ public sealed class VerificationTests(ServersFixture servers)
     {
         var verifier = ServersFixture.NewVerifier(database);
         var drifts = new List<Drift>();
-        await foreach (var drift in verifier.VerifyBooksAsync(report: null, Cancellation))
+        await foreach (var drift in verifier.VerifyBooksAsync(accounts: null, report: null, Cancellation))
         {
             drifts.Add(drift);
         }
