@@ -25,7 +25,7 @@ internal sealed class ChatSettings
     [Range(1, 1_000_000)]
     public int MaxConcurrentExports { get; init; } = 2;
 
-    /// <summary>How many pages of chats with more than 64 KiB of text a user may read at once, at each replica.</summary>
+    /// <summary>How many pages with more than 64 KiB of text a user may read at once, at each replica.</summary>
     [Range(1, 1_000_000)]
     public int MaxConcurrentPages { get; init; } = 8;
 

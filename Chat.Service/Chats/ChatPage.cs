@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Chat.Service.Chats;
 
-/// <summary>Which chats a page has. Replies can be long and a page is held in memory, so its bytes are bounded, too.</summary>
+/// <summary>Which chats a page has. Replies can be long and a page is held in memory, so it has a limit of bytes.</summary>
 /// <param name="Ids">The chats, in the page's order.</param>
 /// <param name="Bytes">The UTF-8 of their messages and replies.</param>
 /// <param name="HasMore">Whether there is a next page.</param>
@@ -11,7 +11,7 @@ internal sealed record ChatPage(IReadOnlyList<long> Ids, long Bytes, bool HasMor
     /// <summary>The most text of a page, in bytes of UTF-8. A single chat may have more.</summary>
     public const int MaxBytes = 1024 * 1024;
 
-    /// <summary>What Kestrel buffers of an answer: a page with less text is gone before its client has read it.</summary>
+    /// <summary>What Kestrel buffers of an answer. A page with less text does not wait for its client.</summary>
     private const int BufferedBytes = 64 * 1024;
 
     /// <summary>Gets whether the page is held in memory until its client has read it.</summary>

@@ -18,7 +18,7 @@ internal static class HistoryApi
     {
         var chats = app.MapGroup("/api/chat").WithTags("Chat").RequireAuthorization(Tokens.UserPolicy);
         chats.MapGet("/", List).Refuses(ChatProblems.TooManyPages());
-        chats.MapGet("/export", Export).Refuses(ChatProblems.TooManyExports())
+        chats.MapGet("/export", Export).Produces(StatusCodes.Status200OK).Refuses(ChatProblems.TooManyExports())
             .Gives("application/jsonl", $"{ChatResponse.Example}\n");
         chats.MapGet("/{id:long}", Get);
         // An API key may read and spend. What it cannot give back, it may not take.

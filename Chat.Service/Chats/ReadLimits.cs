@@ -4,8 +4,8 @@ using Microsoft.Extensions.Options;
 namespace Chat.Service.Chats;
 
 /// <summary>
-/// How many exports and large pages a user may read at once, at each replica. Each holds a page in memory for as long as
-/// its client takes to read it, so that a byte limit of a page alone does not bound the memory.
+/// How many exports and large pages a user may read at once, at each replica. Each holds a page of up to a chat or
+/// 1 MiB in memory until its client has read it, and without this a user could leave thousands of them unread.
 /// </summary>
 /// <param name="options">How many.</param>
 internal sealed class ReadLimits(IOptions<ChatSettings> options) : IDisposable
