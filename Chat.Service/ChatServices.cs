@@ -19,6 +19,7 @@ internal static class ChatServices
         services.AddSingleton<ChatMetrics>();
         services.AddSingleton<ChatStore>();
         services.AddSingleton<RunningChats>();
+        services.AddSingleton<ReadLimits>();
         services.AddSingleton<Settlement>();
         services.AddSingleton<ChatPipeline>();
         services.AddSingleton<ChatRendering>();

@@ -21,6 +21,14 @@ internal sealed class ChatSettings
     [Range(1, 1_000_000)]
     public int MaxConcurrentChats { get; init; } = 64;
 
+    /// <summary>How many exports a user may read at once, at each replica.</summary>
+    [Range(1, 1_000_000)]
+    public int MaxConcurrentExports { get; init; } = 2;
+
+    /// <summary>How many pages with more than 64 KiB of text a user may read at once, at each replica.</summary>
+    [Range(1, 1_000_000)]
+    public int MaxConcurrentPages { get; init; } = 8;
+
     /// <summary>How many of a conversation's latest chats a model is told of.</summary>
     [Range(0, 1000)]
     public int MemoryTurns { get; init; } = 10;

@@ -23,6 +23,16 @@ internal static class ChatProblems
         StatusCodes.Status503ServiceUnavailable, "ledger_unavailable",
         "The ledger does not answer, so what is being answered cannot be stopped. Nothing was deleted.");
 
+    /// <summary>The answer to a caller who already reads as many exports as may be.</summary>
+    public static ProblemHttpResult TooManyExports() => Problems.Refusal(
+        StatusCodes.Status429TooManyRequests, "too_many_exports",
+        "Too many of your exports are under way. Read one to its end, or close it, and try again.");
+
+    /// <summary>The answer to a caller who already reads as many large pages as may be.</summary>
+    public static ProblemHttpResult TooManyPages() => Problems.Refusal(
+        StatusCodes.Status429TooManyRequests, "too_many_pages",
+        "Too many pages of your chats are being read. Read one to its end, or close it, and try again.");
+
     /// <summary>The answer to a message that was not answered.</summary>
     /// <param name="result">Why.</param>
     /// <param name="response">Gets <c>Retry-After</c>, where that helps.</param>

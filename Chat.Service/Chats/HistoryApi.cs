@@ -10,9 +10,6 @@ namespace Chat.Service.Chats;
 /// <summary>A user's chats of before.</summary>
 internal static class HistoryApi
 {
-    /// <summary>Few, since replies may be long and a page is held in memory.</summary>
-    private const int ExportPage = 20;
-
     /// <summary>What has a reply to show.</summary>
     private static readonly ChatStatus[] Shown = [ChatStatus.Completed, ChatStatus.Imported];
 
@@ -20,8 +17,9 @@ internal static class HistoryApi
     public static void MapHistory(this IEndpointRouteBuilder app)
     {
         var chats = app.MapGroup("/api/chat").WithTags("Chat").RequireAuthorization(Tokens.UserPolicy);
-        chats.MapGet("/", List);
-        chats.MapGet("/export", Export).Gives("application/jsonl", $"{ChatResponse.Example}\n");
+        chats.MapGet("/", List).Refuses(ChatProblems.TooManyPages());
+        chats.MapGet("/export", Export).Produces(StatusCodes.Status200OK).Refuses(ChatProblems.TooManyExports())
+            .Gives("application/jsonl", $"{ChatResponse.Example}\n");
         chats.MapGet("/{id:long}", Get);
         // An API key may read and spend. What it cannot give back, it may not take.
         chats.MapDelete("/", DeleteAll).RequireAuthorization(Tokens.LoginPolicy).Refuses(ChatProblems.CannotDelete());
@@ -29,34 +27,48 @@ internal static class HistoryApi
     }
 
     /// <summary>The caller's chats, newest first.</summary>
+    /// <remarks>A page ends before <c>limit</c> when its messages and replies have 1 MiB: follow its Link.</remarks>
     /// <param name="user">The caller.</param>
     /// <param name="db">Where they are.</param>
+    /// <param name="limits">How many pages the caller may read at once.</param>
     /// <param name="response">Gets the link to the next page.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="before">The id of the last one of the page before.</param>
     /// <param name="conversation">Only those of this conversation.</param>
     /// <param name="cancellationToken">The caller has gone.</param>
-    internal static async Task<Ok<List<ChatResponse>>> List(
+    internal static async Task<Results<Ok<List<ChatResponse>>, ProblemHttpResult>> List(
         ClaimsPrincipal user,
         ChatDb db,
+        ReadLimits limits,
         HttpResponse response,
         [Range(1, Pages.Max, ErrorMessage = "limit must be 1 to 100.")] int limit = 20,
         [Range(1, long.MaxValue, ErrorMessage = "before must be a chat's id.")] long before = long.MaxValue,
         Guid? conversation = null,
         CancellationToken cancellationToken = default)
     {
-        var page = await db.ChatsOf(user)
+        var chats = db.ChatsOf(user)
             .Where(chat => chat.Id < before && (conversation == null || chat.ConversationId == conversation))
-            .OrderByDescending(chat => chat.Id)
-            .Take(limit + 1)
-            .ToListAsync(cancellationToken);
-        if (page.CutTo(limit))
+            .OrderByDescending(chat => chat.Id);
+        var page = await ChatPage.ChooseAsync(chats, limit, cancellationToken);
+        if (page.IsLarge)
         {
-            var of = conversation is null ? "" : $"&conversation={conversation}";
-            response.LinkNext($"/api/chat?limit={limit}&before={page[^1].Id}{of}");
+            var lease = limits.Page(user.GetUserId());
+            response.RegisterForDispose(lease); // When the page is written, or its client has gone.
+            if (!lease.IsAcquired)
+            {
+                response.Headers.RetryAfter = "1";
+                return ChatProblems.TooManyPages();
+            }
         }
 
-        return TypedResults.Ok(page.ConvertAll(chat => chat.ToResponse()));
+        if (page.HasMore)
+        {
+            var of = conversation is null ? "" : $"&conversation={conversation}";
+            response.LinkNext($"/api/chat?limit={limit}&before={page.Ids[^1]}{of}");
+        }
+
+        var read = await page.ReadAsync(chats, cancellationToken);
+        return TypedResults.Ok(read.ConvertAll(chat => chat.ToResponse()));
     }
 
     /// <summary>One of the caller's chats. Another user's is not there.</summary>
@@ -68,18 +80,28 @@ internal static class HistoryApi
     }
 
     /// <summary>All of the caller's chats, oldest first, a line of JSON each (JSON Lines).</summary>
-    internal static async Task Export(
-        ClaimsPrincipal user, ChatDb db, HttpResponse response, CancellationToken cancellationToken)
+    internal static async Task<Results<EmptyHttpResult, ProblemHttpResult>> Export(
+        ClaimsPrincipal user,
+        ChatDb db,
+        ReadLimits limits,
+        HttpResponse response,
+        CancellationToken cancellationToken)
     {
+        using var lease = limits.Export(user.GetUserId());
+        if (!lease.IsAcquired)
+        {
+            response.Headers.RetryAfter = "1";
+            return ChatProblems.TooManyExports();
+        }
+
         response.ContentType = "application/jsonl";
         response.Headers.ContentDisposition = "attachment; filename=\"chats.jsonl\"";
-        var last = 0L;
-        while (true)
+        for (var (last, hasMore) = (0L, true); hasMore;)
         {
             // Page by page: a client that reads slowly holds no connection to the database meanwhile.
-            var page = await db.ChatsOf(user).Where(chat => chat.Id > last).OrderBy(chat => chat.Id)
-                .Take(ExportPage).ToListAsync(cancellationToken);
-            foreach (var chat in page)
+            var chats = db.ChatsOf(user).Where(chat => chat.Id > last).OrderBy(chat => chat.Id);
+            var page = await ChatPage.ChooseAsync(chats, Pages.Max, cancellationToken);
+            foreach (var chat in await page.ReadAsync(chats, cancellationToken))
             {
                 await JsonSerializer.SerializeAsync(
                     response.BodyWriter.AsStream(leaveOpen: true), chat.ToResponse(),
@@ -87,13 +109,10 @@ internal static class HistoryApi
                 await response.WriteAsync("\n", cancellationToken);
             }
 
-            if (page.Count < ExportPage)
-            {
-                return;
-            }
-
-            last = page[^1].Id;
+            (last, hasMore) = (page.HasMore ? page.Ids[^1] : last, page.HasMore);
         }
+
+        return TypedResults.Empty;
     }
 
     /// <summary>

@@ -8,7 +8,7 @@ namespace Chat.Service.OpenAi;
 /// </summary>
 internal static class CompletionReader
 {
-    /// <summary>The most messages of one request. How long they are is bounded by the body's size.</summary>
+    /// <summary>The most messages of one request. Only the user's last one has a limit of its own.</summary>
     public const int MaxMessages = 256;
 
     private const int MaxStops = 4;

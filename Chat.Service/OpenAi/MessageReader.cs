@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using Chat.Service.Chats;
 
 namespace Chat.Service.OpenAi;
 
@@ -32,6 +34,11 @@ internal static class MessageReader
             ? throw new CompletionException(
                 $"messages[{last}].content", "invalid_value",
                 $"'messages[{last}].content' is the user's last word and must not be empty.")
+            : Encoding.UTF8.GetByteCount(messages[last].Content) > ChatMessageAttribute.MaxBytes
+            ? throw new CompletionException(
+                $"messages[{last}].content", "invalid_value",
+                $"'messages[{last}].content' is the user's last word"
+                + $" and may have {ChatMessageAttribute.MaxBytes} bytes at most.")
             : messages;
     }
 

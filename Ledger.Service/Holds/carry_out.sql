@@ -7,7 +7,8 @@ CREATE FUNCTION carry_out(
     key_ids bigint[], key_limits bigint[], key_daily_limits bigint[], key_days date[], conversations uuid[],
     hold_accounts bigint[])
 RETURNS TABLE (outcome smallint, amount bigint, balance bigint, held bigint, revision bigint)
-LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+-- Holds come and go: a plan made while there were few would read all dead rows later.
+LANGUAGE plpgsql SET lock_timeout = '1s' SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     account accounts;

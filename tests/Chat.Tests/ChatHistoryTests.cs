@@ -46,6 +46,50 @@ public sealed class ChatHistoryTests(ChatDatabase database) : IAsyncLifetime
         Assert.Equal(["message 4", "message 2", "message 0"], seen);
     }
 
+    [Theory]
+    [InlineData(250_000, 7, new[] { 4, 3 })]
+    [InlineData(1_500_000, 3, new[] { 1, 1, 1 })]
+    public async Task Chats_WithLongReplies_AreListedInPagesOfAMebibyteOrOneChat(int length, int count, int[] pages)
+    {
+        for (var n = 0; n < count; n++)
+        {
+            await StoreAsync($"message {n}", reply: new string('x', length));
+        }
+
+        await StoreAsync("of another user", user: _user + 1);
+        var seen = new List<string?>();
+        var sizes = new List<int>();
+        for (var next = "/api/chat?limit=100"; next is not null;)
+        {
+            using var page = await _client.CallAsync(HttpMethod.Get, next);
+            var chats = await Task.FromResult(page).JsonAsync(HttpStatusCode.OK);
+            Assert.All(
+                chats.EnumerateArray(), chat => Assert.Equal(length, chat.GetProperty("response").GetString()!.Length));
+            seen.AddRange(Messages(chats));
+            sizes.Add(chats.GetArrayLength());
+            next = page.Headers.TryGetValues("Link", out var links) ? links.Single().Split('<', '>')[1] : null;
+        }
+
+        Assert.Equal(pages, sizes);
+        var stored = Enumerable.Range(0, count).Select(n => $"message {n}").ToList();
+        Assert.Equal(stored.AsEnumerable().Reverse(), seen);
+        using var export = await _client.CallAsync(HttpMethod.Get, "/api/chat/export");
+        var lines = (await export.Content.ReadAsStringAsync(CancellationToken).Soon()).TrimEnd('\n').Split('\n');
+        Assert.Equal(stored, lines.Select(line => JsonElement.Parse(line).GetProperty("message").GetString()));
+    }
+
+    /// <summary>The bound is of bytes: these characters have three.</summary>
+    [Fact]
+    public async Task Chats_OfLongCharacters_AreCountedInBytes()
+    {
+        for (var n = 0; n < 3; n++)
+        {
+            await StoreAsync($"message {n}", reply: new string('字', 200_000));
+        }
+
+        Assert.Equal(["message 2"], await ListAsync());
+    }
+
     [Fact]
     public async Task Export_OfMoreThanAPage_HasEveryChatOnceAndOldestFirst()
     {
@@ -136,9 +180,9 @@ public sealed class ChatHistoryTests(ChatDatabase database) : IAsyncLifetime
 
     private PendingChat Chat(string message) => new(Guid.NewGuid(), _user, message, Cost: 100);
 
-    private async Task StoreAsync(string message, Guid? conversation = null, long? user = null) => Assert.NotNull(
-        await _store.AddAsync(new(
-            Chat(message) with { UserId = user ?? _user, Conversation = conversation }, "hi", 3900)).Soon());
+    private async Task StoreAsync(string message, Guid? conversation = null, long? user = null, string reply = "hi") =>
+        Assert.NotNull(await _store.AddAsync(new(
+            Chat(message) with { UserId = user ?? _user, Conversation = conversation }, reply, 3900)).Soon());
 
     private async Task<IEnumerable<string?>> ListAsync() =>
         Messages(await _client.CallAsync(HttpMethod.Get, "/api/chat").JsonAsync(HttpStatusCode.OK));

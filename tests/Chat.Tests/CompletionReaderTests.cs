@@ -128,6 +128,32 @@ public sealed class CompletionReaderTests
         Assert.Equal(isFit, exception is null);
     }
 
+    [Theory]
+    [InlineData("user", 16 * 1024, true)]
+    [InlineData("user", (16 * 1024) + 1, false)]
+    [InlineData("system", (16 * 1024) + 1, true)]
+    public void LastWord_UpToTheLimitOfAMessage_IsRead(string role, int letters, bool isFit)
+    {
+        var text = new string('ä', letters); // Two bytes each.
+        // What is not the user's last word may be longer.
+        var exception = Record.Exception(() => Read($$"""
+            {"model":"m","messages":[
+              {"role":"user","content":"{{text}}x"},{"role":"user","content":"a"},
+              {"role":"{{role}}","content":"{{text}}"},
+              {"role":"assistant","content":"{{text}}x"}]}
+            """));
+        if (isFit)
+        {
+            Assert.Null(exception);
+            return;
+        }
+
+        var unfit = Assert.IsType<CompletionException>(exception);
+        Assert.Equal(("messages[2].content", "invalid_value"), (unfit.Param, unfit.Code));
+        Assert.Contains("messages[2].content", unfit.Message, StringComparison.Ordinal);
+        Assert.Contains("32768", unfit.Message, StringComparison.Ordinal);
+    }
+
     private static CompletionRequest Read(string body)
     {
         using var json = JsonDocument.Parse(body);

@@ -1,5 +1,6 @@
 using System.Net;
 using Chat.Service;
+using Chat.Service.Chats;
 
 namespace Chat.Tests;
 
@@ -65,6 +66,42 @@ public sealed class LimitTests(ChatDatabase database)
     }
 
     [Theory]
+    [InlineData("/api/chat/export", 2, "too_many_exports")]
+    [InlineData("/api/chat?limit=1&before=", 8, "too_many_pages")]
+    public async Task Readings_BeyondThoseUnderWay_Are429UntilOneEnds(string path, int limit, string refusal)
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        var user = Random.Shared.NextInt64(1_000_000, long.MaxValue);
+        var store = new ChatStore(database.Source);
+        await StoreAsync(new string('x', 5_000_000));
+        var small = await StoreAsync("hi");
+        path = path.EndsWith('=') ? $"{path}{small.Id}" : path;
+        using var client = host.NewClient(user);
+        using var other = host.NewClient();
+        var readers = new List<SlowReader>();
+        while (readers.Count < limit)
+        {
+            readers.Add(await SlowReader.GetAsync(host, user, path));
+        }
+
+        using var refused = await client.CallAsync(HttpMethod.Get, path);
+        Assert.Equal(refusal, await Task.FromResult(refused).ProblemAsync(HttpStatusCode.TooManyRequests));
+        Assert.Equal(TimeSpan.FromSeconds(1), refused.Headers.RetryAfter?.Delta);
+        Assert.False(refused.Headers.Contains("Link"));
+        // It is nobody else's limit, and a page that no reader can hold up has none.
+        using var theirs = await other.CallAsync(HttpMethod.Get, path);
+        Assert.Equal(HttpStatusCode.OK, theirs.StatusCode);
+        await client.CallAsync(HttpMethod.Get, "/api/chat?limit=1").JsonAsync(HttpStatusCode.OK);
+
+        readers[0].Dispose();
+        await UntilAnsweredAsync(client, path).Soon();
+        readers.ForEach(reader => reader.Dispose());
+
+        async Task<StoredChat> StoreAsync(string reply) => Assert.IsType<StoredChat>(
+            await store.AddAsync(new(new(Guid.NewGuid(), user, "hello", Cost: 100), reply, 3900)).Soon());
+    }
+
+    [Theory]
     [InlineData(0)]
     [InlineData((32 * 1024) + 1)]
     public async Task Message_OfNoFitSize_Is400AndCostsNothing(int length)
@@ -88,5 +125,20 @@ public sealed class LimitTests(ChatDatabase database)
             await client.CallAsync(HttpMethod.Post, "/api/chat", new { message = "hello", model = "none" })
                 .ProblemAsync(HttpStatusCode.BadRequest));
         Assert.Empty(host.Ledger.Asked);
+    }
+
+    private static async Task UntilAnsweredAsync(HttpClient client, string path)
+    {
+        while (true)
+        {
+            using var response = await client.CallAsync(HttpMethod.Get, path);
+            if (response.StatusCode is HttpStatusCode.OK)
+            {
+                return;
+            }
+
+            Assert.Equal(HttpStatusCode.TooManyRequests, response.StatusCode);
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TestContext.Current.CancellationToken);
+        }
     }
 }
