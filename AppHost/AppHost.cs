@@ -8,6 +8,7 @@ var options = AppHostOptions.Read(builder.Configuration); // --GatewayPort=9000 
 var adminUsername = builder.AddParameter("admin-username", "admin", publishValueAsDefault: true);
 var adminPassword = builder.AddSecret("admin-password", options.Storage);
 var chatClientSecret = builder.AddSecret("chat-client-secret", options.Storage);
+var ledgerClientSecret = builder.AddSecret("ledger-client-secret", options.Storage);
 var ledgerCacheKey = builder.AddSecret("ledger-cache-key", options.Storage);
 var identityKeySecret = builder.AddSecret("identity-key-secret", options.Storage);
 
@@ -23,12 +24,14 @@ var identity = builder.AddService<Projects.Identity_Service>("identity", options
         .WithReference(identityDb).WaitFor(identityDb)
         .WithEnvironment("Admin__Username", adminUsername).WithEnvironment("Admin__Password", adminPassword)
         .WithEnvironment("Auth__KeyProtectionSecret", identityKeySecret)
-        .WithEnvironment("Clients__chat__Secret", chatClientSecret));
+        .WithEnvironment("Clients__chat__Secret", chatClientSecret)
+        .WithEnvironment("Clients__ledger__Secret", ledgerClientSecret));
 
 var ledger = builder.AddService<Projects.Ledger_Service>("ledger", options.Replicas)
     .With(replica => replica
         .WithReference(ledgerDb).WaitFor(ledgerDb)
-        .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey))
+        .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
+        .WithEnvironment("Identity__ClientSecret", ledgerClientSecret))
     .WithReference(identity);
 
 var chat = builder.AddService<Projects.Chat_Service>("chat", options.Replicas)

@@ -13,6 +13,7 @@ builder.AddBootstrapAdmin();
 builder.Services.AddHostedService<PrepareAtStart>();
 builder.AddKeyProtection();
 builder.AddUsers();
+builder.AddOpening();
 builder.AddTokenServer();
 builder.AddImport(args);
 builder.AddKeyRotationCommand(args);
@@ -32,6 +33,7 @@ app.MapDefaultEndpoints();
 app.MapOpenApi();
 app.MapUsers();
 app.MapAccount();
+app.MapOpening();
 app.MapApiKeys();
 app.MapTokens();
 

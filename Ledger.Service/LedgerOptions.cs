@@ -5,10 +5,6 @@ namespace Ledger.Service;
 /// <summary>The section <c>Ledger</c> of the configuration.</summary>
 internal sealed class LedgerOptions
 {
-    /// <summary>How many tokens a new account has.</summary>
-    [Range(0, 1_000_000_000)]
-    public long OpeningTokens { get; init; } = 4000;
-
     /// <summary>The secret that signs balances in Redis, the same in every replica.</summary>
     [Required(ErrorMessage = "'Ledger:CacheKey' is missing: set it to a secret of 32 characters or more.")]
     [MinLength(32, ErrorMessage = "'Ledger:CacheKey' is too short: it needs 32 characters or more.")]

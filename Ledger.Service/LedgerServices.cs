@@ -19,6 +19,7 @@ internal static class LedgerServices
         services.AddSingleton<LedgerMetrics>();
         services.AddSingleton<TokenLedger>();
         services.AddSingleton<HoldLedger>();
+        services.AddOpenings();
     }
 
     /// <summary>Maps the calls of users, administrators and services.</summary>

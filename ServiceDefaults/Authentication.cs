@@ -55,6 +55,12 @@ public static class Tokens
     /// <summary>The policy, by name, for calls of Identity.Service. Needs <see cref="AccountsScope"/>.</summary>
     public const string AccountsPolicy = "accounts";
 
+    /// <summary>The scope of a service's token: ask Identity.Service whether there is a user.</summary>
+    public const string UsersScope = "users";
+
+    /// <summary>The policy, by name, for such questions. Needs <see cref="UsersScope"/>.</summary>
+    public const string UsersPolicy = "users";
+
     /// <summary>How far the clocks of two machines may differ.</summary>
     public static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
 
@@ -128,6 +134,7 @@ public static class Authentication
         builder.Services.AddAuthorizationBuilder()
             .AddPolicy(Tokens.UserPolicy, policy => policy.RequireScope(Tokens.UserScope))
             .AddPolicy(Tokens.AccountsPolicy, policy => policy.RequireScope(Tokens.AccountsScope))
+            .AddPolicy(Tokens.UsersPolicy, policy => policy.RequireScope(Tokens.UsersScope))
             .AddPolicy(Tokens.LoginPolicy, policy => policy.RequireLogin())
             .AddPolicy(Tokens.AdminPolicy, policy => policy.RequireLogin().RequireRole(Tokens.AdminRole))
             .AddPolicy(Tokens.LedgerPolicy, policy => policy.RequireScope(Tokens.LedgerScope));

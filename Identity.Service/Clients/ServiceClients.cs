@@ -4,70 +4,96 @@ using static OpenIddict.Abstractions.OpenIddictConstants;
 
 namespace Identity.Service;
 
-/// <summary>The section <c>Clients:chat</c>.</summary>
-public sealed class ChatClientOptions
+/// <summary>The section <c>Clients</c>.</summary>
+public sealed class ServiceClientsOptions
 {
-    /// <summary>The secret that Chat.Service shows to get tokens.</summary>
+    /// <summary>Chat.Service.</summary>
+    public ServiceClientOptions Chat { get; set; } = new();
+
+    /// <summary>Ledger.Service.</summary>
+    public ServiceClientOptions Ledger { get; set; } = new();
+}
+
+/// <summary>A service that asks for tokens.</summary>
+public sealed class ServiceClientOptions
+{
+    private const int MinSecretLength = 16;
+
+    /// <summary>The secret that it shows to get tokens.</summary>
     public string Secret { get; set; } = "";
+
+    /// <summary>Whether the secret is long enough.</summary>
+    internal bool IsValid => Secret?.Length >= MinSecretLength;
 }
 
 /// <summary>
-/// The services that may ask for tokens of their own (client credentials, RFC 6749, 4.4) and about those of others.
+/// The services that may ask for tokens of their own (client credentials, RFC 6749, 4.4). Chat.Service may also ask
+/// about those of others.
 /// </summary>
-/// <param name="options">The client's secret.</param>
+/// <param name="options">The clients' secrets.</param>
 /// <param name="applications">OpenIddict's clients.</param>
 internal sealed class ServiceClients(
-    IOptions<ChatClientOptions> options, IOpenIddictApplicationManager applications)
+    IOptions<ServiceClientsOptions> options, IOpenIddictApplicationManager applications)
 {
-    /// <summary>The id of Chat.Service, <c>sub</c> of its tokens.</summary>
-    public const string ChatId = "chat";
-
-    /// <summary>Creates the client, or brings it up to date. The caller holds the lock.</summary>
+    /// <summary>Creates the clients, or brings them up to date. The caller holds the lock.</summary>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
-        var existing = await applications.FindByClientIdAsync(ChatId, cancellationToken);
+        await EnsureAsync(
+            Describe(
+                "chat", "Chat.Service", options.Value.Chat.Secret, Tokens.LedgerScope,
+                Permissions.Endpoints.Introspection, Permissions.Endpoints.Revocation),
+            cancellationToken);
+        await EnsureAsync(
+            Describe("ledger", "Ledger.Service", options.Value.Ledger.Secret, Tokens.UsersScope), cancellationToken);
+    }
+
+    private async Task EnsureAsync(OpenIddictApplicationDescriptor client, CancellationToken cancellationToken)
+    {
+        var existing = await applications.FindByClientIdAsync(client.ClientId!, cancellationToken);
         if (existing is null)
         {
-            await applications.CreateAsync(Describe(), cancellationToken);
+            await applications.CreateAsync(client, cancellationToken);
         }
-        else if (!await applications.ValidateClientSecretAsync(existing, options.Value.Secret, cancellationToken)
-            || !Describe().Permissions.SetEquals(await applications.GetPermissionsAsync(existing, cancellationToken)))
+        else if (!await applications.ValidateClientSecretAsync(existing, client.ClientSecret!, cancellationToken)
+            || !client.Permissions.SetEquals(await applications.GetPermissionsAsync(existing, cancellationToken)))
         {
-            await applications.UpdateAsync(existing, Describe(), cancellationToken);
+            await applications.UpdateAsync(existing, client, cancellationToken);
         }
     }
 
-    private OpenIddictApplicationDescriptor Describe() => new()
+    private static OpenIddictApplicationDescriptor Describe(
+        string id, string name, string secret, string scope, params string[] permissions)
     {
-        ClientId = ChatId,
-        ClientSecret = options.Value.Secret,
-        ClientType = ClientTypes.Confidential,
-        DisplayName = "Chat.Service",
-        Permissions =
+        var client = new OpenIddictApplicationDescriptor
         {
-            Permissions.Endpoints.Token,
-            Permissions.Endpoints.Introspection,
-            Permissions.Endpoints.Revocation,
-            Permissions.GrantTypes.ClientCredentials,
-            Permissions.Prefixes.Scope + Tokens.LedgerScope,
-        },
-    };
+            ClientId = id,
+            ClientSecret = secret,
+            ClientType = ClientTypes.Confidential,
+            DisplayName = name,
+        };
+        client.Permissions.UnionWith(
+        [
+            Permissions.Endpoints.Token, Permissions.GrantTypes.ClientCredentials,
+            Permissions.Prefixes.Scope + scope, .. permissions,
+        ]);
+        return client;
+    }
 }
 
 /// <summary>Registers the clients.</summary>
 internal static class ServiceClientsExtensions
 {
-    private const int MinSecretLength = 16;
-
     /// <summary>Adds <see cref="ServiceClients"/>; a missing or short secret stops the service at start.</summary>
     /// <param name="builder">The service's builder.</param>
     public static void AddServiceClients(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<ChatClientOptions>().BindConfiguration("Clients:chat").ValidateOnStart()
-            .Validate(
-                chat => chat.Secret?.Length >= MinSecretLength,
-                "Clients:chat:Secret is missing or shorter than 16 characters: set a long random one.");
+        builder.Services.AddOptions<ServiceClientsOptions>().BindConfiguration("Clients").ValidateOnStart()
+            .Validate(clients => clients.Chat.IsValid, Rule("chat"))
+            .Validate(clients => clients.Ledger.IsValid, Rule("ledger"));
         builder.Services.AddScoped<ServiceClients>();
+
+        static string Rule(string id) =>
+            $"Clients:{id}:Secret is missing or shorter than 16 characters: set a long random one.";
     }
 }

@@ -35,13 +35,13 @@ internal static class AccountsApi
     }
 
     /// <summary>
-    /// Closes an account. One that is not open yet is opened first: access tokens of the user live on for a while, and
-    /// would open it.
+    /// Closes an account. One that is not open yet is opened first, with nothing in it: a request of the user that is
+    /// under way would open it.
     /// </summary>
     private static async Task<NoContent> Close(
         long user, TokenLedger ledger, ILogger<TokenLedger> logger, CancellationToken cancellationToken)
     {
-        await ledger.OpenAsync(user, cancellationToken);
+        await ledger.OpenAsync(user, credits: 0, cancellationToken);
         await ledger.CloseAsync(user, cancellationToken);
         logger.LogInformation("The account of {User} is closed, who has left", user);
         return TypedResults.NoContent();

@@ -41,7 +41,7 @@ internal static class AdminApi
     private static ProblemHttpResult Closed() =>
         Problems.Refusal(StatusCodes.Status403Forbidden, "account_closed", "Your own account is closed.");
 
-    /// <summary>Gives tokens to a user who has an account.</summary>
+    /// <summary>Gives tokens to a user.</summary>
     internal static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Credit(
         CreditRequest request,
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
@@ -77,7 +77,7 @@ internal static class AdminApi
         logger.LogInformation("Administrator {Admin} closes the account of {User}", admin.GetUserId(), request.User);
         return tokens is { } kept
             ? TypedResults.Ok(new TokensResponse(kept))
-            : LedgerProblems.Of(new Outcome(TransferStatus.UnknownAccount, Guid.Empty));
+            : LedgerProblems.UnknownAccount();
     }
 }
 

@@ -26,18 +26,19 @@ internal static class TokensApi
     }
 
     /// <summary>The caller's balance. The first call opens the account.</summary>
-    internal static async Task<Ok<TokensResponse>> GetBalance(
+    internal static async Task<Results<Ok<TokensResponse>, ProblemHttpResult>> GetBalance(
         ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken) =>
-        TypedResults.Ok(new TokensResponse(await ledger.GetBalanceAsync(user.GetUserId(), cancellationToken)));
+        await ledger.GetBalanceAsync(user.GetUserId(), cancellationToken) is { } tokens
+            ? TypedResults.Ok(new TokensResponse(tokens))
+            : LedgerProblems.UnknownAccount();
 
     /// <summary>The caller's account, with what chats under way keep back. The first call opens the account.</summary>
-    internal static async Task<Ok<AccountResponse>> GetAccount(
-        ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken)
-    {
-        var account = await ledger.GetAccountAsync(user.GetUserId(), cancellationToken);
-        return TypedResults.Ok(new AccountResponse(
-            account.Balance - account.Held, account.Balance, account.Held, account.ClosedAt is not null));
-    }
+    internal static async Task<Results<Ok<AccountResponse>, ProblemHttpResult>> GetAccount(
+        ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken) =>
+        await ledger.GetAccountAsync(user.GetUserId(), cancellationToken) is { } account
+            ? TypedResults.Ok(new AccountResponse(
+                account.Spendable.Tokens, account.Balance, account.Held, account.ClosedAt is not null))
+            : LedgerProblems.UnknownAccount();
 
     /// <summary>Spends some of the caller's tokens.</summary>
     internal static async Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Deduct(

@@ -49,7 +49,11 @@ internal static class HistoryApi
         CancellationToken cancellationToken = default)
     {
         var account = user.GetUserId();
-        await ledger.GetBalanceAsync(account, cancellationToken); // The first contact opens the account.
+        if (await ledger.GetBalanceAsync(account, cancellationToken) is null)
+        {
+            return LedgerProblems.UnknownAccount();
+        }
+
         var page = await db.Transfers.AsNoTracking()
             .Where(transfer => transfer.Account == account && transfer.Version < before)
             .OrderByDescending(transfer => transfer.Version)

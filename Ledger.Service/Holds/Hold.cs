@@ -87,6 +87,9 @@ public enum HoldOutcome : short
 
     /// <summary>More than the balance without what is held.</summary>
     InsufficientTokens = 9,
+
+    /// <summary>There is no such user.</summary>
+    UnknownAccount = 10,
 }
 
 /// <summary>What became of an item, and the account right after it.</summary>

@@ -136,18 +136,35 @@ internal sealed class HoldLedger(
         [
             .. items.Where(item => item.Operation is HoldOperation.Hold).Select(item => item.Account).Distinct(),
         ];
-        while (true)
+        var results = await ExecuteAsync(items, holdAccounts, cancellationToken);
+        if (results.Count > 0)
         {
-            var results = await ExecuteAsync(items, holdAccounts, cancellationToken);
-            if (results.Count > 0)
-            {
-                return results;
-            }
+            return results;
+        }
 
-            foreach (var account in holdAccounts)
-            {
-                await accounts.OpenAsync(account, cancellationToken);
-            }
+        var opened = await Task.WhenAll(holdAccounts.Select(account => OpenAsync(account, cancellationToken)));
+        var away = holdAccounts.Where((_, i) => opened[i] is null).ToHashSet();
+        results = await ExecuteAsync(
+            items, [.. holdAccounts.Where((_, i) => opened[i] is true)], cancellationToken);
+        return
+        [
+            .. results.Zip(items, (result, item) =>
+                result.Outcome is HoldOutcome.UnknownAccount && away.Contains(item.Account)
+                    ? result with { Outcome = HoldOutcome.Failed } : result),
+        ];
+    }
+
+    /// <returns>Whether the account is open; null when that cannot be found out.</returns>
+    private async Task<bool?> OpenAsync(long account, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await accounts.GetAccountAsync(account, cancellationToken) is not null;
+        }
+        catch (IdentityAwayException exception)
+        {
+            logger.LogWarning("The account {Account} cannot be opened: {Problem}", account, exception.Message);
+            return null;
         }
     }
 

@@ -1,6 +1,6 @@
 -- Carries out a batch of items in their order and in one commit: what each finds is what the one before it has left.
 -- The accounts are locked first, in the order of their ids, so that no two batches wait for each other; every later
--- statement sees all that was committed by then. Nothing is returned, and nothing done, while an account of a hold is
+-- statement sees all that was committed by then. Nothing is returned, and nothing done, while one of hold_accounts is
 -- not open. Kinds: 1 hold, 2 capture, 3 release. Outcomes: HoldOutcome.
 CREATE FUNCTION carry_out(
     kinds smallint[], account_ids bigint[], ids uuid[], holders uuid[], hashes bytea[], amounts bigint[],
@@ -38,7 +38,9 @@ BEGIN
             SELECT * INTO account FROM accounts WHERE id = account_ids[i];
             SELECT * INTO spending FROM key_spending WHERE account = account_ids[i] AND key_id = key_ids[i];
             amount := amounts[i];
-            IF account.closed_at IS NOT NULL THEN
+            IF account.id IS NULL THEN
+                outcome := 10; -- unknown account
+            ELSIF account.closed_at IS NOT NULL THEN
                 outcome := 7; -- account closed
             ELSIF coalesce(spending.total, 0) + amount > key_limits[i]
                 OR (CASE WHEN spending.day >= key_days[i] THEN spending.today ELSE 0 END) + amount

@@ -17,6 +17,9 @@ internal static class LedgerProblems
     public static IEnumerable<ProblemHttpResult> Examples(params IEnumerable<TransferStatus> statuses) =>
         statuses.Select(status => Of(new Outcome(status, Guid.Empty, Amount: 100, Tokens: 50, Held: 100)));
 
+    /// <summary>The answer about an account that nobody has.</summary>
+    public static ProblemHttpResult UnknownAccount() => Of(new Outcome(TransferStatus.UnknownAccount, Guid.Empty));
+
     /// <summary>The answer to a refused request.</summary>
     public static ProblemHttpResult Of(Outcome outcome)
     {
@@ -32,7 +35,7 @@ internal static class LedgerProblems
                 StatusCodes.Status409Conflict,
                 "This key was used before for a request with another content. Nothing was written."),
             TransferStatus.UnknownAccount => (
-                StatusCodes.Status404NotFound, "Nobody has used this account yet. It opens when its user signs in."),
+                StatusCodes.Status404NotFound, "There is no such user."),
             TransferStatus.AccountClosed => (
                 StatusCodes.Status409Conflict, "This account is closed. Nothing was written."),
             TransferStatus.KeyLimitReached => (

@@ -1,15 +1,15 @@
 using Ledger.Service.Accounts;
-using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace Ledger.Service.Transfers;
 
 /// <summary>
 /// Reads and changes accounts, one at a time. Postgres decides; what it decided goes to the cache before the caller
-/// hears of it, so that the caller's next read, on any replica, is not older.
+/// hears of it, so that the caller's next read, on any replica, is not older. Whoever makes the first contact with an
+/// account opens it with what Identity.Service says; where that knows no such user, there is no account.
 /// </summary>
 internal sealed class TokenLedger(
-    NpgsqlDataSource database, BalanceCache cache, LedgerMetrics metrics, IOptions<LedgerOptions> options)
+    NpgsqlDataSource database, BalanceCache cache, LedgerMetrics metrics, Openings openings)
 {
     private const string MoveSql =
         "SELECT status, tokens, balance, held, revision FROM move($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)";
@@ -34,11 +34,12 @@ internal sealed class TokenLedger(
 
     private const string OpeningSql = "SELECT amount FROM transfers WHERE account = $1 AND id = $2";
 
-    /// <summary>A user's credits. Opens the account on first contact.</summary>
+    /// <summary>A user's credits.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>Credits left to spend.</returns>
-    public async Task<long> GetBalanceAsync(long account, CancellationToken cancellationToken)
+    /// <returns>Credits left to spend; null when there is no such user.</returns>
+    /// <exception cref="IdentityAwayException">The account is new, and Identity.Service does not answer.</exception>
+    public async Task<long?> GetBalanceAsync(long account, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time("read");
         if (await cache.GetAsync(account) is { } held)
@@ -46,24 +47,24 @@ internal sealed class TokenLedger(
             return held.Tokens;
         }
 
-        var found = await GetAccountAsync(account, cancellationToken);
+        if (await GetAccountAsync(account, cancellationToken) is not { } found)
+        {
+            return null;
+        }
+
         await cache.SetAsync(account, found.Spendable);
         return found.Spendable.Tokens;
     }
 
-    /// <summary>An account. Opens it on first contact.</summary>
+    /// <summary>An account.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<Account> GetAccountAsync(long account, CancellationToken cancellationToken)
-    {
-        Account? found;
-        while ((found = await FindAsync(account, cancellationToken)) is null)
-        {
-            await OpenAsync(account, cancellationToken);
-        }
-
-        return found;
-    }
+    /// <returns>The account; null when there is no such user.</returns>
+    /// <exception cref="IdentityAwayException">The account is new, and Identity.Service does not answer.</exception>
+    public async Task<Account?> GetAccountAsync(long account, CancellationToken cancellationToken) =>
+        await FindAsync(account, cancellationToken) is { } found ? found
+            : await OpenAsync(account, cancellationToken) ? await FindAsync(account, cancellationToken)
+            : null;
 
     /// <summary>An account, if it is open.</summary>
     /// <param name="account">The user.</param>
@@ -71,10 +72,11 @@ internal sealed class TokenLedger(
     public Task<Account?> FindAsync(long account, CancellationToken cancellationToken) =>
         AccountAsync(AccountSql, account, cancellationToken);
 
-    /// <summary>Gives credits to a user or takes them, once per id. A deduction opens the account.</summary>
+    /// <summary>Gives credits to a user or takes them, once per id.</summary>
     /// <param name="request">What to give or take.</param>
     /// <param name="cancellationToken">Ends the wait. The transfer may be written all the same.</param>
     /// <returns>What became of it.</returns>
+    /// <exception cref="IdentityAwayException">The account is new, and Identity.Service does not answer.</exception>
     public async Task<Outcome> MoveAsync(TransferRequest request, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time(LedgerMetrics.Name(request.Kind));
@@ -82,9 +84,8 @@ internal sealed class TokenLedger(
         if (request.Amount >= 1)
         {
             outcome = await TryMoveAsync(request, cancellationToken);
-            if (outcome.Status is TransferStatus.UnknownAccount && request.Kind is TransferKind.Deduction)
+            if (outcome.Status is TransferStatus.UnknownAccount && await OpenAsync(request.Account, cancellationToken))
             {
-                await OpenAsync(request.Account, cancellationToken);
                 outcome = await TryMoveAsync(request, cancellationToken);
             }
         }
@@ -96,15 +97,27 @@ internal sealed class TokenLedger(
     /// <summary>Closes an account. It keeps its credits; what is held can still be captured and released.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait. The account may be closed all the same.</param>
-    /// <returns>The credits it keeps to spend; null when there is no such account.</returns>
+    /// <returns>The credits it keeps to spend; null when there is no such user.</returns>
+    /// <exception cref="IdentityAwayException">The account is new, and Identity.Service does not answer.</exception>
     public async Task<long?> CloseAsync(long account, CancellationToken cancellationToken) =>
-        (await AccountAsync(CloseSql, account, cancellationToken))?.Spendable.Tokens;
+        await GetAccountAsync(account, cancellationToken) is null ? null
+            : (await AccountAsync(CloseSql, account, cancellationToken))!.Spendable.Tokens;
 
-    /// <summary>Opens an account unless it is open.</summary>
+    /// <summary>Opens an account that is not open, with what Identity.Service says.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public Task OpenAsync(long account, CancellationToken cancellationToken) =>
-        TryOpenAsync(account, options.Value.OpeningTokens, cancellationToken);
+    /// <returns>Whether it is open now; false when there is no such user.</returns>
+    /// <exception cref="IdentityAwayException">Identity.Service does not answer.</exception>
+    public async Task<bool> OpenAsync(long account, CancellationToken cancellationToken)
+    {
+        if (await openings.OfAsync(account, cancellationToken) is not { } credits)
+        {
+            return false;
+        }
+
+        await TryOpenAsync(account, credits, cancellationToken);
+        return true;
+    }
 
     /// <summary>Opens an account with credits of the caller's choice, for a user who brings them along.</summary>
     /// <param name="account">The user.</param>

@@ -34,7 +34,7 @@ internal sealed class DriftMonitor(
     private static readonly TimeSpan CountHoldsEvery = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan VerifyAllEvery = TimeSpan.FromDays(1);
 
-    /// <summary>A row's time is that of its transaction's begin, which may have been a while before its commit.</summary>
+    /// <summary>A row has the time at which its transaction began, which may be a while before its commit.</summary>
     private static readonly TimeSpan LongestTransaction = TimeSpan.FromMinutes(1);
 
     private readonly TimeSpan _verifyEvery = options.Value.VerifyEvery;

@@ -9,8 +9,8 @@ public sealed class PersistenceTests
     /// <summary>Given, so that the test leaves alone the secrets of whoever runs it.</summary>
     private static readonly string[] Secrets =
     [
-        .. new[] { "postgres-password", "cache-password", "admin-password", "chat-client-secret", "ledger-cache-key",
-            "identity-key-secret" }.Select(name => $"--Parameters:{name}={Guid.NewGuid():N}"),
+        .. new[] { "postgres-password", "cache-password", "admin-password", "chat-client-secret",
+            "ledger-client-secret", "ledger-cache-key", "identity-key-secret" }.Select(name => $"--Parameters:{name}={Guid.NewGuid():N}"),
     ];
 
     [Fact]

@@ -12,6 +12,9 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
     /// <summary>The secret of the client <c>chat</c>.</summary>
     public const string ChatSecret = "a secret of the tests";
 
+    /// <summary>The secret of the client <c>ledger</c>.</summary>
+    public const string LedgerSecret = "another secret of the tests";
+
     /// <summary>What encrypts the key ring.</summary>
     public const string KeySecret = "a secret of the tests, of 32 characters at least";
 
@@ -41,6 +44,7 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
         {
             ["ConnectionStrings:identitydb"] = connectionString,
             ["Clients:chat:Secret"] = ChatSecret,
+            ["Clients:ledger:Secret"] = LedgerSecret,
             ["Auth:KeyProtectionSecret"] = KeySecret,
             ["Admin:Username"] = AdminName,
             ["Admin:Password"] = AdminPassword,

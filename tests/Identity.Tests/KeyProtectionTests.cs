@@ -37,6 +37,7 @@ public sealed class KeyProtectionTests(IdentityFixture identity)
                 ["environment"] = "Development",
                 ["ConnectionStrings:identitydb"] = connectionString,
                 ["Clients:chat:Secret"] = IdentityServer.ChatSecret,
+                ["Clients:ledger:Secret"] = IdentityServer.LedgerSecret,
                 [Setting] = secret,
             });
             Assert.True(exitCode == 1, $"Exit code {exitCode}: {error}");

@@ -19,6 +19,9 @@ public sealed class StartTests(IdentityFixture identity)
     [Theory]
     [InlineData("Clients:chat:Secret", "")]
     [InlineData("Clients:chat:Secret", "15 characters..")]
+    [InlineData("Clients:ledger:Secret", "")]
+    [InlineData("Clients:ledger:Secret", "15 characters..")]
+    [InlineData("Opening:Credits", "-1")]
     [InlineData("Admin:Username", "")]
     [InlineData("Admin:Username", "two words")]
     [InlineData("Admin:Password", "")]
@@ -62,6 +65,7 @@ public sealed class StartTests(IdentityFixture identity)
             // Nothing listens on port 1: options are checked before the database is asked.
             ["ConnectionStrings:identitydb"] = "Host=127.0.0.1;Port=1",
             ["Clients:chat:Secret"] = IdentityServer.ChatSecret,
+            ["Clients:ledger:Secret"] = IdentityServer.LedgerSecret,
             ["Auth:KeyProtectionSecret"] = IdentityServer.KeySecret,
             ["Admin:Username"] = IdentityServer.AdminName,
             ["Admin:Password"] = IdentityServer.AdminPassword,

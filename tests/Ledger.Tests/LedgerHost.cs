@@ -42,6 +42,7 @@ internal sealed class LedgerHost : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.AddTokenAuthentication();
         builder.Configuration["Ledger:CacheKey"] = ServersFixture.Settings.CacheKey;
+        builder.Configuration["Identity:ClientSecret"] = StubIdentity.Secret;
         builder.AddLedger();
         var services = builder.Services;
         services.RemoveAll<IHostedService>();

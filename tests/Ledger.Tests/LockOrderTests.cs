@@ -78,7 +78,7 @@ public sealed class LockOrderTests(ServersFixture servers)
         foreach (var account in new[] { one, other })
         {
             await servers.AssertBooksBalanceAsync(
-                account, (await servers.Ledger.GetAccountAsync(account, Cancellation)).Balance);
+                account, (await servers.Ledger.FindAsync(account, Cancellation))!.Balance);
         }
 
         HoldItem Hold(long account) => new(

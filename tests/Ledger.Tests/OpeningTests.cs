@@ -75,7 +75,8 @@ public sealed class OpeningTests(ServersFixture servers)
         await Task.WhenAll(contacts);
         Assert.Single(outcomes, outcome => outcome == TransferStatus.Created);
         Assert.Equal(9, outcomes.Count(outcome => outcome == TransferStatus.Exists));
-        await servers.AssertBooksBalanceAsync(account, await servers.Ledger.GetBalanceAsync(account, Cancellation));
+        var balance = await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        await servers.AssertBooksBalanceAsync(account, balance!.Value);
     }
 
     private Task<TransferStatus> OpenAsync(long account, long tokens) =>

@@ -22,6 +22,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(TransferStatus.InvalidAmount), "exists, closed, amount 0" },
         { nameof(TransferStatus.ExistsWithDifferentContent), "exists, closed, key limit, amount too high" },
         { nameof(TransferStatus.Exists), "exists, closed, key limit, spent" },
+        { nameof(TransferStatus.UnknownAccount), "unknown account, key limit, amount too high" },
         { nameof(TransferStatus.AccountClosed), "closed, amount too high" },
         { nameof(TransferStatus.AccountClosed), "closed" },
         { nameof(TransferStatus.AccountClosed), "closed, key limit, amount too high" },
@@ -41,6 +42,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(HoldOutcome.Conflict), "exists, other hash, other holder, closed, key limit, amount too high" },
         { nameof(HoldOutcome.InProgress), "exists, other holder, closed, key limit, amount too high" },
         { nameof(HoldOutcome.Held), "exists, closed, key limit, amount too high" },
+        { nameof(HoldOutcome.UnknownAccount), "unknown account, key limit, amount too high" },
         { nameof(HoldOutcome.AccountClosed), "closed, key limit, amount too high" },
         { nameof(HoldOutcome.KeyLimitReached), "key limit, amount too high" },
         { nameof(HoldOutcome.InsufficientTokens), "amount too high" },
@@ -64,7 +66,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
     [MemberData(nameof(Deductions))]
     public async Task Deduction_WithSeveralRefusals_HasTheFirst(string expected, string given)
     {
-        var account = await NewAccountAsync();
+        var account = Has("unknown account") ? ServersFixture.Identity.NewNobody() : await NewAccountAsync();
         var request = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction);
         if (Has("exists"))
         {
@@ -73,7 +75,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
 
         if (Has("spent"))
         {
-            var left = await servers.Ledger.GetBalanceAsync(account, Cancellation);
+            var left = (await servers.Ledger.GetBalanceAsync(account, Cancellation))!.Value;
             await servers.Ledger.MoveAsync(
                 new TransferRequest(Guid.NewGuid(), account, left, TransferKind.Deduction), Cancellation);
         }
@@ -96,7 +98,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
     [MemberData(nameof(Holds))]
     public async Task Hold_WithSeveralRefusals_HasTheFirst(string expected, string given)
     {
-        var account = await NewAccountAsync();
+        var account = Has("unknown account") ? ServersFixture.Identity.NewNobody() : await NewAccountAsync();
         var hold = new HoldItem(HoldOperation.Hold, account, Guid.NewGuid(), Guid.NewGuid(), 100, new byte[32]);
         if (Has("exists") || Has("captured"))
         {
@@ -126,7 +128,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
     [MemberData(nameof(Credits))]
     public async Task Credit_WithSeveralRefusals_HasTheFirst(string expected, string given)
     {
-        var account = Has("unknown account") ? ServersFixture.NewAccount() : await NewAccountAsync();
+        var account = Has("unknown account") ? ServersFixture.Identity.NewNobody() : await NewAccountAsync();
         var request = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Credit, "test");
         if (Has("exists"))
         {

@@ -33,6 +33,9 @@ public sealed class ServersFixture : IAsyncLifetime
     private DistributedApplication? _app;
     private BalanceCache? _cache;
 
+    /// <summary>Knows every number as a user's.</summary>
+    internal static StubIdentity Identity { get; private set; } = null!;
+
     internal NpgsqlDataSource Database { get; private set; } = null!;
 
     internal IConnectionMultiplexer Redis { get; private set; } = null!;
@@ -51,6 +54,7 @@ public sealed class ServersFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
+        Identity = await StubIdentity.StartAsync();
         _app = await TestServers.StartAsync("ledgerdb", "cache");
         ConnectionString = (await _app.GetConnectionStringAsync("ledgerdb", cancellationToken))!;
         await using (var db = NewContext(ConnectionString))
@@ -77,8 +81,8 @@ public sealed class ServersFixture : IAsyncLifetime
 
     /// <summary>A ledger with a cache of the test's choice, such as one without Redis.</summary>
     internal static TokenLedger NewLedger(
-        NpgsqlDataSource database, BalanceCache cache, LedgerMetrics? metrics = null) => new(
-        database, cache, metrics ?? NewMetrics(), Options.Create(Settings));
+        NpgsqlDataSource database, BalanceCache cache, LedgerMetrics? metrics = null, Openings? openings = null) => new(
+        database, cache, metrics ?? NewMetrics(), openings ?? Identity.Openings);
 
     /// <summary>A verifier of a database that has no cache.</summary>
     internal static LedgerVerifier NewVerifier(NpgsqlDataSource database)
@@ -213,5 +217,7 @@ public sealed class ServersFixture : IAsyncLifetime
         {
             await _app.DisposeAsync();
         }
+
+        await Identity.DisposeAsync();
     }
 }

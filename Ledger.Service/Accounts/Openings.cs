@@ -1,0 +1,93 @@
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Diagnostics;
+using Polly;
+
+namespace Ledger.Service.Accounts;
+
+/// <summary>Asks Identity.Service what a new account starts with.</summary>
+/// <param name="clients">The way there, under the name <see cref="ClientName"/>.</param>
+internal sealed class Openings(IHttpClientFactory clients)
+{
+    /// <summary>The HTTP client that asks.</summary>
+    public const string ClientName = "openings";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    /// <summary>The credits of a user who has none yet.</summary>
+    /// <param name="user">The user.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Credits; null when there is no such user.</returns>
+    /// <exception cref="IdentityAwayException">Identity.Service does not answer.</exception>
+    public async Task<long?> OfAsync(long user, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Patience);
+        try
+        {
+            using var answer = await clients.CreateClient(ClientName).GetAsync($"users/{user}/opening", patience.Token);
+            if (answer.StatusCode is HttpStatusCode.NotFound)
+            {
+                return null;
+            }
+
+            answer.EnsureSuccessStatusCode();
+            return (await answer.Content.ReadFromJsonAsync<Opening>(patience.Token))!.Credits;
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested
+            && exception is HttpRequestException or JsonException or OperationCanceledException
+                or ExecutionRejectedException) // Of the resilience handler: it gives up first.
+        {
+            throw new IdentityAwayException(exception);
+        }
+    }
+
+    private sealed record Opening(long Credits);
+}
+
+/// <summary>Identity.Service cannot be asked whether there is such a user. Nothing was written.</summary>
+internal sealed class IdentityAwayException(Exception inner) : Exception("Identity.Service does not answer.", inner);
+
+/// <summary>Answers 503 while Identity.Service cannot be asked.</summary>
+internal sealed class IdentityAwayHandler(IProblemDetailsService problems, ILogger<IdentityAwayHandler> logger)
+    : IExceptionHandler
+{
+    public async ValueTask<bool> TryHandleAsync(
+        HttpContext context, Exception exception, CancellationToken cancellationToken)
+    {
+        if (exception is not IdentityAwayException)
+        {
+            return false;
+        }
+
+        logger.LogWarning("An account cannot be opened: {Problem}", exception.InnerException?.Message);
+        context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        context.Response.Headers.RetryAfter = "1";
+        return await problems.TryWriteAsync(new()
+        {
+            HttpContext = context,
+            ProblemDetails =
+            {
+                Detail = "This account is new, and its user cannot be looked up now. Nothing was done: "
+                    + "try again shortly.",
+                Extensions = { ["code"] = "identity_unavailable" },
+            },
+        });
+    }
+}
+
+/// <summary>Registers the way to Identity.Service.</summary>
+internal static class OpeningsExtensions
+{
+    /// <summary>
+    /// Adds <see cref="Openings"/>. A missing <c>Identity:ClientSecret</c> stops the service at start.
+    /// </summary>
+    /// <param name="services">The service's collection.</param>
+    public static void AddOpenings(this IServiceCollection services)
+    {
+        services.AddHttpClient(Openings.ClientName, http => http.BaseAddress = new("http://identity"))
+            .AddClientCredentials("Identity", clientId: "ledger", Tokens.UsersScope);
+        services.AddSingleton<Openings>();
+        services.AddExceptionHandler<IdentityAwayHandler>();
+    }
+}
