@@ -22,12 +22,11 @@ dotnet tool restore >/dev/null
 echo "Filling: $accounts accounts with $each transfers each"
 # An opening of 4000, then charges of 100 in the order of time, so that the accounts lie mixed as they do in life.
 "$bin/psql" -q -h localhost -p "$port" -U postgres ledgerdb <<SQL
-INSERT INTO accounts (id, balance, version)
-  SELECT a, 4000 - 100 * ($each - 1), $each FROM generate_series(1, $accounts) a;
-INSERT INTO transfers (id, debit_account, credit_account, amount, kind, request_hash, balance_after, version)
-  SELECT gen_random_uuid(), CASE n WHEN 1 THEN -1 ELSE a END, CASE n WHEN 1 THEN a ELSE -2 END,
-    CASE n WHEN 1 THEN 4000 ELSE 100 END, CASE n WHEN 1 THEN 1 ELSE 2 END,
-    CASE n WHEN 1 THEN ''::bytea ELSE sha256(int8send(a * 100 + n)) END, 4000 - 100 * (n - 1), n
+INSERT INTO accounts (id, balance, held, version, revision)
+  SELECT a, 4000 - 100 * ($each - 1), 0, $each, $each FROM generate_series(1, $accounts) a;
+INSERT INTO transfers (account, id, version, amount, kind, request_hash, balance_after, held_after)
+  SELECT a, gen_random_uuid(), n, CASE n WHEN 1 THEN 4000 ELSE -100 END, CASE n WHEN 1 THEN 1 ELSE 2 END,
+    CASE n WHEN 1 THEN ''::bytea ELSE sha256(int8send(a * 100 + n)) END, 4000 - 100 * (n - 1), 0
   FROM generate_series(1, $each) n, generate_series(1, $accounts) a;
 VACUUM ANALYZE;
 SELECT 'transfers with indexes: ' || pg_size_pretty(pg_total_relation_size('transfers'));
