@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Chat.Service.Chats;
 
-/// <summary>Which chats a page has. Replies can be long and a page is held in memory, so it has a limit of bytes.</summary>
+/// <summary>Which chats a page has. A page is held in memory, so it has a limit of bytes.</summary>
 /// <param name="Ids">The chats, in the page's order.</param>
 /// <param name="Bytes">The UTF-8 of their messages and replies.</param>
 /// <param name="HasMore">Whether there is a next page.</param>
