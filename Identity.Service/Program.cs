@@ -13,7 +13,6 @@ builder.AddBootstrapAdmin();
 builder.Services.AddHostedService<PrepareAtStart>();
 builder.AddKeyProtection();
 builder.AddUsers();
-builder.AddOpening();
 builder.AddTokenServer();
 builder.AddImport(args);
 builder.AddKeyRotationCommand(args);
@@ -28,7 +27,6 @@ app.UseRouting();
 app.UseJsonGrants();
 app.UseAuthentication();
 app.UseAuthorization();
-
 app.MapDefaultEndpoints();
 app.MapOpenApi();
 app.MapUsers();

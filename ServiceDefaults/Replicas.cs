@@ -66,6 +66,11 @@ internal sealed class ReplicaHandler(Replicas replicas) : DelegatingHandler
                 {
                     replicas.PauseFor(replica);
                 }
+                catch (OperationCanceledException)
+                {
+                    replicas.PauseFor(replica); // It may be frozen: the next attempt, and others, go elsewhere.
+                    throw;
+                }
             }
 
             request.RequestUri = candidates.Count > 0 ? candidates[^1] : service;

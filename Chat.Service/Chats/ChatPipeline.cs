@@ -18,6 +18,9 @@ internal sealed partial class ChatPipeline(
     IOptions<ChatSettings> options,
     ILogger<ChatPipeline> logger)
 {
+    /// <summary>How long a chat waits for the ledger, others before it in the queue included.</summary>
+    private static readonly TimeSpan HoldTimeout = TimeSpan.FromSeconds(10);
+
     /// <summary>Answers a message.</summary>
     /// <param name="chat">Who pays, what for.</param>
     /// <param name="prompt">Who answers what.</param>
@@ -55,7 +58,7 @@ internal sealed partial class ChatPipeline(
     {
         if (running.IsDraining)
         {
-            return new(ReplyStatus.Draining, IsSettled: !chat.IsRepeatable);
+            return new(ReplyStatus.Draining, IsSettled: !chat.IsRepeatable, IsUntouched: true);
         }
 
         if (running.IsFull(chat.UserId))
@@ -66,7 +69,7 @@ internal sealed partial class ChatPipeline(
         HoldResult hold;
         try
         {
-            hold = await ledger.HoldAsync(chat, caller);
+            hold = await ledger.HoldAsync(chat, caller).WaitAsync(HoldTimeout, CancellationToken.None);
         }
         catch (OperationCanceledException)
         {
@@ -82,6 +85,12 @@ internal sealed partial class ChatPipeline(
         {
             // A request with the same key has come to its end in this moment.
             return (await FindEarlierAsync(chat)).Earlier ?? new(ReplyStatus.InProgress);
+        }
+
+        if (hold.Outcome is HoldOutcome.Failed)
+        {
+            // An earlier attempt of the same call may have held.
+            return await settlement.ReleaseAsync(chat, ReplyStatus.LedgerUnavailable);
         }
 
         if (hold.Outcome is not HoldOutcome.Held)
@@ -125,7 +134,8 @@ internal sealed partial class ChatPipeline(
             return await settlement.SettleAsync(chat, ReplyStatus.TooLate, reply);
         }
 
-        _ = settlement.CaptureAsync(stored); // The hold is as good as the charge until then: nobody waits for it.
+        // The hold is as good as the charge until then: nobody waits for it, but a replica that stops.
+        running.WaitFor(settlement.CaptureAsync(stored));
         return new(ReplyStatus.Stored, stored, reply);
     }
 

@@ -21,7 +21,7 @@ internal static class ChatProblems
     /// <summary>The answer to a caller whose chats cannot be deleted now.</summary>
     public static ProblemHttpResult CannotDelete() => Problems.Refusal(
         StatusCodes.Status503ServiceUnavailable, "ledger_unavailable",
-        "The ledger does not answer, so what is being answered cannot be stopped. Nothing was deleted.");
+        "The ledger does not answer, so what is being answered cannot be stopped. Your stored chats were not deleted.");
 
     /// <summary>The answer to a caller who already reads as many exports as may be.</summary>
     public static ProblemHttpResult TooManyExports() => Problems.Refusal(
@@ -44,7 +44,7 @@ internal static class ChatProblems
             response.Headers.RetryAfter = "1";
         }
 
-        if (result is { Status: ReplyStatus.Draining, IsSettled: true })
+        if (result.IsUntouched)
         {
             response.Headers[Draining.Header] = "true";
         }

@@ -9,12 +9,14 @@ namespace Chat.Service.Chats;
 /// <param name="Reply">What the model said about it, when it was asked just now.</param>
 /// <param name="Hold">The ledger's answer, when it refused.</param>
 /// <param name="IsSettled">Whether nothing is held any more, when there is no chat.</param>
+/// <param name="IsUntouched">Whether nothing was begun, so that another replica may.</param>
 internal sealed record ChatResult(
     ReplyStatus Status,
     StoredChat? Chat = null,
     Reply? Reply = null,
     HoldResult? Hold = null,
-    bool IsSettled = true)
+    bool IsSettled = true,
+    bool IsUntouched = false)
 {
     /// <summary>Gets whether the chat was stored by an earlier request with the same key.</summary>
     public bool IsReplay => Chat is not null && Reply is null;

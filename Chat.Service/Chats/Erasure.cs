@@ -21,12 +21,19 @@ internal static class ErasureApi
         .WithTags("Users").RequireAuthorization(Tokens.AccountsPolicy).MapDelete("/{user:long:min(1)}/chats", Erase);
 
     /// <summary>Erases a user's chats. The account is closed before, so that no new ones begin.</summary>
-    private static async Task<NoContent> Erase(
+    private static async Task<Results<NoContent, ProblemHttpResult>> Erase(
         long user, Erasure erasure, ILogger<ErasedUser> logger, CancellationToken cancellationToken)
     {
-        var chats = await erasure.EraseUserAsync(user, cancellationToken);
-        logger.LogInformation("{Chats} chats of {User}, who has left, are erased", chats, user);
-        return TypedResults.NoContent();
+        try
+        {
+            var chats = await erasure.EraseUserAsync(user, cancellationToken);
+            logger.LogInformation("{Chats} chats of {User}, who has left, are erased", chats, user);
+            return TypedResults.NoContent();
+        }
+        catch (HttpRequestException)
+        {
+            return ChatProblems.CannotDelete();
+        }
     }
 }
 

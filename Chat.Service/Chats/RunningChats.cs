@@ -11,6 +11,7 @@ namespace Chat.Service.Chats;
 internal sealed class RunningChats : IDisposable
 {
     private readonly ConcurrentDictionary<Guid, RunningChat> _byHolder = new();
+    private readonly ConcurrentDictionary<Task, bool> _captures = new();
     private readonly Dictionary<long, int> _byUser = [];
     private readonly CancellationTokenSource _cut = new();
     private readonly IHostApplicationLifetime _lifetime;
@@ -68,13 +69,21 @@ internal sealed class RunningChats : IDisposable
         return _byHolder[chat.Holder] = new(this, chat, timeout, _clock.GetTimestamp(), caller, _cut.Token);
     }
 
-    /// <summary>Waits until no chat is under way.</summary>
+    /// <summary>Lets a replica that stops wait for a capture that nobody else waits for.</summary>
+    /// <param name="capture">The capture. It never fails.</param>
+    public void WaitFor(Task capture)
+    {
+        _captures[capture] = true;
+        _ = capture.ContinueWith(ended => _captures.TryRemove(ended, out _), TaskScheduler.Default);
+    }
+
+    /// <summary>Waits until no chat is under way, nor a capture.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
-        while (!_byHolder.IsEmpty)
+        while (_byHolder.Values.Select(chat => chat.Ended).Concat(_captures.Keys).ToList() is { Count: > 0 } left)
         {
-            await Task.WhenAny(_byHolder.Values.Select(chat => chat.Ended)).WaitAsync(cancellationToken);
+            await Task.WhenAny(left).WaitAsync(cancellationToken);
         }
     }
 

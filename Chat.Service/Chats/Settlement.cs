@@ -12,7 +12,7 @@ namespace Chat.Service.Chats;
 /// <param name="logger">Says what is left to the sweep.</param>
 internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<Settlement> logger)
 {
-    /// <summary>How long it may take to find out what became of a store whose answer was lost.</summary>
+    /// <summary>How long an answer waits until its hold is ended.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Takes what a stored chat has cost.</summary>
@@ -25,7 +25,8 @@ internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<S
     /// <param name="why">Why there is no reply.</param>
     public async Task<ChatResult> ReleaseAsync(PendingChat chat, ReplyStatus why)
     {
-        var isReleased = await TryAsync(chat.UserId, chat.Id, () => ledger.ReleaseAsync(chat.ToHold()));
+        var isReleased = false;
+        await TryAsync(chat.UserId, chat.Id, async () => isReleased = await ledger.ReleaseAsync(chat.ToHold()));
         return new(why, IsSettled: isReleased);
     }
 
@@ -41,7 +42,7 @@ internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<S
             chat.UserId, chat.Id, async () => row = await SettleAsync(chat.ToHold(), patience.Token));
         return isSettled && row!.Status is ChatStatus.Completed
             ? new(ReplyStatus.Stored, row, reply)
-            : new(why, IsSettled: isSettled);
+            : new(why, IsSettled: isSettled && row!.Status is ChatStatus.Tombstone);
     }
 
     /// <summary>
@@ -76,7 +77,7 @@ internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<S
     {
         try
         {
-            await end();
+            await end().WaitAsync(Timeout); // It goes on; only the answer waits no longer.
             return true;
         }
         catch (Exception failed)

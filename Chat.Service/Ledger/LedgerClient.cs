@@ -23,7 +23,7 @@ internal sealed class LedgerClient
     private const int MaxItems = 64;
     private const int MaxCalls = 2;
 
-    /// <summary>How long each attempt waits. Together they are the 10 s that a failure's answer may take.</summary>
+    /// <summary>How long each attempt waits, 9 s together: an answer waits 10 s for its hold to end.</summary>
     private static readonly TimeSpan[] Attempts =
         [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(3)];
 
@@ -60,14 +60,24 @@ internal sealed class LedgerClient
     /// <exception cref="HttpRequestException">
     /// The ledger does not answer, or could not do it. The hold may still be open.
     /// </exception>
-    public async Task CaptureAsync(StoredChat chat) => Settled(await _batches.AddAsync(HoldItem.Capture(chat)));
+    public async Task CaptureAsync(StoredChat chat)
+    {
+        if (Settled(await _batches.AddAsync(HoldItem.Capture(chat))).Outcome is HoldOutcome.UnknownHold)
+        {
+            _logger.LogCritical(
+                "Chat {Hold} of {User} is stored and not paid for: the ledger does not know its hold",
+                chat.HoldId, chat.UserId);
+        }
+    }
 
     /// <summary>Ends a hold of which nothing is taken. One that another request has stays as it is.</summary>
     /// <param name="hold">The hold.</param>
+    /// <returns>Whether nothing is held under this id now, and nothing was taken.</returns>
     /// <exception cref="HttpRequestException">
     /// The ledger does not answer, or could not do it. The hold may still be open.
     /// </exception>
-    public async Task ReleaseAsync(OpenHold hold) => Settled(await _batches.AddAsync(HoldItem.Release(hold)));
+    public async Task<bool> ReleaseAsync(OpenHold hold) =>
+        Settled(await _batches.AddAsync(HoldItem.Release(hold))).Outcome is HoldOutcome.Released;
 
     /// <summary>Says that holds are still worked on.</summary>
     /// <param name="holds">Up to <see cref="MaxRenewed"/> of them.</param>
@@ -116,13 +126,9 @@ internal sealed class LedgerClient
     }
 
     /// <summary>A failure is not the end of a hold. What is gone already is.</summary>
-    private static void Settled(HoldResult result)
-    {
-        if (result.Outcome is HoldOutcome.Failed)
-        {
-            throw new HttpRequestException("The ledger could not end a hold.");
-        }
-    }
+    private static HoldResult Settled(HoldResult result) => result.Outcome is HoldOutcome.Failed
+        ? throw new HttpRequestException("The ledger could not end a hold.")
+        : result;
 
     private Task<List<TResult>> PostAsync<TBody, TResult>(
         string path,

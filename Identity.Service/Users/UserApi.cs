@@ -25,6 +25,7 @@ internal static class UserApi
             .AddRoles<IdentityRole<long>>()
             .AddEntityFrameworkStores<IdentityDb>();
         builder.Services.RemoveAll<IPasswordValidator<User>>();
+        builder.AddOpening();
         builder.Services.AddSingleton<SecurityLog>();
         builder.Services.AddSingleton<IdentityMetrics>();
         builder.AddPasswords();

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 
 namespace Ledger.Service.Holds;
 
@@ -16,7 +17,7 @@ internal static class HoldsApi
     {
         var holds = app.MapGroup("/holds").ExcludeFromDescription().RequireAuthorization(Tokens.LedgerPolicy);
         holds.MapPost("/batch", CarryOut);
-        holds.MapPost("/renewal", Renew);
+        holds.MapPost("/renewal", Renew).WithMetadata(new RequestSizeLimitAttribute(HoldRenewal.MaxBytes));
         holds.MapGet("/", List);
     }
 
@@ -92,6 +93,9 @@ public sealed record HoldRenewal([Required, Length(0, HoldRenewal.MaxHolds), NoN
 {
     /// <summary>How many a call may renew.</summary>
     public const int MaxHolds = 10_000;
+
+    /// <summary>How long the body of a call may be: each hold takes some 115 bytes.</summary>
+    public const int MaxBytes = 2 * 1024 * 1024;
 }
 
 /// <summary>The name of a hold.</summary>

@@ -16,9 +16,11 @@ DECLARE
     transfer transfers;
     spending key_spending;
     cost bigint;
+    locked bigint[];
 BEGIN
-    PERFORM FROM accounts WHERE id = ANY (account_ids) ORDER BY id FOR NO KEY UPDATE;
-    IF (SELECT count(*) FROM accounts WHERE id = ANY (hold_accounts)) < cardinality(hold_accounts) THEN
+    -- One that is opened while this waits is not locked by it: what is not locked is not touched.
+    locked := ARRAY(SELECT id FROM accounts WHERE id = ANY (account_ids) ORDER BY id FOR NO KEY UPDATE);
+    IF NOT hold_accounts <@ locked THEN
         RETURN;
     END IF;
 

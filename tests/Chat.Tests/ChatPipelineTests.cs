@@ -170,6 +170,20 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
         await AssertReleasedAsync(result);
     }
 
+    /// <summary>An earlier attempt of the same call may have held.</summary>
+    [Fact]
+    public async Task Chat_WhoseHoldFailsAtTheLedger_IsReleasedByItsHolder()
+    {
+        _ledger.After["hold"] = context =>
+        {
+            context.Response.ContentType = "application/json";
+            return context.Response.WriteAsync("""[{"outcome":"failed","amount":100,"balance":0,"held":0}]""");
+        };
+        var result = await _replica.AnswerAsync(_chat, ScriptedModel.Answers("hi"));
+        Assert.Equal(ReplyStatus.LedgerUnavailable, result.Status);
+        await AssertReleasedAsync(result);
+    }
+
     /// <summary>The same call again finds its own hold.</summary>
     [Theory]
     [InlineData("hold")]
@@ -298,8 +312,9 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
         replica.Lifetime.StopApplication();
         var drained = new Drain(replica.Running).StoppingAsync(CancellationToken);
 
-        var refused = await replica.AnswerAsync(_chat with { Id = Guid.NewGuid() }, ScriptedModel.Answers("hi"));
-        Assert.Equal(ReplyStatus.Draining, refused.Status);
+        var refused = await replica.AnswerAsync(
+            PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello", Cost), ScriptedModel.Answers("hi"));
+        Assert.Equal((ReplyStatus.Draining, true), (refused.Status, refused.IsUntouched));
         Assert.Contains("restarts", ChatProblems.Of(refused).ProblemDetails.Detail!, StringComparison.Ordinal);
         if (endsInTime)
         {

@@ -13,7 +13,7 @@ public sealed class InterleavingTests(ChatDatabase database)
     private const int Sequences = 64;
     private const int MaxSteps = 24;
     private const int Replicas = 3;
-    private const long User = 5;
+    private const long User = 500;
 
     private static readonly TimeSpan Dead = TimeSpan.FromSeconds(31);
 

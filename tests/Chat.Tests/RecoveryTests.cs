@@ -173,7 +173,7 @@ public sealed class RecoveryTests(ChatDatabase database) : IAsyncLifetime
             await Task.Delay(10, CancellationToken).Soon();
         }
 
-        await _dead.Ledger.HoldAsync(_chat, CancellationToken).Soon();
+        await _dead.Ledger.HoldAsync(_dead.Latest!, CancellationToken).Soon();
         await SweepByOtherAsync();
         Assert.Equal(wasAnswered ? 3900 : 4000, _ledger.Balance);
         Assert.Equal(0, _ledger.Held);

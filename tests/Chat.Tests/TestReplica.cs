@@ -58,6 +58,9 @@ internal sealed class TestReplica : IDisposable
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
+    /// <summary>The latest request that was sent, with its holder.</summary>
+    public PendingChat? Latest { get; private set; }
+
     /// <summary>Answers a request of its own, unless the test never lets the model.</summary>
     public Task<ChatResult> AnswerAsync(
         PendingChat chat,
@@ -65,7 +68,7 @@ internal sealed class TestReplica : IDisposable
         CancellationTokenSource? caller = null,
         TimeSpan? timeout = null,
         IReplySink? sink = null) => Pipeline.RunAsync(
-        OfItsOwn(chat),
+        Latest = OfItsOwn(chat),
         new(new ChatModel("scripted", model, chat.Cost, timeout ?? Forever), [new(ChatRole.User, chat.Message)]),
         sink,
         caller?.Token ?? CancellationToken).Soon();

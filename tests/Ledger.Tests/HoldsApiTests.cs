@@ -123,6 +123,17 @@ public sealed class HoldsApiTests(ServersFixture servers) : IAsyncLifetime
         Assert.Single(await ListAsync($"account={_account}&afterAccount={_account - 1}&after={Guid.Empty}"));
     }
 
+    /// <summary>More than the 256 KiB that other calls may have.</summary>
+    [Fact]
+    public async Task Renewal_OfAsManyAsMayBe_IsAnswered()
+    {
+        var holds = Enumerable.Range(0, 10_000)
+            .Select(_ => new { account = long.MaxValue, id = Guid.NewGuid(), holder = Guid.NewGuid() });
+        var answer = await _host.Service().PostAsJsonAsync("/holds/renewal", new { holds }, Cancellation);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(10_000, (await answer.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetArrayLength());
+    }
+
     [Theory]
     [InlineData("POST", "/holds/batch")]
     [InlineData("POST", "/holds/renewal")]

@@ -39,7 +39,8 @@ internal sealed class LedgerHost : IAsyncDisposable
     {
         var builder = WebApplication.CreateBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls("http://127.0.0.1:0").ConfigureKestrel(
+            server => server.Limits.MaxRequestBodySize = Microsoft.Extensions.Hosting.Extensions.MaxRequestBodyBytes);
         builder.AddTokenAuthentication();
         builder.Configuration["Ledger:CacheKey"] = ServersFixture.Settings.CacheKey;
         builder.Configuration["Identity:ClientSecret"] = StubIdentity.Secret;
