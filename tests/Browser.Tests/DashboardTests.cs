@@ -40,7 +40,7 @@ public sealed class DashboardTests(AppHostFixture system, BrowserFixture browser
         Assert.True(response.IsSuccessStatusCode, $"Got {response.StatusCode}.");
 
         await using var watched = await browser.OpenDashboardAsync(system, $"/traces/detail/{trace}");
-        foreach (var step in new[] { "POST /api/chat", "PUT /charges", "postgresql" })
+        foreach (var step in new[] { "POST /api/chat", "POST /holds/batch", "postgresql" })
         {
             await Expect(watched.Page.GetByText(step).First).ToBeVisibleAsync(Patiently);
         }
