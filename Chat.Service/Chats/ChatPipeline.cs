@@ -148,10 +148,9 @@ internal sealed partial class ChatPipeline(
             return (chat.Id, null);
         }
 
-        var ids = chat.AttemptIds();
-        var rows = await store.FindAsync(chat.UserId, ids, CancellationToken.None);
-        foreach (var id in ids)
+        foreach (var id in chat.AttemptIds())
         {
+            var rows = await store.FindAsync(chat.UserId, [id], CancellationToken.None);
             if (rows.GetValueOrDefault(id) is not { } row)
             {
                 return (id, null);

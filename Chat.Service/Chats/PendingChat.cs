@@ -52,15 +52,13 @@ internal sealed record PendingChat(Guid Id, long UserId, string Message, long Co
         };
 
     /// <summary>The ids that the attempts of the same request have, in their order.</summary>
-    public IReadOnlyList<Guid> AttemptIds()
+    public IEnumerable<Guid> AttemptIds()
     {
-        var ids = new List<Guid> { Id };
-        while (ids.Count < MaxAttempts)
+        var id = Id;
+        for (var attempt = 0; attempt < MaxAttempts; attempt++, id = IdempotencyKey.Next(id))
         {
-            ids.Add(IdempotencyKey.Next(ids[^1]));
+            yield return id;
         }
-
-        return ids;
     }
 
     /// <summary>Its hold, as the ledger lists it.</summary>

@@ -214,17 +214,11 @@ internal static class LedgerClientExtensions
     /// <param name="builder">The service's builder.</param>
     public static void AddLedgerClient(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<LedgerClientOptions>()
-            .BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<ServiceTokens>();
-        builder.Services.AddTransient<ServiceTokenHandler>();
         builder.Services.AddSingleton<LedgerClient>();
-        builder.Services.AddHttpClient(
-            ServiceTokens.IdentityClient, client => client.BaseAddress = new("http://identity"));
 #pragma warning disable EXTEXP0001 // The client has attempts of its own: each goes to another replica.
         builder.Services.AddHttpClient(LedgerClient.ClientName, client => client.BaseAddress = new("http://ledger"))
             .RemoveAllResilienceHandlers()
-            .AddHttpMessageHandler<ServiceTokenHandler>();
+            .AddClientCredentials("Ledger", "chat", Tokens.LedgerScope);
 #pragma warning restore EXTEXP0001
     }
 }

@@ -37,6 +37,20 @@ internal static class ApiClient
         return client.SendAsync(request, cancellationToken).WaitAsync(Timeout, cancellationToken);
     }
 
+    /// <summary>All pages of a list, from one Link to the next (RFC 8288).</summary>
+    public static async Task<List<T>> ReadPagesAsync<T>(this HttpClient client, string path)
+    {
+        var all = new List<T>();
+        for (var next = path; next is not null;)
+        {
+            using var page = await client.ReadAsync(next);
+            all.AddRange(await page.ReadAsync<List<T>>(HttpStatusCode.OK));
+            next = page.Headers.TryGetValues("Link", out var links) ? links.Single().Split('<', '>')[1] : null;
+        }
+
+        return all;
+    }
+
     public static Task<HttpResponseMessage> ReadAsync(this HttpClient client, string path)
     {
         var cancellationToken = TestContext.Current.CancellationToken;

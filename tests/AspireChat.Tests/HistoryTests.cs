@@ -17,13 +17,7 @@ public sealed class HistoryTests(AppHostFixture system)
         Assert.Equal(1, await Books.AssertPaidForRepliesOnlyAsync(system, user)); // A chat is captured off its path.
         await user.Client.PostAsync("/api/tokens/deduct", new { amount = 250, reason = "a test" });
 
-        var entries = new List<Entry>();
-        for (var next = $"{Path}?limit=2"; next is not null;)
-        {
-            using var page = await user.Client.ReadAsync(next);
-            entries.AddRange(await page.ReadAsync<List<Entry>>(HttpStatusCode.OK));
-            next = page.Headers.TryGetValues("Link", out var links) ? links.Single().Split('<', '>')[1] : null;
-        }
+        var entries = await user.Client.ReadPagesAsync<Entry>($"{Path}?limit=2");
 
         Assert.Equal(["deduction", "charge", "opening"], entries.Select(entry => entry.Kind));
         Assert.Equal([-250L, -100, 4000], entries.Select(entry => entry.Amount));

@@ -98,13 +98,7 @@ public sealed class ImportTests(AppHostFixture system)
 
         using var sent = await alice.PostAsync("/api/chat", new { message = "new" });
         var paid = await sent.ReadAsync<Chat>(HttpStatusCode.Created);
-        var chats = new List<Chat>();
-        for (var next = "/api/chat"; next is not null;) // A page ends where its chats have 1 MiB.
-        {
-            using var page = await alice.ReadAsync(next);
-            chats.AddRange(await page.ReadAsync<List<Chat>>(HttpStatusCode.OK));
-            next = page.Headers.TryGetValues("Link", out var links) ? links.Single().Split('<', '>')[1] : null;
-        }
+        var chats = await alice.ReadPagesAsync<Chat>("/api/chat"); // A page ends where its chats have 1 MiB.
 
         Assert.Equal(
             [

@@ -100,7 +100,7 @@ public sealed class InterleavingTests(ChatDatabase database)
             Assert.Equal(0, ledger.Held);
             foreach (var chat in _chats)
             {
-                var rows = await last.Store.FindAsync(User, chat.AttemptIds(), CancellationToken).Soon();
+                var rows = await last.Store.FindAsync(User, [.. chat.AttemptIds()], CancellationToken).Soon();
                 foreach (var id in chat.AttemptIds())
                 {
                     var isStored = rows.GetValueOrDefault(id) is { Status: not ChatStatus.Tombstone };

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
-using Chat.Service.Ledger;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace Chat.Tests;
@@ -69,14 +69,17 @@ public sealed class ServiceTokensTests : IDisposable
     {
         using var tokens = Create();
         var ledger = new TestResource(answer);
-        using var http = new HttpClient(new ServiceTokenHandler(tokens) { InnerHandler = ledger });
+        using var http = new HttpClient(new ClientCredentialsHandler(tokens) { InnerHandler = ledger });
         using var response = await http.GetAsync("http://ledger/", CancellationToken).Soon();
         Assert.Equal("Bearer token-1", ledger.Authorization);
         Assert.Equal(next, await tokens.GetAsync(CancellationToken).Soon());
     }
 
-    private ServiceTokens Create() =>
-        new(_identity, Options.Create(new LedgerClientOptions { ClientSecret = "secret" }), _clock);
+    private ClientToken Create() =>
+        new(
+            _identity,
+            Options.Create(new ClientCredentials { ClientId = "chat", ClientSecret = "secret", Scope = "ledger" }),
+            _clock);
 
     /// <summary>A clock that moves when it is told to.</summary>
     private sealed class TestClock : TimeProvider
@@ -99,7 +102,7 @@ public sealed class ServiceTokensTests : IDisposable
 
         public HttpClient CreateClient(string name)
         {
-            Assert.Equal(ServiceTokens.IdentityClient, name);
+            Assert.Equal(ClientToken.IdentityClient, name);
             return new HttpClient(this, disposeHandler: false) { BaseAddress = new("http://identity") };
         }
 
