@@ -1,5 +1,6 @@
 using Chat.Service.Chats;
 using Chat.Service.Conversations;
+using Chat.Service.Usage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Chat.Service;
@@ -10,6 +11,8 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
     public DbSet<StoredChat> Chats => Set<StoredChat>();
 
     public DbSet<ErasedUser> ErasedUsers => Set<ErasedUser>();
+
+    public DbSet<UsedTokens> Usage => Set<UsedTokens>();
 
     public DbSet<Conversation> Conversations => Set<Conversation>();
 
@@ -25,6 +28,7 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
             chat.HasKey(c => new { c.UserId, c.Id });
             chat.Property(c => c.Id).UseIdentityAlwaysColumn();
             chat.Property(c => c.CreatedAt).HasDefaultValueSql("now()");
+            chat.Property(c => c.IsModelNamed).HasDefaultValue(false);
             // One row per hold, a chat or a tombstone: whichever is written first decides.
             chat.HasIndex(c => new { c.UserId, c.HoldId }).IsUnique();
             // A conversation's chats, newest first.
@@ -46,6 +50,13 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
             user.HasKey(u => u.UserId);
             user.Property(u => u.UserId).ValueGeneratedNever();
             user.Property(u => u.ErasedAt).HasDefaultValueSql("now()");
+        });
+        modelBuilder.Entity<UsedTokens>(usage =>
+        {
+            // Its rows are counted up with each chat: room for that in the same page, and no index over what changes.
+            usage.ToTable("usage").HasStorageParameter("fillfactor", 50);
+            usage.HasKey(u => new { u.UserId, u.Day, u.Model, u.KeyId });
+            usage.HasIndex(u => new { u.Day, u.UserId }); // For administrators, over all users.
         });
         modelBuilder.Entity<Conversation>(conversation =>
         {

@@ -5,8 +5,8 @@ namespace Chat.Service;
 /// <summary>The section <c>Chat</c> of the configuration. Models have their own: <c>Chat:Models</c>.</summary>
 internal sealed class ChatSettings
 {
-    /// <summary>What a chat costs, in credits, unless its model has a price of its own.</summary>
-    [Range(1, 1_000_000_000)]
+    /// <summary>What a chat costs, in credits, unless its model has a price of its own; 0 is free.</summary>
+    [Range(0, 1_000_000_000)]
     public long Cost { get; init; } = 100;
 
     /// <summary>How long a reply may take, unless its model has a limit of its own.</summary>

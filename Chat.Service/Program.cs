@@ -4,6 +4,7 @@ using Chat.Service.Conversations;
 using Chat.Service.Ledger;
 using Chat.Service.Models;
 using Chat.Service.OpenAi;
+using Chat.Service.Usage;
 
 var builder = WebApplication.CreateBuilder(args);
 
@@ -28,5 +29,6 @@ app.MapConversations();
 app.MapErasure();
 app.MapImport();
 app.MapOpenAi();
+app.MapUsage();
 
 return await app.RunServiceAsync();

@@ -47,7 +47,7 @@ internal static class ChatApi
         }
 
         var userId = user.GetUserId();
-        var chat = PendingChat.New(userId, "chat", key, request.Message, model.Cost) with
+        var chat = PendingChat.New(userId, "chat", key, request.Message) with
         {
             Model = request.Model,
             Conversation = request.Conversation,
@@ -69,7 +69,7 @@ internal static class ChatApi
         PendingChat chat, Prompt prompt, ChatRendering rendering, HttpContext http) => rendering.AnswerAsync(
         chat,
         prompt,
-        (stored, _) => TypedResults.Created($"/api/chat/{stored.Id}", stored.ToResponse()),
+        stored => TypedResults.Created($"/api/chat/{stored.Id}", stored.ToResponse()),
         EventStream.IsAskedFor(http.Request) ? events => new ReplyEvents(events) : null,
         http);
 }
@@ -112,8 +112,46 @@ internal sealed record ChatResponse(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Model,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Conversation)
 {
+    /// <summary>What the model used, where one chat is asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ChatUsage? Usage { get; init; }
+
     /// <summary>One, where the API's description needs it as a text.</summary>
     public const string Example = "{\"id\":1,\"user\":1,\"message\":\"Hello AI\","
         + "\"response\":\"AI Response to: Hello AI\",\"timestamp\":\"2025-01-06T12:34:56.789Z\","
         + "\"cost\":100,\"tokens\":3900}";
+}
+
+/// <summary>What a model used for a reply, and what that costs.</summary>
+/// <param name="Model">The model that was asked.</param>
+/// <param name="AnsweredBy">The model that answered: the same, or a fallback.</param>
+/// <param name="InputTokens">The model's tokens of what it was told, cached ones included.</param>
+/// <param name="CachedTokens">Those of them that the endpoint had in its cache.</param>
+/// <param name="OutputTokens">The model's tokens of what it said, reasoning included.</param>
+/// <param name="Estimated">Whether the endpoint did not report its tokens.</param>
+/// <param name="Price">The price of the model that was asked.</param>
+/// <param name="FinishReason">Why the reply ended there: stop, length, …; cancelled when its caller left.</param>
+/// <param name="FirstPieceMs">How long the first piece took, in milliseconds.</param>
+/// <param name="DurationMs">How long all took, in milliseconds.</param>
+/// <param name="Key">The number of the API key with which it was asked for, if any.</param>
+internal sealed record ChatUsage(
+    [property: JsonPropertyName("model")] string Model,
+    [property: JsonPropertyName("answered_by")] string AnsweredBy,
+    [property: JsonPropertyName("input_tokens")] long InputTokens,
+    [property: JsonPropertyName("cached_tokens")] long CachedTokens,
+    [property: JsonPropertyName("output_tokens")] long OutputTokens,
+    [property: JsonPropertyName("estimated")] bool Estimated,
+    [property: JsonPropertyName("price")] Price Price,
+    [property: JsonPropertyName("finish_reason")] string FinishReason,
+    [property: JsonPropertyName("first_piece_ms")] int FirstPieceMs,
+    [property: JsonPropertyName("duration_ms")] int DurationMs,
+    [property: JsonPropertyName("key")] long? Key)
+{
+    /// <summary>The usage that is kept with a chat.</summary>
+    /// <param name="chat">The chat.</param>
+    /// <returns>The usage; null of an imported chat.</returns>
+    public static ChatUsage? Of(StoredChat chat) => chat.Price is null ? null : new(
+        chat.Model!, chat.AnsweredBy!, chat.InputTokens!.Value, chat.CachedTokens!.Value, chat.OutputTokens!.Value,
+        chat.IsUsageEstimated!.Value, Price.Parse(chat.Price), chat.FinishReason!, chat.FirstPieceMs!.Value,
+        chat.DurationMs!.Value, chat.KeyId);
 }

@@ -21,11 +21,17 @@ internal sealed partial class ChatPipeline(
     /// <summary>How long a chat waits for the ledger, others before it in the queue included.</summary>
     private static readonly TimeSpan HoldTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long an answer waits for its capture, where that gives credits back.</summary>
+    private static readonly TimeSpan CaptureTimeout = TimeSpan.FromSeconds(1);
+
     /// <summary>Answers a message.</summary>
     /// <param name="chat">Who pays, what for.</param>
     /// <param name="prompt">Who answers what.</param>
     /// <param name="sink">Takes the reply in pieces while it is made; null when only the whole is of use.</param>
-    /// <param name="caller">The caller has left, who pays nothing unless the model has said all it had to say.</param>
+    /// <param name="caller">
+    /// The caller has left, who pays nothing: unless the reply is stored, or the model's price is by tokens and its
+    /// first piece has come, which pays for what was made.
+    /// </param>
     /// <returns>The stored chat, or why there is none. Nothing is thrown.</returns>
     public async Task<ChatResult> RunAsync(
         PendingChat chat, Prompt prompt, IReplySink? sink, CancellationToken caller)
@@ -35,18 +41,18 @@ internal sealed partial class ChatPipeline(
         {
             return result = await FindEarlierAsync(chat) is var (attempt, earlier) && earlier is not null
                 ? earlier
-                : await AnswerAsync(chat with { Id = attempt }, prompt, sink, caller);
+                : await AnswerAsync(chat with { Id = attempt }, await prompt.RecallAsync(caller), sink, caller);
         }
         catch (Exception failed)
         {
-            logger.LogWarning(failed, "It could not be looked up whether chat {Chat} was answered before", chat.Id);
+            logger.LogWarning(failed, "What comes before chat {Chat} could not be read", chat.Id);
             return result;
         }
         finally
         {
             metrics.Answered(result.Status.ToString(), prompt.Model.Name);
             // Of what went well, as many as there are traces: lines of all would cost a tenth of the rate.
-            if (result.Reply is null || Activity.Current is null or { Recorded: true })
+            if (result.Chat is null || result.IsReplay || Activity.Current is null or { Recorded: true })
             {
                 LogAnswered(result.Status, chat.Id, chat.UserId, prompt.Model.Name);
             }
@@ -66,6 +72,7 @@ internal sealed partial class ChatPipeline(
             return new(ReplyStatus.TooManyChats, IsSettled: !chat.IsRepeatable);
         }
 
+        chat = chat with { Most = prompt.MostCredits() };
         HoldResult hold;
         try
         {
@@ -104,39 +111,58 @@ internal sealed partial class ChatPipeline(
             return await settlement.ReleaseAsync(chat, ReplyStatus.TooManyChats);
         }
 
+        var draft = new ReplyDraft(prompt);
         Reply reply;
         try
         {
             sink?.Began(chat.Id);
-            prompt = await prompt.RecallAsync(run.End);
-            reply = await prompt.AskAsync(sink, options.Value.MaxReplyLength, run.End);
+            reply = await draft.AskAsync(sink, options.Value.MaxReplyLength, run.End);
         }
         catch (Exception failed)
         {
-            logger.LogWarning(failed, "No reply for chat {Chat}", chat.Id);
-            return await settlement.ReleaseAsync(chat, WhyFailed(failed, run));
+            var why = WhyFailed(failed, run);
+            if (why is not ReplyStatus.CallerLeft || prompt.Model.Price.IsFlat || !draft.HasBegun)
+            {
+                logger.LogWarning(failed, "No reply for chat {Chat}", chat.Id);
+                return await settlement.ReleaseAsync(chat, why);
+            }
+
+            reply = draft.Cancel();
         }
 
+        if (caller.IsCancellationRequested && prompt.Model.Price.IsFlat)
+        {
+            return await settlement.ReleaseAsync(chat, ReplyStatus.CallerLeft);
+        }
+
+        var answered = new AnsweredChat(chat, prompt.Model, reply, hold);
         StoredChat? stored;
         try
         {
             // From here on there is a reply, whoever is still there to hear it.
-            stored = await store.AddAsync(new(chat, reply.Text, hold.Available));
+            stored = await store.AddAsync(answered);
         }
         catch (Exception failed)
         {
             logger.LogError(failed, "It is not known whether chat {Chat} is stored", chat.Id);
-            return await settlement.SettleAsync(chat, ReplyStatus.StoreUnavailable, reply);
+            return await settlement.SettleAsync(chat, ReplyStatus.StoreUnavailable);
         }
 
         if (stored is null)
         {
-            return await settlement.SettleAsync(chat, ReplyStatus.TooLate, reply);
+            return await settlement.SettleAsync(chat, ReplyStatus.TooLate);
         }
 
-        // The hold is as good as the charge until then: nobody waits for it, but a replica that stops.
-        running.WaitFor(settlement.CaptureAsync(stored));
-        return new(ReplyStatus.Stored, stored, reply);
+        metrics.Used(answered);
+        var capture = settlement.CaptureAsync(stored);
+        running.WaitFor(capture);
+        if (answered.Cost < hold.Amount)
+        {
+            // Who reads the answer may spend the rest. A flat price's hold is as good as its charge.
+            await Task.WhenAny(capture, Task.Delay(CaptureTimeout, CancellationToken.None));
+        }
+
+        return new(ReplyStatus.Stored, stored);
     }
 
     /// <summary>What became of earlier requests with the same key.</summary>
@@ -163,7 +189,7 @@ internal sealed partial class ChatPipeline(
 
             if (row.Status is not ChatStatus.Tombstone)
             {
-                return (id, new(ReplyStatus.Stored, row));
+                return (id, new(ReplyStatus.Stored, row, IsReplay: true));
             }
         }
 
@@ -175,7 +201,6 @@ internal sealed partial class ChatPipeline(
         OperationCanceledException => run.WhyEnded, // Also of a model's client that has given up by itself.
         TimeoutException => ReplyStatus.ModelTimedOut,
         Streaming.ClientGoneException => ReplyStatus.CallerLeft,
-        System.Data.Common.DbException => ReplyStatus.StoreUnavailable, // The conversation could not be read.
         _ => ReplyStatus.ModelFailed,
     };
 

@@ -21,7 +21,7 @@ internal sealed class ChatRendering(ChatPipeline pipeline, IOptions<ChatSettings
     public async Task<Results<TWhole, EmptyHttpResult, ProblemHttpResult>> AnswerAsync<TWhole>(
         PendingChat chat,
         Prompt prompt,
-        Func<StoredChat, Reply?, TWhole> toWhole,
+        Func<StoredChat, TWhole> toWhole,
         Func<EventStream, IReplyStream>? toStream,
         HttpContext http)
         where TWhole : IResult
@@ -34,7 +34,7 @@ internal sealed class ChatRendering(ChatPipeline pipeline, IOptions<ChatSettings
 
         var result = await pipeline.RunAsync(chat, prompt, sink: null, http.RequestAborted);
         MarkReplay(result, http.Response);
-        return result.Chat is { } stored ? toWhole(stored, result.Reply) : ChatProblems.Of(result, http.Response);
+        return result.Chat is { } stored ? toWhole(stored) : ChatProblems.Of(result, http.Response);
     }
 
     /// <returns>What went wrong before the first event; null when all was sent as events.</returns>
@@ -55,7 +55,7 @@ internal sealed class ChatRendering(ChatPipeline pipeline, IOptions<ChatSettings
                     await reply.WriteAsync(text, http.RequestAborted);
                 }
 
-                await reply.DoneAsync(stored, result.Reply, http.RequestAborted);
+                await reply.DoneAsync(stored, http.RequestAborted);
             }
             else if (!await events.HasBegunAsync())
             {
@@ -91,9 +91,8 @@ internal interface IReplyStream : IReplySink
 
     /// <summary>Ends the stream with a chat.</summary>
     /// <param name="chat">The chat.</param>
-    /// <param name="reply">What the model said; null when the chat was stored before.</param>
     /// <param name="cancellationToken">Ends the wait for the client.</param>
-    Task DoneAsync(StoredChat chat, Reply? reply, CancellationToken cancellationToken);
+    Task DoneAsync(StoredChat chat, CancellationToken cancellationToken);
 
     /// <summary>Ends the stream with what went wrong.</summary>
     /// <param name="problem">What went wrong.</param>

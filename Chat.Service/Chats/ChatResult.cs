@@ -1,26 +1,22 @@
 using Chat.Service.Ledger;
-using Chat.Service.Models;
 
 namespace Chat.Service.Chats;
 
 /// <summary>What became of a message.</summary>
 /// <param name="Status">In a word.</param>
 /// <param name="Chat">The chat, when it is stored.</param>
-/// <param name="Reply">What the model said about it, when it was asked just now.</param>
 /// <param name="Hold">The ledger's answer, when it refused.</param>
 /// <param name="IsSettled">Whether nothing is held any more, when there is no chat.</param>
 /// <param name="IsUntouched">Whether nothing was begun, so that another replica may.</param>
+/// <param name="IsReplay">Whether the chat was stored by an earlier request with the same key.</param>
 internal sealed record ChatResult(
     ReplyStatus Status,
     StoredChat? Chat = null,
-    Reply? Reply = null,
     HoldResult? Hold = null,
     bool IsSettled = true,
-    bool IsUntouched = false)
+    bool IsUntouched = false,
+    bool IsReplay = false)
 {
-    /// <summary>Gets whether the chat was stored by an earlier request with the same key.</summary>
-    public bool IsReplay => Chat is not null && Reply is null;
-
     /// <summary>What becomes of a message whose credits the ledger does not hold.</summary>
     /// <param name="hold">The ledger's answer.</param>
     public static ChatResult Refused(HoldResult hold) => new(

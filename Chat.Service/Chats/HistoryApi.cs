@@ -71,12 +71,14 @@ internal static class HistoryApi
         return TypedResults.Ok(read.ConvertAll(chat => chat.ToResponse()));
     }
 
-    /// <summary>One of the caller's chats. Another user's is not there.</summary>
+    /// <summary>One of the caller's chats, with its usage. Another user's is not there.</summary>
     internal static async Task<Results<Ok<ChatResponse>, NotFound>> Get(
         long id, ClaimsPrincipal user, ChatDb db, CancellationToken cancellationToken)
     {
         var chat = await db.ChatsOf(user).FirstOrDefaultAsync(chat => chat.Id == id, cancellationToken);
-        return chat is null ? TypedResults.NotFound() : TypedResults.Ok(chat.ToResponse());
+        return chat is null
+            ? TypedResults.NotFound()
+            : TypedResults.Ok(chat.ToResponse() with { Usage = ChatUsage.Of(chat) });
     }
 
     /// <summary>All of the caller's chats, oldest first, a line of JSON each (JSON Lines).</summary>

@@ -8,11 +8,13 @@ namespace Chat.Service.Chats;
 /// <param name="Id">The id of its hold, and of the transfer that pays for it.</param>
 /// <param name="UserId">Who pays.</param>
 /// <param name="Message">What the user said.</param>
-/// <param name="Cost">Credits.</param>
-internal sealed record PendingChat(Guid Id, long UserId, string Message, long Cost)
+internal sealed record PendingChat(Guid Id, long UserId, string Message)
 {
     /// <summary>How often an Idempotency-Key may be tried.</summary>
     private const int MaxAttempts = 10;
+
+    /// <summary>The most credits that it can cost: so much is held.</summary>
+    public long Most { get; init; }
 
     /// <summary>This very request. Of several with the same id only one can hold.</summary>
     public Guid Holder { get; init; } = Guid.CreateVersion7();
@@ -44,9 +46,8 @@ internal sealed record PendingChat(Guid Id, long UserId, string Message, long Co
     /// <param name="operation">What is asked for.</param>
     /// <param name="key">The caller's <c>Idempotency-Key</c>, if any.</param>
     /// <param name="message">What the user said.</param>
-    /// <param name="cost">Credits.</param>
-    public static PendingChat New(long userId, string operation, string? key, string message, long cost) =>
-        new(IdempotencyKey.ToTransferId(userId, operation, key), userId, message, cost)
+    public static PendingChat New(long userId, string operation, string? key, string message) =>
+        new(IdempotencyKey.ToTransferId(userId, operation, key), userId, message)
         {
             IsRepeatable = key is not null,
         };

@@ -1,5 +1,4 @@
 using Chat.Service.Ledger;
-using Chat.Service.Models;
 
 namespace Chat.Service.Chats;
 
@@ -33,15 +32,14 @@ internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<S
     /// <summary>Ends the hold of a chat of which it is not known whether it is stored.</summary>
     /// <param name="chat">The chat.</param>
     /// <param name="why">Why there is no chat, if there is none.</param>
-    /// <param name="reply">What the model said.</param>
-    public async Task<ChatResult> SettleAsync(PendingChat chat, ReplyStatus why, Reply reply)
+    public async Task<ChatResult> SettleAsync(PendingChat chat, ReplyStatus why)
     {
         using var patience = new CancellationTokenSource(Timeout);
         StoredChat? row = null;
         var isSettled = await TryAsync(
             chat.UserId, chat.Id, async () => row = await SettleAsync(chat.ToHold(), patience.Token));
         return isSettled && row!.Status is ChatStatus.Completed
-            ? new(ReplyStatus.Stored, row, reply)
+            ? new(ReplyStatus.Stored, row)
             : new(why, IsSettled: isSettled && row!.Status is ChatStatus.Tombstone);
     }
 

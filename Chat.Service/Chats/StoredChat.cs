@@ -34,8 +34,41 @@ internal sealed class StoredChat
     /// <summary>Of what was asked: <see cref="PendingChat.Hash"/>. Null when erased and when imported.</summary>
     public byte[]? RequestHash { get; init; }
 
-    /// <summary>The model that was asked for by name; null for the default one.</summary>
+    /// <summary>The model that was asked; null in a tombstone and when imported.</summary>
     public string? Model { get; init; }
+
+    /// <summary>Whether it was asked for by name, and not as the default one.</summary>
+    public bool IsModelNamed { get; init; }
+
+    /// <summary>The model that answered: the one that was asked, or a fallback.</summary>
+    public string? AnsweredBy { get; init; }
+
+    /// <summary>The model's tokens of what it was told; null in a tombstone and when imported, as all that follows.</summary>
+    public long? InputTokens { get; init; }
+
+    /// <summary>Those of them that the endpoint had in its cache.</summary>
+    public long? CachedTokens { get; init; }
+
+    /// <summary>The model's tokens of what it said.</summary>
+    public long? OutputTokens { get; init; }
+
+    /// <summary>Whether the endpoint did not report its tokens.</summary>
+    public bool? IsUsageEstimated { get; init; }
+
+    /// <summary>The price, as JSON.</summary>
+    public string? Price { get; init; }
+
+    /// <summary>Why the answer ended there.</summary>
+    public string? FinishReason { get; init; }
+
+    /// <summary>How long the model's first piece took, in milliseconds.</summary>
+    public int? FirstPieceMs { get; init; }
+
+    /// <summary>How long the model took, a slow reader included, in milliseconds.</summary>
+    public int? DurationMs { get; init; }
+
+    /// <summary>The API key with which it was asked for, if any.</summary>
+    public long? KeyId { get; init; }
 
     /// <summary>The conversation it belongs to, if any.</summary>
     public Guid? ConversationId { get; init; }
@@ -45,7 +78,9 @@ internal sealed class StoredChat
 
     /// <summary>As users see it.</summary>
     public ChatResponse ToResponse() =>
-        new(Id, UserId, Message, Response ?? "", Utc(CreatedAt), Cost, Tokens, Model, ConversationId);
+        new(
+            Id, UserId, Message, Response ?? "", Utc(CreatedAt), Cost, Tokens, IsModelNamed ? Model : null,
+            ConversationId);
 
     /// <summary>Whether it is of the same request.</summary>
     /// <param name="chat">A request with the same id.</param>

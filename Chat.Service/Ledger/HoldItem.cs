@@ -26,7 +26,7 @@ internal sealed record HoldItem(
     /// <summary>Holds the most that a chat can cost.</summary>
     /// <param name="chat">The chat.</param>
     public static HoldItem Hold(PendingChat chat) => new(
-        HoldOperation.Hold, chat.UserId, chat.Id, chat.Holder, chat.Cost, chat.Hash, chat.Key, chat.Conversation);
+        HoldOperation.Hold, chat.UserId, chat.Id, chat.Holder, chat.Most, chat.Hash, chat.Key, chat.Conversation);
 
     /// <summary>Takes what a stored chat has cost, and ends its hold.</summary>
     /// <param name="chat">The chat.</param>

@@ -53,6 +53,14 @@ namespace Chat.Service.Migrations
 
                     NpgsqlPropertyBuilderExtensions.UseIdentityAlwaysColumn(b.Property<long>("Id"));
 
+                    b.Property<string>("AnsweredBy")
+                        .HasColumnType("text")
+                        .HasColumnName("answered_by");
+
+                    b.Property<long?>("CachedTokens")
+                        .HasColumnType("bigint")
+                        .HasColumnName("cached_tokens");
+
                     b.Property<Guid?>("ConversationId")
                         .HasColumnType("uuid")
                         .HasColumnName("conversation_id");
@@ -67,9 +75,39 @@ namespace Chat.Service.Migrations
                         .HasColumnName("created_at")
                         .HasDefaultValueSql("now()");
 
+                    b.Property<int?>("DurationMs")
+                        .HasColumnType("integer")
+                        .HasColumnName("duration_ms");
+
+                    b.Property<string>("FinishReason")
+                        .HasColumnType("text")
+                        .HasColumnName("finish_reason");
+
+                    b.Property<int?>("FirstPieceMs")
+                        .HasColumnType("integer")
+                        .HasColumnName("first_piece_ms");
+
                     b.Property<Guid>("HoldId")
                         .HasColumnType("uuid")
                         .HasColumnName("hold_id");
+
+                    b.Property<long?>("InputTokens")
+                        .HasColumnType("bigint")
+                        .HasColumnName("input_tokens");
+
+                    b.Property<bool>("IsModelNamed")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("boolean")
+                        .HasDefaultValue(false)
+                        .HasColumnName("is_model_named");
+
+                    b.Property<bool?>("IsUsageEstimated")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_usage_estimated");
+
+                    b.Property<long?>("KeyId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("key_id");
 
                     b.Property<string>("Message")
                         .IsRequired()
@@ -79,6 +117,14 @@ namespace Chat.Service.Migrations
                     b.Property<string>("Model")
                         .HasColumnType("text")
                         .HasColumnName("model");
+
+                    b.Property<long?>("OutputTokens")
+                        .HasColumnType("bigint")
+                        .HasColumnName("output_tokens");
+
+                    b.Property<string>("Price")
+                        .HasColumnType("text")
+                        .HasColumnName("price");
 
                     b.Property<byte[]>("RequestHash")
                         .HasColumnType("bytea")
@@ -147,6 +193,59 @@ namespace Chat.Service.Migrations
                         .HasDatabaseName("ix_conversations_user_id_updated_at_id");
 
                     b.ToTable("conversations", (string)null);
+                });
+
+            modelBuilder.Entity("Chat.Service.Usage.UsedTokens", b =>
+                {
+                    b.Property<long>("UserId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("user_id");
+
+                    b.Property<DateOnly>("Day")
+                        .HasColumnType("date")
+                        .HasColumnName("day");
+
+                    b.Property<string>("Model")
+                        .HasColumnType("text")
+                        .HasColumnName("model");
+
+                    b.Property<long>("KeyId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("key_id");
+
+                    b.Property<long>("CachedTokens")
+                        .HasColumnType("bigint")
+                        .HasColumnName("cached_tokens");
+
+                    b.Property<long>("Credits")
+                        .HasColumnType("bigint")
+                        .HasColumnName("credits");
+
+                    b.Property<long>("Estimated")
+                        .HasColumnType("bigint")
+                        .HasColumnName("estimated");
+
+                    b.Property<long>("InputTokens")
+                        .HasColumnType("bigint")
+                        .HasColumnName("input_tokens");
+
+                    b.Property<long>("OutputTokens")
+                        .HasColumnType("bigint")
+                        .HasColumnName("output_tokens");
+
+                    b.Property<long>("Requests")
+                        .HasColumnType("bigint")
+                        .HasColumnName("requests");
+
+                    b.HasKey("UserId", "Day", "Model", "KeyId")
+                        .HasName("pk_usage");
+
+                    b.HasIndex("Day", "UserId")
+                        .HasDatabaseName("ix_usage_day_user_id");
+
+                    b.ToTable("usage", (string)null);
+
+                    b.HasAnnotation("Npgsql:StorageParameter:fillfactor", 50);
                 });
 #pragma warning restore 612, 618
         }

@@ -5,9 +5,19 @@ namespace Chat.Service.Models;
 /// <summary>A model that users can name.</summary>
 /// <param name="Name">The name.</param>
 /// <param name="Client">Answers.</param>
-/// <param name="Cost">What a chat costs, in tokens.</param>
+/// <param name="Price">What a chat costs.</param>
 /// <param name="Timeout">How long a reply may take.</param>
-internal sealed record ChatModel(string Name, IChatClient Client, long Cost, TimeSpan Timeout);
+internal sealed record ChatModel(string Name, IChatClient Client, Price Price, TimeSpan Timeout)
+{
+    /// <summary>The most tokens a reply may have; null for no limit of ours.</summary>
+    public int? MaxOutputTokens { get; init; }
+
+    /// <summary>Counts tokens before a model is asked, and where its endpoint does not.</summary>
+    public TokenCounter Tokens { get; init; } = TokenCounter.Bytes;
+
+    /// <summary>What the endpoint may count more than <see cref="Tokens"/>: 0.2 is a fifth.</summary>
+    public double Margin { get; init; }
+}
 
 /// <summary>A question to a model.</summary>
 /// <param name="Model">The model.</param>
@@ -15,18 +25,54 @@ internal sealed record ChatModel(string Name, IChatClient Client, long Cost, Tim
 /// <param name="Options">Wishes about the answer.</param>
 internal sealed record Prompt(ChatModel Model, IReadOnlyList<ChatMessage> Messages, ChatOptions? Options = null)
 {
-    /// <summary>Reads what was said before. It may be much, so it is read only when the model is asked.</summary>
+    /// <summary>Reads what was said before. It may be much, so it is read only when it is needed.</summary>
     public Func<CancellationToken, Task<IReadOnlyList<ChatMessage>>>? Memory { get; init; }
 
+    private int? MaxOutputTokens => Options?.MaxOutputTokens is { } wished && wished < Model.MaxOutputTokens
+        ? wished
+        : Model.MaxOutputTokens ?? Options?.MaxOutputTokens;
+
     /// <summary>The question with what was said before it.</summary>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Ends the query.</param>
     public async Task<Prompt> RecallAsync(CancellationToken cancellationToken) => Memory is null
         ? this
         : this with { Messages = [.. await Memory(cancellationToken), .. Messages], Memory = null };
+
+    /// <summary>The most credits that the answer can cost.</summary>
+    public long MostCredits() => Model.Price is { Request: { } flat }
+        ? flat
+        : Model.Price.Of(new(
+            Model.Tokens.CountMost(Messages, Model.Margin), CachedTokens: 0, MaxOutputTokens ?? int.MaxValue));
+
+    /// <summary>The wishes, within what the model's configuration allows.</summary>
+    public ChatOptions? ToOptions()
+    {
+        if (MaxOutputTokens is not { } most)
+        {
+            return Options;
+        }
+
+        var options = Options?.Clone() ?? new();
+        options.MaxOutputTokens = most;
+        return options;
+    }
 }
 
 /// <summary>A model's answer.</summary>
 /// <param name="Text">The text.</param>
-/// <param name="FinishReason">Why it ended there; null when the model does not say.</param>
-/// <param name="Usage">The model's own tokens, which are not the user's; null when it does not say.</param>
-internal sealed record Reply(string Text, ChatFinishReason? FinishReason = null, UsageDetails? Usage = null);
+/// <param name="AnsweredBy">The model that gave it: the one that was asked, or a fallback.</param>
+/// <param name="FinishReason">Why it ended there; <see cref="Cancelled"/> when its caller left.</param>
+/// <param name="Usage">The model's own tokens.</param>
+/// <param name="FirstPieceAfter">How long the first piece took.</param>
+/// <param name="Duration">How long all took, a slow reader included.</param>
+internal sealed record Reply(
+    string Text,
+    string AnsweredBy,
+    string FinishReason,
+    ModelUsage Usage,
+    TimeSpan FirstPieceAfter,
+    TimeSpan Duration)
+{
+    /// <summary>Why an answer ended whose caller has left. OpenAI has no word for it.</summary>
+    public const string Cancelled = "cancelled";
+}

@@ -11,7 +11,7 @@ internal sealed record Candidate(string Name, IChatClient Client, TimeSpan First
 
 /// <summary>
 /// Asks models in their order until one answers. A stream belongs to the model whose first piece has come: what fails
-/// from then on has failed.
+/// from then on has failed. The first update has no text and names the model.
 /// </summary>
 /// <param name="candidates">The models, the one asked for first.</param>
 /// <param name="clock">The time.</param>
@@ -34,6 +34,7 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
     {
         var begun = await BeginAsync([.. messages], options, cancellationToken);
         await using var updates = begun.Updates;
+        yield return new ChatResponseUpdate { ModelId = begun.Model };
         foreach (var update in begun.Head)
         {
             yield return update;
@@ -92,7 +93,7 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
                 head.Add(updates.Current);
                 if (updates.Current.Text.Length > 0)
                 {
-                    return new(updates, head);
+                    return new(candidate.Name, updates, head);
                 }
             }
 
@@ -111,7 +112,7 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
         }
     }
 
-    private readonly record struct Begun(Enumeration Updates, List<ChatResponseUpdate> Head);
+    private readonly record struct Begun(string Model, Enumeration Updates, List<ChatResponseUpdate> Head);
 
     /// <summary>A stream with the token that it was begun with.</summary>
     private sealed class Enumeration(IAsyncEnumerator<ChatResponseUpdate> updates, CancellationTokenSource patience)
@@ -130,7 +131,7 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
         public async ValueTask DisposeAsync()
         {
             await patience.CancelAsync();
-            await ModelCalls.LeaveAsync(updates, _next);
+            await ReplyDraft.LeaveAsync(updates, _next);
             patience.Dispose();
         }
     }

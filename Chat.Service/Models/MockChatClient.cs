@@ -32,7 +32,8 @@ internal sealed class MockChatClient(
         ChatOptions? options = null,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var message = messages.LastOrDefault(message => message.Role == ChatRole.User)?.Text ?? "";
+        var said = messages as IReadOnlyCollection<ChatMessage> ?? [.. messages];
+        var message = said.LastOrDefault(message => message.Role == ChatRole.User)?.Text ?? "";
         var does = takesDirectives ? _script.With(message) : _script;
         if (does.Delay > TimeSpan.Zero)
         {
@@ -69,8 +70,19 @@ internal sealed class MockChatClient(
             };
         }
 
-        yield return new ChatResponseUpdate { ModelId = ModelId, FinishReason = ChatFinishReason.Stop };
+        yield return new ChatResponseUpdate
+        {
+            ModelId = ModelId,
+            FinishReason = ChatFinishReason.Stop,
+            Contents = [new UsageContent(Usage(said, Begin + message))],
+        };
     }
+
+    private static UsageDetails Usage(IEnumerable<ChatMessage> said, string answer) => new()
+    {
+        InputTokenCount = said.Sum(message => TokenCounter.Bytes.Count(message.Text)),
+        OutputTokenCount = TokenCounter.Bytes.Count(answer),
+    };
 
     /// <inheritdoc/>
     public object? GetService(Type serviceType, object? serviceKey = null) =>

@@ -12,6 +12,8 @@ internal sealed class ModelCatalog : IDisposable
     /// </summary>
     private const int PiecesAfterBytes = 2;
 
+    private const int DefaultMaxOutputTokens = 4_096;
+
     private readonly Dictionary<string, ChatModel> _byName = new(StringComparer.Ordinal);
 
     /// <summary>Makes the models of the configuration.</summary>
@@ -48,8 +50,23 @@ internal sealed class ModelCatalog : IDisposable
                 name,
                 new FallbackChatClient(
                     [candidates[name], .. model.Fallbacks.Select(fallback => candidates[fallback])], clock, logger),
-                model.Cost ?? options.Value.Cost,
-                model.Timeout ?? options.Value.ModelTimeout);
+                model.Price is { } price
+                    ? new()
+                    {
+                        Input = price.Input, CachedInput = price.CachedInput, Output = price.Output,
+                        Minimum = price.Minimum,
+                    }
+                    : Price.Flat(model.Cost ?? options.Value.Cost),
+                model.Timeout ?? options.Value.ModelTimeout)
+            {
+                MaxOutputTokens = model.MaxOutputTokens ?? (model.Price is null ? null : DefaultMaxOutputTokens),
+                Tokens = model.Tokenizer == TokenCounter.BytesName ? TokenCounter.Bytes : TokenCounter.O200k,
+                Margin = model.Margin,
+            };
+            if (model.Price is not null)
+            {
+                _byName[name].Tokens.Load();
+            }
         }
 
         var first = models.Value.DefaultModel ?? configured.Keys.Single();

@@ -10,8 +10,9 @@ internal sealed partial class ModelRules(IConfiguration configuration) : IValida
 {
     private static readonly string[] ForAll =
     [
-        nameof(ModelOptions.Provider), nameof(ModelOptions.Cost), nameof(ModelOptions.Timeout),
-        nameof(ModelOptions.FirstByteTimeout), nameof(ModelOptions.Fallbacks),
+        nameof(ModelOptions.Provider), nameof(ModelOptions.Cost), nameof(ModelOptions.Price),
+        nameof(ModelOptions.MaxOutputTokens), nameof(ModelOptions.Tokenizer), nameof(ModelOptions.Margin),
+        nameof(ModelOptions.Timeout), nameof(ModelOptions.FirstByteTimeout), nameof(ModelOptions.Fallbacks),
     ];
 
     private static readonly string[] ForMocks = [.. ForAll, nameof(ModelOptions.Script)];
@@ -25,6 +26,12 @@ internal sealed partial class ModelRules(IConfiguration configuration) : IValida
 
     private static readonly string[] OfScripts =
         [nameof(MockScript.Delay), nameof(MockScript.Error), nameof(MockScript.Stall), nameof(MockScript.Cut)];
+
+    private static readonly string[] OfPrices =
+    [
+        nameof(PriceOptions.Input), nameof(PriceOptions.CachedInput), nameof(PriceOptions.Output),
+        nameof(PriceOptions.Minimum),
+    ];
 
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, ModelSettings options)
@@ -64,6 +71,11 @@ internal sealed partial class ModelRules(IConfiguration configuration) : IValida
         var unfit = new List<ValidationResult>();
         Validator.TryValidateObject(model, new(model), unfit, validateAllProperties: true);
         Validator.TryValidateObject(model.Script, new(model.Script), unfit, validateAllProperties: true);
+        if (model.Price is { } price)
+        {
+            Validator.TryValidateObject(price, new(price), unfit, validateAllProperties: true);
+        }
+
         foreach (var fault in unfit)
         {
             yield return $"{place}: {fault.ErrorMessage}";
@@ -77,7 +89,32 @@ internal sealed partial class ModelRules(IConfiguration configuration) : IValida
             var other =>
                 [$"{place}:Provider is '{other}': use '{ModelOptions.Mock}' or '{ModelOptions.OpenAi}'."],
         };
-        foreach (var fault in faults.Concat(FallbackFaults(place, name, model, settings)))
+        foreach (var fault in faults.Concat(PriceFaults(place, model)).Concat(FallbackFaults(place, name, model, settings)))
+        {
+            yield return fault;
+        }
+    }
+
+    private IEnumerable<string> PriceFaults(string place, ModelOptions model)
+    {
+        if (model is { Price: not null, Cost: not null })
+        {
+            yield return $"{place} has a Cost and a Price: leave out one of them.";
+        }
+
+        if (model.Price is { Input: { } input, CachedInput: { } cached } && cached > input)
+        {
+            // What is held covers input that nothing of is cached.
+            yield return $"{place}:Price:CachedInput is more than Input: it must not be.";
+        }
+
+        if (model.Tokenizer is not (TokenCounter.BytesName or TokenCounter.O200kName))
+        {
+            yield return $"{place}:Tokenizer is '{model.Tokenizer}': use '{TokenCounter.O200kName}' or "
+                + $"'{TokenCounter.BytesName}'.";
+        }
+
+        foreach (var fault in Unknown($"{place}:Price", OfPrices))
         {
             yield return fault;
         }

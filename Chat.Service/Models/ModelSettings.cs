@@ -41,9 +41,32 @@ internal sealed class ModelOptions
     /// <summary><see cref="Mock"/> or <see cref="OpenAi"/>.</summary>
     public string? Provider { get; init; }
 
-    /// <summary>What a chat costs, in tokens; <c>Chat:Cost</c> when null.</summary>
-    [Range(1, 1_000_000_000)]
+    /// <summary>
+    /// What a chat costs, in credits, whatever the model uses; 0 is free. <c>Chat:Cost</c> when null and there is no
+    /// <see cref="Price"/>.
+    /// </summary>
+    [Range(0, 1_000_000_000)]
     public long? Cost { get; init; }
+
+    /// <summary>What a chat costs by what the model uses, in place of <see cref="Cost"/>.</summary>
+    public PriceOptions? Price { get; init; }
+
+    /// <summary>
+    /// The most tokens of a reply, whatever is asked for. Needed to hold enough credits: 4,096 where there is a
+    /// <see cref="Price"/> and null otherwise, unless it is set.
+    /// </summary>
+    [Range(1, 10_000_000)]
+    public int? MaxOutputTokens { get; init; }
+
+    /// <summary>
+    /// How tokens are counted before the model is asked, and where its endpoint reports none:
+    /// <see cref="TokenCounter.O200kName"/> or <see cref="TokenCounter.BytesName"/>.
+    /// </summary>
+    public string Tokenizer { get; init; } = TokenCounter.O200kName;
+
+    /// <summary>What the endpoint's tokenizer may count more than <see cref="Tokenizer"/>: 0.2 is a fifth.</summary>
+    [Range(0.0, 10.0)]
+    public double Margin { get; init; } = 0.2;
 
     /// <summary>How long a reply may take, with retries and fallbacks; <c>Chat:ModelTimeout</c> when null.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
@@ -84,6 +107,26 @@ internal sealed class ModelOptions
     /// <summary>How long it is left alone.</summary>
     [Range(typeof(TimeSpan), "00:00:00.500", "01:00:00")]
     public TimeSpan BreakFor { get; init; } = TimeSpan.FromSeconds(15);
+}
+
+/// <summary>What 1,000 of a model's tokens cost, in credits; fractions are allowed.</summary>
+internal sealed class PriceOptions
+{
+    /// <summary>Of what the model is told.</summary>
+    [Required, Range(0.0, 1_000_000.0)]
+    public decimal? Input { get; init; }
+
+    /// <summary>Of what the model is told and the endpoint has in its cache; as <see cref="Input"/> when null.</summary>
+    [Range(0.0, 1_000_000.0)]
+    public decimal? CachedInput { get; init; }
+
+    /// <summary>Of what the model says.</summary>
+    [Required, Range(0.0, 1_000_000.0)]
+    public decimal? Output { get; init; }
+
+    /// <summary>What a chat costs at least, in credits.</summary>
+    [Range(0, 1_000_000_000)]
+    public long Minimum { get; init; }
 }
 
 /// <summary>What a mock does besides answering.</summary>

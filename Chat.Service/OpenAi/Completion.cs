@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Serialization;
 using Chat.Service.Chats;
 using Chat.Service.Models;
@@ -29,22 +28,21 @@ internal sealed record Completion(
     /// <summary>A chat as a completion.</summary>
     /// <param name="chat">The chat.</param>
     /// <param name="request">What was asked.</param>
-    /// <param name="reply">What the model said; null when the chat was stored before.</param>
-    public static Completion Of(StoredChat chat, CompletionRequest request, Reply? reply) => new(
+    public static Completion Of(StoredChat chat, CompletionRequest request) => new(
         IdOf(chat.HoldId),
         "chat.completion",
         chat.CreatedAt.ToUnixTimeSeconds(),
         request.Model,
-        [new(0, new("assistant", chat.Response ?? "", Refusal: null), null, FinishReasonOf(reply))],
-        CompletionUsage.Of(chat, request, reply));
+        [new(0, new("assistant", chat.Response ?? "", Refusal: null), null, FinishReasonOf(chat))],
+        CompletionUsage.Of(chat));
 
     /// <summary>The id of the completion that a hold pays for.</summary>
     /// <param name="hold">The hold.</param>
     public static string IdOf(Guid hold) => $"chatcmpl-{hold:N}";
 
-    /// <summary>Why an answer ended there. It is not kept: an answer of before has stopped.</summary>
-    /// <param name="reply">What the model said.</param>
-    public static string FinishReasonOf(Reply? reply) => reply?.FinishReason?.Value ?? "stop";
+    /// <summary>Why an answer ended there. One whose caller left was cut: OpenAI's clients know no word for that.</summary>
+    private static string FinishReasonOf(StoredChat chat) =>
+        chat.FinishReason is Reply.Cancelled ? "length" : chat.FinishReason ?? "stop";
 }
 
 /// <summary>An answer.</summary>
@@ -76,20 +74,19 @@ internal sealed record CompletionUsage(
     [property: JsonPropertyName("completion_tokens")] long CompletionTokens,
     [property: JsonPropertyName("total_tokens")] long TotalTokens)
 {
-    private const int BytesPerToken = 4;
+    /// <summary>More about the request's, where there is more to say.</summary>
+    [JsonPropertyName("prompt_tokens_details"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CompletionPromptDetails? PromptDetails { get; init; }
 
-    /// <summary>The model's own figures; where it gave none, a token for each 4 bytes of text begun.</summary>
+    /// <summary>The usage that is kept with a chat.</summary>
     /// <param name="chat">The chat.</param>
-    /// <param name="request">What was asked.</param>
-    /// <param name="reply">What the model said; null when the chat was stored before.</param>
-    public static CompletionUsage Of(StoredChat chat, CompletionRequest request, Reply? reply)
+    public static CompletionUsage Of(StoredChat chat) => new(
+        chat.InputTokens ?? 0, chat.OutputTokens ?? 0, (chat.InputTokens ?? 0) + (chat.OutputTokens ?? 0))
     {
-        var prompt = reply?.Usage?.InputTokenCount
-            ?? request.Content.Messages.Sum(message => Estimate(message.Content));
-        var completion = reply?.Usage?.OutputTokenCount ?? Estimate(chat.Response ?? "");
-        return new(prompt, completion, prompt + completion);
-    }
-
-    private static long Estimate(string text) =>
-        (Encoding.UTF8.GetByteCount(text) + BytesPerToken - 1) / BytesPerToken;
+        PromptDetails = chat.CachedTokens is > 0 and var cached ? new(cached) : null,
+    };
 }
+
+/// <summary>More about the tokens of a request.</summary>
+/// <param name="CachedTokens">Those that the endpoint had in its cache.</param>
+internal sealed record CompletionPromptDetails([property: JsonPropertyName("cached_tokens")] long CachedTokens);

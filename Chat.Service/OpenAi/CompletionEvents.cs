@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Chat.Service.Chats;
-using Chat.Service.Models;
 using Chat.Service.Streaming;
 using Microsoft.AspNetCore.Mvc;
 
@@ -47,9 +46,9 @@ internal sealed class CompletionEvents(
     }
 
     /// <inheritdoc/>
-    public async Task DoneAsync(StoredChat chat, Reply? reply, CancellationToken cancellationToken)
+    public async Task DoneAsync(StoredChat chat, CancellationToken cancellationToken)
     {
-        var completion = Completion.Of(chat, request, reply);
+        var completion = Completion.Of(chat, request);
         await SayRoleAsync(cancellationToken);
         await SendAsync(new ChunkDelta(), completion.Choices[0].FinishReason, cancellationToken);
         if (request.IncludesUsage)

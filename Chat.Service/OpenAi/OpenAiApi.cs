@@ -75,7 +75,7 @@ internal static class OpenAiApi
             return UnknownModel(request.Model);
         }
 
-        var chat = PendingChat.New(user.GetUserId(), "completion", key, request.Message, model.Cost) with
+        var chat = PendingChat.New(user.GetUserId(), "completion", key, request.Message) with
         {
             Model = request.Model,
             Content = request.Canonical,
@@ -86,7 +86,7 @@ internal static class OpenAiApi
         return await rendering.AnswerAsync(
             chat,
             prompt,
-            (stored, reply) => TypedResults.Ok(Completion.Of(stored, request, reply)),
+            stored => TypedResults.Ok(Completion.Of(stored, request)),
             request.IsStreamed ? events => new CompletionEvents(events, request, clock.GetUtcNow()) : null,
             http);
     }
@@ -118,16 +118,21 @@ internal sealed record ModelList(
 /// <param name="Object">What this is.</param>
 /// <param name="Created">Not known: 0.</param>
 /// <param name="OwnedBy">Who has it.</param>
-/// <param name="Cost">What a chat costs, in tokens. OpenAI has nothing like it.</param>
+/// <param name="Cost">What a chat costs, in credits, where the price is flat. OpenAI has nothing like it.</param>
+/// <param name="Price">What 1,000 of the model's tokens cost, in credits, where that is the price.</param>
 /// <example>{"id":"mock","object":"model","created":0,"owned_by":"aspirechat","cost":100}</example>
 internal sealed record ModelObject(
     [property: JsonPropertyName("id")] string Id,
     [property: JsonPropertyName("object")] string Object,
     [property: JsonPropertyName("created")] long Created,
     [property: JsonPropertyName("owned_by")] string OwnedBy,
-    [property: JsonPropertyName("cost")] long Cost)
+    [property: JsonPropertyName("cost")]
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Cost,
+    [property: JsonPropertyName("price")]
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Price? Price = null)
 {
     /// <summary>As users see it.</summary>
     /// <param name="model">The model.</param>
-    public static ModelObject Of(ChatModel model) => new(model.Name, "model", 0, "aspirechat", model.Cost);
+    public static ModelObject Of(ChatModel model) =>
+        new(model.Name, "model", 0, "aspirechat", model.Price.Request, model.Price.IsFlat ? null : model.Price);
 }

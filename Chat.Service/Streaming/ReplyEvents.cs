@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Chat.Service.Chats;
-using Chat.Service.Models;
 using Microsoft.AspNetCore.Mvc;
 
 namespace Chat.Service.Streaming;
@@ -37,7 +36,7 @@ internal sealed class ReplyEvents(EventStream events) : IReplyStream
     }
 
     /// <inheritdoc/>
-    public Task DoneAsync(StoredChat chat, Reply? reply, CancellationToken cancellationToken) => events.SendAsync(
+    public Task DoneAsync(StoredChat chat, CancellationToken cancellationToken) => events.SendAsync(
         "done",
         new Done(chat.ToResponse(), new(chat.Cost, chat.HoldId, chat.Tokens!.Value)),
         StreamingJson.Default.Done,

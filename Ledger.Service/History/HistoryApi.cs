@@ -1,10 +1,6 @@
 using System.ComponentModel.DataAnnotations;
-using System.Globalization;
 using System.Net.Mime;
 using System.Security.Claims;
-using System.Text.Json;
-using CsvHelper;
-using CsvHelper.Configuration;
 using Ledger.Service.Transfers;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Net.Http.Headers;
@@ -22,8 +18,6 @@ internal static class HistoryApi
         2,018f3b1c-7a52-8c4e-9d10-6f2b8e5a4c37,deduction,-100,3900,,a gift,2025-01-06T12:34:56.7890000Z,
 
         """;
-
-    private static readonly CsvConfiguration Csv = new(CultureInfo.InvariantCulture) { NewLine = "\r\n" }; // RFC 4180
 
     /// <summary>Maps <c>/api/tokens/history</c>.</summary>
     public static void MapHistory(this IEndpointRouteBuilder app) =>
@@ -68,55 +62,7 @@ internal static class HistoryApi
 
         var entries = page.Select(HistoryEntry.Of).ToList();
         context.Response.Headers.Vary = HeaderNames.Accept;
-        return WantsCsv(context.Request) ? await CsvOfAsync(entries) : TypedResults.Ok(entries);
-    }
-
-    /// <summary>Whether <c>Accept</c> ranks CSV above JSON (RFC 9110, 12.5.1).</summary>
-    private static bool WantsCsv(HttpRequest request)
-    {
-        var accepted = request.GetTypedHeaders().Accept;
-        return Quality(MediaTypeNames.Text.Csv) > Quality(MediaTypeNames.Application.Json);
-
-        // The most specific range that matches says it.
-        double Quality(string type) => accepted
-            .Where(range => new MediaTypeHeaderValue(type).IsSubsetOf(range))
-            .OrderBy(range => (range.MatchesAllTypes, range.MatchesAllSubTypes))
-            .Select(range => range.Quality ?? 1)
-            .FirstOrDefault();
-    }
-
-    /// <summary>The names and the order of the JSON.</summary>
-    private static DefaultClassMap<HistoryEntry> Columns()
-    {
-        var columns = new DefaultClassMap<HistoryEntry>();
-        columns.AutoMap(Csv);
-        foreach (var column in columns.MemberMaps)
-        {
-            column.Data.Names.Clear();
-            column.Data.Names.Add(JsonNamingPolicy.CamelCase.ConvertName(column.Data.Member!.Name));
-        }
-
-        columns.Map(entry => entry.Timestamp).TypeConverterOption.Format("O");
-        columns.Map(entry => entry.Reason).Convert(row => Harmless(row.Value.Reason));
-        return columns;
-    }
-
-    /// <summary>
-    /// A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection). The reason is what people write.
-    /// </summary>
-    private static string? Harmless(string? reason) =>
-        reason is ['=' or '+' or '-' or '@' or '\t' or '\r' or '\n', ..] ? $"'{reason}" : reason;
-
-    private static async Task<IResult> CsvOfAsync(List<HistoryEntry> entries)
-    {
-        await using var text = new StringWriter(CultureInfo.InvariantCulture);
-        await using (var writer = new CsvWriter(text, Csv))
-        {
-            writer.Context.RegisterClassMap(Columns());
-            await writer.WriteRecordsAsync(entries);
-        }
-
-        return TypedResults.Text(text.ToString(), $"{MediaTypeNames.Text.Csv}; charset=utf-8; header=present");
+        return context.Request.WantsCsv() ? await Csv.CsvOfAsync(entries) : TypedResults.Ok(entries);
     }
 }
 

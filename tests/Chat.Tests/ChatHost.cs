@@ -8,6 +8,7 @@ using Chat.Service.Chats;
 using Chat.Service.Conversations;
 using Chat.Service.Ledger;
 using Chat.Service.Models;
+using Chat.Service.Usage;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -25,7 +26,8 @@ using Microsoft.Extensions.Options;
 namespace Chat.Tests;
 
 /// <summary>
-/// The service's own calls over real HTTP, with a ledger of a test's own. Who calls is said by <c>X-User</c>, and
+/// The service's own calls over real HTTP, with a ledger of a test's own. Who calls is said by <c>X-User</c>,
+/// <c>X-Key</c> and <c>X-Role</c>, and
 /// <c>POST /scripted</c> is <c>POST /api/chat</c> with <see cref="Model"/>.
 /// </summary>
 internal sealed class ChatHost : IAsyncDisposable
@@ -62,6 +64,7 @@ internal sealed class ChatHost : IAsyncDisposable
         _app.MapChats();
         _app.MapHistory();
         _app.MapConversations();
+        _app.MapUsage();
         _app.MapPost("/scripted", SendScripted).RequireAuthorization(Tokens.UserPolicy);
         Running = _app.Services.GetRequiredService<RunningChats>();
     }
@@ -112,11 +115,12 @@ internal sealed class ChatHost : IAsyncDisposable
         CancellationToken cancellationToken)
     {
         cancellationToken.Register(() => _abandoned.TrySetResult()); // For good: what ends first would take it back.
-        var chat = PendingChat.New(user.GetUserId(), "chat", key, request.Message, options.Value.Cost) with
+        var chat = PendingChat.New(user.GetUserId(), "chat", key, request.Message) with
         {
             Conversation = request.Conversation,
+            Key = user.GetApiKey(),
         };
-        var model = new ChatModel("scripted", Model, options.Value.Cost, options.Value.ModelTimeout);
+        var model = Model.Model(options.Value.Cost, options.Value.ModelTimeout);
         var prompt = new Prompt(model, [new(ChatRole.User, request.Message)])
         {
             Memory = memory.Of(chat.UserId, request.Conversation, request.Message.Length),
@@ -131,8 +135,21 @@ internal sealed class ChatHost : IAsyncDisposable
         protected override Task<AuthenticateResult> HandleAuthenticateAsync() =>
             Task.FromResult(Request.Headers["X-User"] is [{ } user]
                 ? AuthenticateResult.Success(
-                    new(new(new ClaimsIdentity([new Claim("sub", user)], Scheme.Name)), Scheme.Name))
+                    new(new(new ClaimsIdentity([new Claim("sub", user), .. More()], Scheme.Name)), Scheme.Name))
                 : AuthenticateResult.NoResult());
+
+        private IEnumerable<Claim> More()
+        {
+            if (Request.Headers["X-Key"] is [{ } key])
+            {
+                yield return new(ApiKeys.IdClaim, key);
+            }
+
+            if (Request.Headers["X-Role"] is [{ } role])
+            {
+                yield return new(ClaimTypes.Role, role);
+            }
+        }
     }
 }
 
@@ -184,6 +201,9 @@ internal static class ChatCalls
 
         return events;
     }
+
+    /// <summary>One chat as the lists show it.</summary>
+    public static string WithoutUsage(this JsonElement chat) => chat.GetRawText().Split(",\"usage\":")[0] + "}";
 
     public static async Task<JsonElement> JsonAsync(
         this Task<HttpResponseMessage> call, System.Net.HttpStatusCode expected)

@@ -15,7 +15,7 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
     private const long Cost = 100;
     private const long Opening = 4000;
 
-    private readonly PendingChat _chat = new(Guid.NewGuid(), User, "hello", Cost);
+    private readonly PendingChat _chat = new(Guid.NewGuid(), User, "hello") { Most = Cost };
     private readonly LogLines _log = new();
     private readonly LoggerFactory _logging = new();
     private TestLedger _ledger = null!;
@@ -233,7 +233,7 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
     public async Task Chat_WithoutEnoughCredits_AsksNoModelAndSaysWhatIsMissing()
     {
         _ledger.Balance = 250;
-        await _replica.LeaveAsync(new PendingChat(Guid.NewGuid(), User, "hello", Cost: 200));
+        await _replica.LeaveAsync(new PendingChat(Guid.NewGuid(), User, "hello") { Most = 200 });
         var model = ScriptedModel.Answers("hi");
         var result = await _replica.AnswerAsync(_chat, model);
 
@@ -313,7 +313,7 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
         var drained = new Drain(replica.Running).StoppingAsync(CancellationToken);
 
         var refused = await replica.AnswerAsync(
-            PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello", Cost), ScriptedModel.Answers("hi"));
+            PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello") with { Most = 100 }, ScriptedModel.Answers("hi"));
         Assert.Equal((ReplyStatus.Draining, true), (refused.Status, refused.IsUntouched));
         Assert.Contains("restarts", ChatProblems.Of(refused).ProblemDetails.Detail!, StringComparison.Ordinal);
         if (endsInTime)

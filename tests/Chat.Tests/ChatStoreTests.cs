@@ -11,7 +11,7 @@ namespace Chat.Tests;
 public sealed class ChatStoreTests(ChatDatabase database)
 {
     private readonly ChatStore _store = new(database.Source);
-    private readonly PendingChat _chat = new(Guid.NewGuid(), UserId: 8, "hello", Cost: 100);
+    private readonly PendingChat _chat = new(Guid.NewGuid(), UserId: 8, "hello") { Most = 100 };
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
@@ -56,17 +56,18 @@ public sealed class ChatStoreTests(ChatDatabase database)
     {
         var user = Random.Shared.NextInt64(1_000_000, long.MaxValue);
         Guid[] conversations = [Guid.NewGuid(), Guid.NewGuid()];
-        var chats = Enumerable.Range(0, 300).Select(n => new PendingChat(Guid.NewGuid(), user, $"message {n}", Cost: n)
+        var chats = Enumerable.Range(0, 300).Select(n => new PendingChat(Guid.NewGuid(), user, $"message {n}")
         {
+            Most = n,
             Conversation = n % 3 is 2 ? null : conversations[n % 3],
         }).ToList();
-        var stored = await Task.WhenAll(chats.Select(chat => _store.AddAsync(new(chat, "hi", chat.Cost)))).Soon();
+        var stored = await Task.WhenAll(chats.Select(chat => _store.AddAsync(chat.Answered("hi", chat.Most)))).Soon();
 
         var found = await _store.FindAsync(user, [.. chats.Select(chat => chat.Id)], CancellationToken).Soon();
         foreach (var (chat, row) in chats.Zip(stored))
         {
             Assert.Equivalent(row, found[chat.Id], strict: true);
-            Assert.Equal((chat.Message, chat.Cost, chat.Conversation), (row!.Message, row.Cost, row.ConversationId));
+            Assert.Equal((chat.Message, chat.Most, chat.Conversation), (row!.Message, row.Cost, row.ConversationId));
         }
 
         Assert.Equal(stored.Length, stored.Select(row => row!.Id).Distinct().Count());
@@ -81,8 +82,8 @@ public sealed class ChatStoreTests(ChatDatabase database)
     public async Task Chat_ThatPostgresRefuses_KeepsNoOtherOfItsBatchOut()
     {
         var chats = Enumerable.Range(0, 100).Select(n => new PendingChat(
-            Guid.NewGuid(), UserId: 8, n % 10 is 5 ? ChatDatabase.Unstorable : "hello", Cost: 100)).ToList();
-        var stores = chats.ConvertAll(chat => _store.AddAsync(new(chat, "hi", 3900)));
+            Guid.NewGuid(), UserId: 8, n % 10 is 5 ? ChatDatabase.Unstorable : "hello") { Most = 100 }).ToList();
+        var stores = chats.ConvertAll(chat => _store.AddAsync(chat.Answered("hi", 3900)));
         foreach (var (chat, store) in chats.Zip(stores))
         {
             if (chat.Message is ChatDatabase.Unstorable)
@@ -152,9 +153,9 @@ public sealed class ChatStoreTests(ChatDatabase database)
     }
 
     private static PendingChat New(PendingChat chat, Guid? conversation) =>
-        new(chat.Id, chat.UserId, chat.Message, chat.Cost) { Conversation = conversation };
+        new(chat.Id, chat.UserId, chat.Message) { Most = chat.Most, Conversation = conversation };
 
-    private Task<StoredChat?> AddAsync() => _store.AddAsync(new(_chat, "hi", 3900)).Soon();
+    private Task<StoredChat?> AddAsync() => _store.AddAsync(_chat.Answered("hi", 3900)).Soon();
 
     private Task<StoredChat> TombstoneAsync() => _store.AddTombstoneAsync(_chat.ToHold(), CancellationToken).Soon();
 

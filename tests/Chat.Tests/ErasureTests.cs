@@ -53,7 +53,7 @@ public sealed class ErasureTests(ChatDatabase database) : IAsyncLifetime
         await EraseAsync();
         var row = await _replica.Store.AddTombstoneAsync(chat.ToHold(), CancellationToken).Soon();
         Assert.Equal((ChatStatus.Erased, 100), (row.Status, row.Cost));
-        Assert.Null(await _replica.Store.AddAsync(new(chat, "hi", 3900)).Soon());
+        Assert.Null(await _replica.Store.AddAsync(chat.Answered("hi", 3900)).Soon());
     }
 
     [Theory]
@@ -104,10 +104,10 @@ public sealed class ErasureTests(ChatDatabase database) : IAsyncLifetime
 
     private static TaskCompletionSource<string> NewReply() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private static PendingChat Chat(long user) => new(Guid.NewGuid(), user, "hello", Cost: 100);
+    private static PendingChat Chat(long user) => new(Guid.NewGuid(), user, "hello") { Most = 100 };
 
     private async Task StoreAsync(PendingChat chat) =>
-        Assert.NotNull(await _replica.Store.AddAsync(new(chat, "hi", 3900)).Soon());
+        Assert.NotNull(await _replica.Store.AddAsync(chat.Answered("hi", 3900)).Soon());
 
     private async Task<int> EraseAsync(Guid? conversation = null)
     {

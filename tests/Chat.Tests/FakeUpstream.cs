@@ -58,6 +58,17 @@ internal sealed class FakeUpstream : IAsyncDisposable
         await EndAsync(context);
     }
 
+    /// <summary>Sends what a test says, event by event.</summary>
+    /// <param name="events">What stands behind <c>data:</c>.</param>
+    public static Func<HttpContext, Task> Send(params string[] events) => async context =>
+    {
+        await BeginAsync(context);
+        foreach (var item in events)
+        {
+            await context.Response.WriteAsync($"data: {item}\n\n");
+        }
+    };
+
     /// <summary>Answers with nothing, and ends well.</summary>
     public static async Task AnswerWithoutText(HttpContext context)
     {

@@ -62,8 +62,8 @@ public sealed class ImportTests(ChatDatabase database)
     [Fact]
     public async Task Import_OfAKeyThatIsAHolds_IsRefused()
     {
-        var chat = new PendingChat(Guid.NewGuid(), _user, "hello", Cost: 100);
-        var paid = await new ChatStore(database.Source).AddAsync(new(chat, "reply", 3900)).Soon();
+        var chat = new PendingChat(Guid.NewGuid(), _user, "hello") { Most = 100 };
+        var paid = await new ChatStore(database.Source).AddAsync(chat.Answered("reply", 3900)).Soon();
         Assert.False(await ImportAsync([new(chat.Id, "hello", "reply", paid!.CreatedAt)]));
     }
 

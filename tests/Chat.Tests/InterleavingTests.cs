@@ -212,7 +212,7 @@ public sealed class InterleavingTests(ChatDatabase database)
 
         private PendingChat NewChat()
         {
-            _chats.Add(PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello", cost: 100));
+            _chats.Add(PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello") with { Most = 100 });
             return _chats[^1];
         }
     }

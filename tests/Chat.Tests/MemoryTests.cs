@@ -50,8 +50,8 @@ public sealed class MemoryTests(ChatDatabase database, ITestOutputHelper output)
         var store = new ChatStore(database.Source);
         for (var n = 0; n < 40; n++)
         {
-            var chat = new PendingChat(Guid.NewGuid(), user, $"message {n}", Cost: 100);
-            Assert.NotNull(await store.AddAsync(new(chat, new string('x', 250_000), 3900)).Soon());
+            var chat = new PendingChat(Guid.NewGuid(), user, $"message {n}") { Most = 100 };
+            Assert.NotNull(await store.AddAsync(chat.Answered(new string('x', 250_000), 3900)).Soon());
         }
     }
 

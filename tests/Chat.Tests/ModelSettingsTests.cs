@@ -16,7 +16,7 @@ public sealed class ModelSettingsTests
         using var host = ModelHost.Create("Chat:Cost=12");
         await host.StartAsync();
         var model = Assert.Single(host.Models.All);
-        Assert.Equal(("mock", 12L, TimeSpan.FromSeconds(60)), (model.Name, model.Cost, model.Timeout));
+        Assert.Equal(("mock", (long?)12, TimeSpan.FromSeconds(60)), (model.Name, model.Price.Request, model.Timeout));
         Assert.Same(model, host.Models.Find(null));
     }
 
@@ -30,11 +30,13 @@ public sealed class ModelSettingsTests
         ]);
         await host.StartAsync();
         Assert.Equal(["e", "m"], host.Models.All.Select(model => model.Name));
-        Assert.Equal((250L, TimeSpan.FromMinutes(2)), (host.Models.Find(null)!.Cost, host.Models.Find(null)!.Timeout));
-        Assert.Equal(12, host.Models.Find("m")!.Cost);
+        Assert.Equal(((long?)250, TimeSpan.FromMinutes(2)), (host.Models.Find(null)!.Price.Request, host.Models.Find(null)!.Timeout));
+        Assert.Equal(12, host.Models.Find("m")!.Price.Request);
         Assert.Null(host.Models.Find("mock"));
         Assert.Null(host.Models.Find("E"));
     }
+
+    private static readonly string[] Prices = ["Chat:Models:m:Price:Input=10", "Chat:Models:m:Price:Output=30"];
 
     public static TheoryData<string[], string> BadSettings() => new()
     {
@@ -44,7 +46,16 @@ public sealed class ModelSettingsTests
         { ["Chat:Models:x:Cost=1"], "Chat:Models:x:Provider is missing" },
         { ["Chat:Models:x:Provider=foo"], "Chat:Models:x:Provider is 'foo'" },
         { ["Chat:Models:-x:Provider=mock"], "a model's name has" },
-        { [Mock, "Chat:Models:m:Cost=0"], "Chat:Models:m: The field Cost" },
+        { [Mock, "Chat:Models:m:Cost=-1"], "Chat:Models:m: The field Cost" },
+        { [Mock, .. Prices, "Chat:Models:m:Cost=1"], "Chat:Models:m has a Cost and a Price" },
+        { [Mock, "Chat:Models:m:Price:Input=1"], "The Output field is required" },
+        { [Mock, .. Prices, "Chat:Models:m:Price:Input=-1"], "The field Input" },
+        { [Mock, .. Prices, "Chat:Models:m:Price:Input=cheap"], "Failed to convert configuration" },
+        { [Mock, .. Prices, "Chat:Models:m:Price:CachedInput=11"], "Chat:Models:m:Price:CachedInput is more than" },
+        { [Mock, .. Prices, "Chat:Models:m:Price:Ouptut=1"], "Chat:Models:m:Price:Ouptut is no setting" },
+        { [Mock, .. Prices, "Chat:Models:m:MaxOutputTokens=0"], "The field MaxOutputTokens" },
+        { [Mock, "Chat:Models:m:Tokenizer=gpt2"], "Chat:Models:m:Tokenizer is 'gpt2': use 'o200k_base' or 'bytes'" },
+        { [Mock, "Chat:Models:m:Margin=11"], "The field Margin" },
         { [Mock, "Chat:Models:m:Cost=ten"], "Failed to convert configuration" },
         { [Mock, "Chat:Models:m:Timeout=01:00:00"], "The field Timeout" },
         { [Mock, "Chat:Models:m:Pirce=5"], "Chat:Models:m:Pirce is no setting" },

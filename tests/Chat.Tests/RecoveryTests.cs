@@ -200,7 +200,7 @@ public sealed class RecoveryTests(ChatDatabase database) : IAsyncLifetime
         Array.ForEach(others, other => other.Dispose());
     }
 
-    private static PendingChat New() => PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello", cost: 100);
+    private static PendingChat New() => PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello") with { Most = 100 };
 
     private async Task<Task<ChatResult>> BeginAsync()
     {

@@ -102,7 +102,7 @@ public sealed class RetryTests(ChatDatabase database)
         await using var host = await ChatHost.StartAsync(database);
         const long User = 78;
         using var client = host.NewClient(User);
-        await TombstoneAsync(PendingChat.New(User, "chat", Key, "hello", cost: 100));
+        await TombstoneAsync(PendingChat.New(User, "chat", Key, "hello") with { Most = 100 });
         Assert.Equal(
             "exists_with_different_content",
             await client.CallAsync(HttpMethod.Post, "/scripted", new { message = "other" }, Key)
@@ -117,7 +117,7 @@ public sealed class RetryTests(ChatDatabase database)
         await using var host = await ChatHost.StartAsync(database);
         const long User = 79;
         using var client = host.NewClient(User);
-        var chat = PendingChat.New(User, "chat", Key, "hello", cost: 100);
+        var chat = PendingChat.New(User, "chat", Key, "hello") with { Most = 100 };
         foreach (var id in chat.AttemptIds())
         {
             await TombstoneAsync(chat with { Id = id });

@@ -15,8 +15,6 @@ namespace Chat.Tests;
 /// <summary>What a replica of the service is made of as far as money goes, on a clock that a test moves.</summary>
 internal sealed class TestReplica : IDisposable
 {
-    private static readonly TimeSpan Forever = TimeSpan.FromMinutes(10);
-
     private readonly ServiceProvider _services;
 
     public TestReplica(
@@ -69,7 +67,7 @@ internal sealed class TestReplica : IDisposable
         TimeSpan? timeout = null,
         IReplySink? sink = null) => Pipeline.RunAsync(
         Latest = OfItsOwn(chat),
-        new(new ChatModel("scripted", model, chat.Cost, timeout ?? Forever), [new(ChatRole.User, chat.Message)]),
+        new(model.Model(chat.Most, timeout), [new(ChatRole.User, chat.Message)]),
         sink,
         caller?.Token ?? CancellationToken).Soon();
 

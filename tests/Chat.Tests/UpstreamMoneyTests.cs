@@ -108,7 +108,7 @@ public sealed class UpstreamMoneyTests(ChatDatabase database)
         using var host = ModelHost.Create(settings);
         using var replica = new TestReplica(database.Source, ledger.Address);
         var model = host.Models.Find("one")!;
-        var chat = new PendingChat(Guid.NewGuid(), UserId: 11, "hello", model.Cost) { Model = model.Name };
+        var chat = new PendingChat(Guid.NewGuid(), UserId: 11, "hello") { Model = model.Name };
         var result = await replica.Pipeline.RunAsync(
             chat,
             new(model, [new(ChatRole.User, "hello")]),

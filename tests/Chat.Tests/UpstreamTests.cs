@@ -30,8 +30,8 @@ public sealed class UpstreamTests
         var options = new ChatOptions { Temperature = 0.5f, MaxOutputTokens = 9, StopSequences = ["end"], Seed = 3 };
 
         var reply = await AskAsync(host, "one", isStreamed, options);
-        Assert.Equal((FakeUpstream.Text, ChatFinishReason.Length), (reply.Text, reply.FinishReason!.Value));
-        Assert.Equal((11L, 7L), (reply.Usage!.InputTokenCount!.Value, reply.Usage.OutputTokenCount!.Value));
+        Assert.Equal((FakeUpstream.Text, "length"), (reply.Text, reply.FinishReason));
+        Assert.Equal(new ModelUsage(11, 0, 7), reply.Usage);
         var asked = Assert.Single(upstream.Asked);
         Assert.Equal("Bearer sk-secret-of-one", asked.Authorization);
         Assert.Equal("real-name", (string?)asked.Body["model"]);
@@ -163,7 +163,7 @@ public sealed class UpstreamTests
             .. ModelHost.At("three", third, "Cost=9"),
         ]);
         var model = host.Models.Find("one")!;
-        Assert.Equal(("one", 7L), (model.Name, model.Cost));
+        Assert.Equal(("one", (long?)7), (model.Name, model.Price.Request));
         Assert.Equal(FakeUpstream.Text, (await AskAsync(host, "one", isStreamed: false)).Text);
         Assert.Equal(failure == "down" ? 0 : 1, upstream.Asked.Count);
         Assert.Single(third.Asked);
@@ -180,7 +180,7 @@ public sealed class UpstreamTests
             .. ModelHost.At("one", upstream, "Fallbacks:0=two"), .. ModelHost.At("two", other),
         ]);
         using var caller = CancellationTokenSource.CreateLinkedTokenSource(CancellationToken);
-        var call = Question(host, "one").AskAsync(new Pieces(), MaxLength, caller.Token);
+        var call = Ask(host, "one").AskAsync(new Pieces(), MaxLength, caller.Token);
         await UntilAsync(() => upstream.Asked.Count == 1);
         await caller.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.Soon());
@@ -297,14 +297,14 @@ public sealed class UpstreamTests
         }
     }
 
-    private static Prompt Question(ModelHost host, string model, ChatOptions? options = null) =>
-        new(host.Models.Find(model)!, [new(ChatRole.User, "hello")], options);
+    private static ReplyDraft Ask(ModelHost host, string model, ChatOptions? options = null) =>
+        new(new Prompt(host.Models.Find(model)!, [new(ChatRole.User, "hello")], options));
 
     private static Task<Reply> AskAsync(ModelHost host, string model, bool isStreamed, ChatOptions? options = null) =>
-        Question(host, model, options).AskAsync(isStreamed ? new Pieces() : null, MaxLength, CancellationToken).Soon();
+        Ask(host, model, options).AskAsync(isStreamed ? new Pieces() : null, MaxLength, CancellationToken).Soon();
 
     private static Task<Reply> AskAsync(ModelHost host, string model, Pieces sink) =>
-        Question(host, model).AskAsync(sink, MaxLength, CancellationToken).Soon();
+        Ask(host, model).AskAsync(sink, MaxLength, CancellationToken).Soon();
 
     private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
 

@@ -29,6 +29,7 @@ public sealed class RouteTests(GatewayFixture system)
     [InlineData("GET", "/api/chat/", "chat")]
     [InlineData("GET", "/api/chat/1", "chat")]
     [InlineData("GET", "/api/chat/export", "chat")]
+    [InlineData("GET", "/api/usage", "chat")]
     [InlineData("DELETE", "/api/chat", "chat")]
     [InlineData("DELETE", "/api/chat/1", "chat")]
     [InlineData("GET", "/api/conversations", "chat")]

@@ -27,6 +27,17 @@ namespace Chat.Service.Migrations
                     hold_id = table.Column<Guid>(type: "uuid", nullable: false),
                     request_hash = table.Column<byte[]>(type: "bytea", nullable: true),
                     model = table.Column<string>(type: "text", nullable: true),
+                    is_model_named = table.Column<bool>(type: "boolean", nullable: false, defaultValue: false),
+                    answered_by = table.Column<string>(type: "text", nullable: true),
+                    input_tokens = table.Column<long>(type: "bigint", nullable: true),
+                    cached_tokens = table.Column<long>(type: "bigint", nullable: true),
+                    output_tokens = table.Column<long>(type: "bigint", nullable: true),
+                    is_usage_estimated = table.Column<bool>(type: "boolean", nullable: true),
+                    price = table.Column<string>(type: "text", nullable: true),
+                    finish_reason = table.Column<string>(type: "text", nullable: true),
+                    first_piece_ms = table.Column<int>(type: "integer", nullable: true),
+                    duration_ms = table.Column<int>(type: "integer", nullable: true),
+                    key_id = table.Column<long>(type: "bigint", nullable: true),
                     conversation_id = table.Column<Guid>(type: "uuid", nullable: true),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()")
                 },
@@ -64,6 +75,27 @@ namespace Chat.Service.Migrations
                     table.PrimaryKey("pk_erased_users", x => x.user_id);
                 });
 
+            migrationBuilder.CreateTable(
+                name: "usage",
+                columns: table => new
+                {
+                    user_id = table.Column<long>(type: "bigint", nullable: false),
+                    day = table.Column<DateOnly>(type: "date", nullable: false),
+                    model = table.Column<string>(type: "text", nullable: false),
+                    key_id = table.Column<long>(type: "bigint", nullable: false),
+                    requests = table.Column<long>(type: "bigint", nullable: false),
+                    input_tokens = table.Column<long>(type: "bigint", nullable: false),
+                    cached_tokens = table.Column<long>(type: "bigint", nullable: false),
+                    output_tokens = table.Column<long>(type: "bigint", nullable: false),
+                    credits = table.Column<long>(type: "bigint", nullable: false),
+                    estimated = table.Column<long>(type: "bigint", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_usage", x => new { x.user_id, x.day, x.model, x.key_id });
+                })
+                .Annotation("Npgsql:StorageParameter:fillfactor", 50);
+
             migrationBuilder.CreateIndex(
                 name: "ix_chats_user_id_conversation_id_id",
                 table: "chats",
@@ -82,6 +114,11 @@ namespace Chat.Service.Migrations
                 table: "conversations",
                 columns: new[] { "user_id", "updated_at", "id" },
                 descending: new[] { false, true, true });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_usage_day_user_id",
+                table: "usage",
+                columns: new[] { "day", "user_id" });
         }
 
         /// <inheritdoc />
@@ -95,6 +132,9 @@ namespace Chat.Service.Migrations
 
             migrationBuilder.DropTable(
                 name: "erased_users");
+
+            migrationBuilder.DropTable(
+                name: "usage");
         }
     }
 }
