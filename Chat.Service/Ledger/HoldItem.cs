@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Chat.Service.Chats;
 
@@ -109,9 +108,3 @@ internal sealed record HoldResult(HoldOutcome Outcome, long Amount = 0, long Bal
 /// <param name="Hash">SHA-256 of what was asked for.</param>
 /// <param name="Conversation">The conversation that it is part of.</param>
 internal sealed record OpenHold(long Account, Guid Id, Guid Holder, byte[] Hash, Guid? Conversation = null);
-
-/// <summary>Values of an enum by their names: <c>unknown_hold</c>.</summary>
-/// <typeparam name="TEnum">The enum.</typeparam>
-internal sealed class SnakeCaseNames<TEnum>() : JsonStringEnumConverter<TEnum>(
-    JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
-    where TEnum : struct, Enum;
