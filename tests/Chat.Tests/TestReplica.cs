@@ -18,11 +18,13 @@ internal sealed class TestReplica : IDisposable
     private static readonly TimeSpan Forever = TimeSpan.FromMinutes(10);
 
     private readonly ServiceProvider _services;
+    private readonly ChatSettings _settings;
 
     public TestReplica(
         NpgsqlDataSource database, Uri ledger, ChatSettings? settings = null, ILoggerFactory? logging = null)
     {
-        var options = Options.Create(settings ?? new ChatSettings());
+        _settings = settings ?? new ChatSettings();
+        var options = Options.Create(_settings);
         logging ??= NullLoggerFactory.Instance;
         var services = new ServiceCollection();
         services.AddHttpClient(LedgerClient.ClientName, client => client.BaseAddress = ledger)
@@ -67,9 +69,13 @@ internal sealed class TestReplica : IDisposable
         ScriptedModel model,
         CancellationTokenSource? caller = null,
         TimeSpan? timeout = null,
-        IReplySink? sink = null) => Pipeline.RunAsync(
+        IReplySink? sink = null,
+        Func<CancellationToken, Task<IReadOnlyList<ChatMessage>>>? memory = null) => Pipeline.RunAsync(
         Latest = OfItsOwn(chat),
-        new(new ChatModel("scripted", model, chat.Cost, timeout ?? Forever), [new(ChatRole.User, chat.Message)]),
+        new(new ChatModel("scripted", model, chat.Cost, timeout ?? Forever), [new(ChatRole.User, chat.Message)])
+        {
+            Memory = memory,
+        },
         sink,
         caller?.Token ?? CancellationToken).Soon();
 
@@ -94,7 +100,7 @@ internal sealed class TestReplica : IDisposable
         for (var round = 0; round <= 6; round++)
         {
             await RenewAsync();
-            Clock.Move(new ChatSettings().DeadAfter / 6);
+            Clock.Move(_settings.DeadAfter / 6);
         }
 
         await RenewAsync();
