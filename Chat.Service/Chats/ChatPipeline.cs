@@ -1,6 +1,8 @@
+using System.Data.Common;
 using System.Diagnostics;
 using Chat.Service.Ledger;
 using Chat.Service.Models;
+using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Options;
 
 namespace Chat.Service.Chats;
@@ -175,7 +177,9 @@ internal sealed partial class ChatPipeline(
         OperationCanceledException => run.WhyEnded, // Also of a model's client that has given up by itself.
         TimeoutException => ReplyStatus.ModelTimedOut,
         Streaming.ClientGoneException => ReplyStatus.CallerLeft,
-        System.Data.Common.DbException => ReplyStatus.StoreUnavailable, // The conversation could not be read.
+        // The conversation could not be read. EF wraps what it gives up on.
+        DbException or InvalidOperationException { InnerException: DbException } or RetryLimitExceededException =>
+            ReplyStatus.StoreUnavailable,
         _ => ReplyStatus.ModelFailed,
     };
 
