@@ -101,8 +101,14 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
     [InlineData(false)]
     public async Task Chat_WhoseConversationCannotBeRead_IsReleasedAndNotTheModelsFault(bool isRetried)
     {
-        await using var db = new ChatDb(new DbContextOptionsBuilder<ChatDb>().UseNpgsql(
-            Unreachable, npgsql => _ = isRetried ? npgsql.EnableRetryOnFailure(1, TimeSpan.Zero, null) : npgsql).Options);
+        var options = new DbContextOptionsBuilder<ChatDb>().UseNpgsql(Unreachable, npgsql =>
+        {
+            if (isRetried)
+            {
+                npgsql.EnableRetryOnFailure(1, TimeSpan.Zero, errorCodesToAdd: null);
+            }
+        });
+        await using var db = new ChatDb(options.Options);
         var memory = new Memory(db, Options.Create(new ChatSettings())).Of(User, Guid.NewGuid(), length: 5);
         var result = await _replica.AnswerAsync(_chat, ScriptedModel.Answers("hi"), memory: memory);
         Assert.Equal(ReplyStatus.StoreUnavailable, result.Status);
@@ -327,8 +333,7 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
         var model = new ScriptedModel(_ => reply.Task);
         var answer = replica.AnswerAsync(_chat, model);
         await model.Asked.Soon();
-        replica.Lifetime.StopApplication();
-        var drained = new Drain(replica.Running).StoppingAsync(CancellationToken);
+        var drained = StopAsync(replica, leaveFor: TimeSpan.Zero);
 
         var refused = await replica.AnswerAsync(
             PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello", Cost), ScriptedModel.Answers("hi"));
@@ -342,6 +347,22 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
 
         Assert.Equal(endsInTime ? ReplyStatus.Stored : ReplyStatus.Draining, (await answer).Status);
         await drained.Soon();
+    }
+
+    /// <summary>The gateways have not heard of it yet, and cannot send every request to another replica.</summary>
+    [Fact]
+    public async Task Chat_SentRightAfterTheServiceIsToldToStop_IsAnswered()
+    {
+        var drained = StopAsync(_replica, leaveFor: TimeSpan.FromMinutes(5));
+        Assert.Equal(ReplyStatus.Stored, (await _replica.AnswerAsync(_chat, ScriptedModel.Answers("hi"))).Status);
+        Assert.False(drained.IsCompleted);
+    }
+
+    private static Task StopAsync(TestReplica replica, TimeSpan leaveFor)
+    {
+        replica.Lifetime.StopApplication();
+        return new Drain(replica.Running, Options.Create(new ChatSettings { LeaveFor = leaveFor }))
+            .StoppingAsync(CancellationToken);
     }
 
     private TestReplica NewReplica(NpgsqlDataSource source, TimeSpan? drainFor = null) => new(
