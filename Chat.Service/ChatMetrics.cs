@@ -7,6 +7,7 @@ internal sealed class ChatMetrics
 {
     private readonly Counter<long> _replies;
     private readonly Counter<long> _swept;
+    private readonly Counter<long> _unpaid;
 
     /// <summary>Makes the instruments.</summary>
     /// <param name="meters">Makes the meter.</param>
@@ -18,6 +19,8 @@ internal sealed class ChatMetrics
             "chat.replies", "{chat}", "Messages, by what became of them (chat.status) and by model.");
         _swept = meter.CreateCounter<long>(
             "chat.holds.swept", "{hold}", "Holds that nobody worked on any more, settled by what is stored.");
+        _unpaid = meter.CreateCounter<long>(
+            "chat.unpaid", "{chat}", "Stored chats whose hold the ledger did not know: `reconcile` names them.");
     }
 
     /// <summary>Counts a message.</summary>
@@ -28,4 +31,7 @@ internal sealed class ChatMetrics
 
     /// <summary>Counts a hold that a crash had left open.</summary>
     public void Swept() => _swept.Add(1);
+
+    /// <summary>Counts a stored chat that is not paid for.</summary>
+    public void Unpaid() => _unpaid.Add(1);
 }

@@ -4,6 +4,7 @@ using Chat.Service.Conversations;
 using Chat.Service.Ledger;
 using Chat.Service.Models;
 using Chat.Service.OpenAi;
+using Chat.Service.Reconciliation;
 
 var builder = WebApplication.CreateBuilder(args);
 
@@ -13,6 +14,7 @@ builder.AddServiceDatabase<ChatDb>("chatdb");
 builder.AddLedgerClient();
 builder.AddModels();
 builder.AddChats();
+builder.AddReconciliation(args);
 builder.Services.AddOpenApi(options => options.DescribeApi());
 
 var app = builder.Build();
@@ -29,4 +31,4 @@ app.MapErasure();
 app.MapImport();
 app.MapOpenAi();
 
-return await app.RunServiceAsync();
+return ReconcileCommand.IsAskedFor(args) ? await app.ReconcileAsync(args) : await app.RunServiceAsync();

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using Chat.Service.Chats;
 
@@ -26,6 +27,12 @@ internal sealed record HoldItem(
     /// <param name="chat">The chat.</param>
     public static HoldItem Hold(PendingChat chat) => new(
         HoldOperation.Hold, chat.UserId, chat.Id, chat.Holder, chat.Cost, chat.Hash, chat.Key, chat.Conversation);
+
+    /// <summary>Holds what a stored chat has cost, whose hold is gone.</summary>
+    /// <param name="chat">The chat.</param>
+    public static HoldItem HoldAgain(StoredChat chat) => new(
+        HoldOperation.Hold, chat.UserId, chat.HoldId, Guid.CreateVersion7(), chat.Cost,
+        chat.RequestHash ?? SHA256.HashData([])); // Its user has deleted what was asked.
 
     /// <summary>Takes what a stored chat has cost, and ends its hold.</summary>
     /// <param name="chat">The chat.</param>

@@ -35,7 +35,7 @@ internal sealed class TestReplica : IDisposable
             _services.GetRequiredService<IHttpClientFactory>(), NullLogger<LedgerClient>.Instance);
         Store = new ChatStore(database);
         Running = new RunningChats(Lifetime, options, Clock);
-        Settlement = new Settlement(Store, Ledger, NullLogger<Settlement>.Instance);
+        Settlement = new Settlement(Store, Ledger, metrics, NullLogger<Settlement>.Instance);
         Pipeline = new ChatPipeline(
             Ledger, Store, Settlement, Running, metrics, options, new Logger<ChatPipeline>(logging));
         Keeper = new HoldKeeper(
