@@ -45,12 +45,12 @@ var gateway = builder.AddService<Projects.Gateway>("gateway", options.Replicas, 
     .With(replica => replica
         .WithReference(cache).WithExternalHttpEndpoints()
         .WithSettings("Limits", "Connections", "Cors", "Proxies", "Https"))
-    .WithHttps()
-    .WithReference(identity).WithReference(ledger).WithReference(chat)
+    .WithHttps().WithReference(identity).WithReference(ledger).WithReference(chat)
     .WaitFor(identity).WaitFor(ledger).WaitFor(chat)
     .SayWhenReady("AspireChat");
 
 builder.AddLedgerVerify(ledger, ledgerDb, cache, ledgerCacheKey);
+builder.AddReconcile(chat, chatDb, chatClientSecret, identity, ledger);
 builder.AddKeyRotation(identity, identityDb, identityKeySecret);
 builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); // --ImportDjango=db.sqlite3
 builder.AddStopOrder();

@@ -20,6 +20,29 @@ internal static class Tools
             .AsCommandOf(ledger, "Verify the books", "Computes all balances again", "Calculator");
 
     /// <summary>
+    /// Adds <c>chat-reconcile</c>, which names the chats of the last day that are stored and not paid for, and
+    /// <c>chat-reconcile-charge</c>, which charges them as well, with commands on Chat that start them.
+    /// </summary>
+    public static void AddReconcile(
+        this IDistributedApplicationBuilder builder,
+        Service chat,
+        IResourceBuilder<IResourceWithConnectionString> chatDb,
+        IResourceBuilder<ParameterResource> clientSecret,
+        Service identity,
+        Service ledger)
+    {
+        Add("chat-reconcile", "reconcile").AsCommandOf(
+            chat, "Find unpaid chats", "Names stored chats of the last day that nobody has paid for", "Receipt");
+        Add("chat-reconcile-charge", "reconcile", "--charge").AsCommandOf(
+            chat, "Charge unpaid chats", "Charges stored chats of the last day that nobody has paid for", "ReceiptAdd");
+
+        IResourceBuilder<ProjectResource> Add(string name, params string[] arguments) => builder
+            .AddTool<Projects.Chat_Service>(name, arguments)
+            .WithReference(chatDb).WithEnvironment("Ledger__ClientSecret", clientSecret)
+            .WithReference(identity).WithReference(ledger);
+    }
+
+    /// <summary>
     /// Adds <c>identity-rotate-keys</c>, which publishes the keys that sign and encrypt tokens next, and a command on
     /// Identity that starts it.
     /// </summary>

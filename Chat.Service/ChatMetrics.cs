@@ -13,6 +13,7 @@ internal sealed class ChatMetrics
     private readonly Counter<long> _uncharged;
     private readonly Counter<long> _estimated;
     private readonly Histogram<double> _firstPiece;
+    private readonly Counter<long> _unpaid;
 
     /// <summary>Makes the instruments.</summary>
     /// <param name="meters">Makes the meter.</param>
@@ -33,6 +34,8 @@ internal sealed class ChatMetrics
             "chat.usage.estimated", "{chat}", "Stored chats whose endpoint did not report its tokens, by model.");
         _firstPiece = meter.CreateHistogram<double>(
             "chat.first_piece.duration", "s", "How long models took to their first piece of text.");
+        _unpaid = meter.CreateCounter<long>(
+            "chat.unpaid", "{chat}", "Stored chats whose hold the ledger did not know: `reconcile` names them.");
     }
 
     /// <summary>Counts a message.</summary>
@@ -58,4 +61,7 @@ internal sealed class ChatMetrics
 
     /// <summary>Counts a hold that a crash had left open.</summary>
     public void Swept() => _swept.Add(1);
+
+    /// <summary>Counts a stored chat that is not paid for.</summary>
+    public void Unpaid() => _unpaid.Add(1);
 }

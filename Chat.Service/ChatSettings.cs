@@ -52,6 +52,12 @@ internal sealed class ChatSettings
     [Range(typeof(TimeSpan), "00:00:01", "00:00:40")]
     public TimeSpan DeadAfter { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// How long a replica that is told to stop still takes chats on: longer than gateways take to hear of it.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
+    public TimeSpan LeaveFor { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>How long chats under way may go on when the service is told to stop.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan DrainFor { get; init; } = TimeSpan.FromSeconds(30);

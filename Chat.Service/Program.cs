@@ -4,6 +4,7 @@ using Chat.Service.Conversations;
 using Chat.Service.Ledger;
 using Chat.Service.Models;
 using Chat.Service.OpenAi;
+using Chat.Service.Reconciliation;
 using Chat.Service.Usage;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -14,6 +15,7 @@ builder.AddServiceDatabase<ChatDb>("chatdb");
 builder.AddLedgerClient();
 builder.AddModels();
 builder.AddChats();
+builder.AddReconciliation(args);
 builder.Services.AddOpenApi(options => options.DescribeApi());
 
 var app = builder.Build();
@@ -31,4 +33,4 @@ app.MapImport();
 app.MapOpenAi();
 app.MapUsage();
 
-return await app.RunServiceAsync();
+return ReconcileCommand.IsAskedFor(args) ? await app.ReconcileAsync(args) : await app.RunServiceAsync();

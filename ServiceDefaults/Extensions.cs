@@ -140,7 +140,7 @@ public static class Extensions
     public static TBuilder AddDefaultHealthChecks<TBuilder>(this TBuilder builder)
         where TBuilder : IHostApplicationBuilder
     {
-        builder.Services.AddHealthChecks().AddCheck("self", () => HealthCheckResult.Healthy(), ["live"]);
+        builder.Services.AddHealthChecks().AddCheck<StoppingCheck>("self", tags: ["live"]);
         builder.Services.PostConfigure<HealthCheckServiceOptions>(options =>
         {
             foreach (var registration in options.Registrations.Where(r => r.Timeout <= TimeSpan.Zero))
@@ -152,7 +152,7 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Maps <c>/health</c> (ready: every check passes) and <c>/alive</c> (the process answers). They say one word each,
+    /// Maps <c>/health</c> (ready: every check passes) and <c>/alive</c> (the process answers, and goes on). They say one word each,
     /// so unlike Aspire's template they are mapped in production too.
     /// </summary>
     /// <param name="app">The service.</param>

@@ -36,7 +36,7 @@ internal sealed partial class ChatPipeline(
     public async Task<ChatResult> RunAsync(
         PendingChat chat, Prompt prompt, IReplySink? sink, CancellationToken caller)
     {
-        var result = new ChatResult(ReplyStatus.StoreUnavailable, IsSettled: false);
+        var result = new ChatResult(ReplyStatus.StoreUnavailable, IsSettled: !chat.IsRepeatable);
         try
         {
             return result = await FindEarlierAsync(chat) is var (attempt, earlier) && earlier is not null

@@ -1,17 +1,22 @@
+using Microsoft.Extensions.Options;
+
 namespace Chat.Service.Chats;
 
 /// <summary>
-/// Lets a replica that is told to stop end its chats first. It listens meanwhile and refuses new ones, so that the
-/// gateway gives them to another replica.
+/// Lets a replica that is told to stop end its chats first. It still takes chats on until the gateways have heard of it
+/// from <c>/alive</c>; then it listens, and refuses those that come all the same.
 /// </summary>
 /// <param name="running">The chats.</param>
-internal sealed class Drain(RunningChats running) : IHostedLifecycleService
+/// <param name="options">How long each of it may take.</param>
+internal sealed class Drain(RunningChats running, IOptions<ChatSettings> options) : IHostedLifecycleService
 {
     /// <inheritdoc/>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         try
         {
+            await Task.Delay(options.Value.LeaveFor, cancellationToken);
+            running.Refuse();
             await running.DrainAsync(cancellationToken);
         }
         catch (OperationCanceledException)

@@ -18,22 +18,33 @@ internal static class ErasureApi
 {
     /// <summary>Maps <c>/users</c>, for services only. The gateway has no route to it.</summary>
     public static void MapErasure(this IEndpointRouteBuilder app) => app.MapGroup("/users")
-        .WithTags("Users").RequireAuthorization(Tokens.AccountsPolicy).MapDelete("/{user:long:min(1)}/chats", Erase);
+        .WithTags("Users").RequireAuthorization(Tokens.AccountsPolicy).MapDelete("/{user:long:min(1)}/chats", Erase)
+        .ErasesWithTheLedger();
+
+    /// <summary>Says of an endpoint that deletes that it cannot while the ledger does not answer.</summary>
+    /// <param name="endpoint">The endpoint.</param>
+    public static void ErasesWithTheLedger(this RouteHandlerBuilder endpoint) => endpoint
+        .Refuses(ChatProblems.CannotDelete())
+        .AddEndpointFilter(async (context, next) =>
+        {
+            try
+            {
+                return await next(context);
+            }
+            catch (HttpRequestException)
+            {
+                context.HttpContext.Response.Headers.RetryAfter = "1";
+                return ChatProblems.CannotDelete();
+            }
+        });
 
     /// <summary>Erases a user's chats. The account is closed before, so that no new ones begin.</summary>
-    private static async Task<Results<NoContent, ProblemHttpResult>> Erase(
+    private static async Task<NoContent> Erase(
         long user, Erasure erasure, ILogger<ErasedUser> logger, CancellationToken cancellationToken)
     {
-        try
-        {
-            var chats = await erasure.EraseUserAsync(user, cancellationToken);
-            logger.LogInformation("{Chats} chats of {User}, who has left, are erased", chats, user);
-            return TypedResults.NoContent();
-        }
-        catch (HttpRequestException)
-        {
-            return ChatProblems.CannotDelete();
-        }
+        var chats = await erasure.EraseUserAsync(user, cancellationToken);
+        logger.LogInformation("{Chats} chats of {User}, who has left, are erased", chats, user);
+        return TypedResults.NoContent();
     }
 }
 

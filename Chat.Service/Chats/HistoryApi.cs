@@ -22,7 +22,7 @@ internal static class HistoryApi
             .Gives("application/jsonl", $"{ChatResponse.Example}\n");
         chats.MapGet("/{id:long}", Get);
         // An API key may read and spend. What it cannot give back, it may not take.
-        chats.MapDelete("/", DeleteAll).RequireAuthorization(Tokens.LoginPolicy).Refuses(ChatProblems.CannotDelete());
+        chats.MapDelete("/", DeleteAll).RequireAuthorization(Tokens.LoginPolicy).ErasesWithTheLedger();
         chats.MapDelete("/{id:long}", Delete).RequireAuthorization(Tokens.LoginPolicy);
     }
 
@@ -120,19 +120,11 @@ internal static class HistoryApi
     /// <summary>
     /// Takes the words out of all of the caller's chats, and deletes the conversations. It stays paid for.
     /// </summary>
-    internal static async Task<Results<NoContent, ProblemHttpResult>> DeleteAll(
-        ClaimsPrincipal user, Erasure erasure, HttpResponse response, CancellationToken cancellationToken)
+    internal static async Task<NoContent> DeleteAll(
+        ClaimsPrincipal user, Erasure erasure, CancellationToken cancellationToken)
     {
-        try
-        {
-            await erasure.EraseAsync(user.GetUserId(), conversation: null, cancellationToken);
-            return TypedResults.NoContent();
-        }
-        catch (HttpRequestException)
-        {
-            response.Headers.RetryAfter = "1";
-            return ChatProblems.CannotDelete();
-        }
+        await erasure.EraseAsync(user.GetUserId(), conversation: null, cancellationToken);
+        return TypedResults.NoContent();
     }
 
     /// <summary>Takes the words out of one of the caller's chats. It stays paid for.</summary>

@@ -28,10 +28,13 @@ internal sealed class HoldKeeper(
     /// <summary>How long storing and settling may take when the model's time is over.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(20);
 
-    private long _steadySince;
-    private long _renewedAt;
+    private volatile Renewals? _renewals;
 
     private TimeSpan DeadAfter => options.Value.DeadAfter;
+
+    /// <summary>Whether renewals have gone well for a time without a gap, up to now.</summary>
+    private bool IsSteady => _renewals is { } renewals && !IsGap(renewals)
+        && clock.GetElapsedTime(renewals.Since, renewals.Last) >= DeadAfter;
 
     /// <summary>Renews the holds that are a third of the time old; fresh ones end by themselves soon.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -49,13 +52,8 @@ internal sealed class HoldKeeper(
             }
         }
 
-        // A gap may be this replica's own: it was frozen, or cut off.
-        if (_renewedAt == 0 || clock.GetElapsedTime(_renewedAt) > DeadAfter / 2)
-        {
-            _steadySince = clock.GetTimestamp();
-        }
-
-        _renewedAt = clock.GetTimestamp();
+        var last = clock.GetTimestamp();
+        _renewals = new(Since: _renewals is { } before && !IsGap(before) ? before.Since : last, last);
     }
 
     /// <summary>Settles the holds that nobody has renewed for a time.</summary>
@@ -63,13 +61,14 @@ internal sealed class HoldKeeper(
     internal async Task SweepAsync(CancellationToken cancellationToken)
     {
         // After an outage all holds are old. Their replicas get the time to renew them.
-        if (_renewedAt == 0 || clock.GetElapsedTime(_steadySince, _renewedAt) < DeadAfter)
+        if (!IsSteady)
         {
             return;
         }
 
+        // The renewals go on meanwhile, and a gap ends a sweep that is under way.
         var left = ledger.OpenAsync(account: null, notRenewedFor: DeadAfter, cancellationToken)
-            .Where(hold => !running.Contains(hold.Holder));
+            .TakeWhile(_ => IsSteady).Where(hold => !running.Contains(hold.Holder));
         var parallel = new ParallelOptions
         {
             MaxDegreeOfParallelism = MaxParallel, CancellationToken = cancellationToken,
@@ -90,15 +89,18 @@ internal sealed class HoldKeeper(
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        // A sweep may take long, and renewals must not wait for it.
+        Task.WhenAll(RepeatAsync(RenewAsync, stoppingToken), RepeatAsync(SweepAsync, stoppingToken));
+
+    private async Task RepeatAsync(Func<CancellationToken, Task> round, CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(DeadAfter / 6, clock);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
             try
             {
-                await RenewAsync(stoppingToken);
-                await SweepAsync(stoppingToken);
+                await round(stoppingToken);
             }
             catch (Exception failed) when (!stoppingToken.IsCancellationRequested)
             {
@@ -106,4 +108,12 @@ internal sealed class HoldKeeper(
             }
         }
     }
+
+    /// <summary>Whether it is long ago. The gap may be this replica's own: it was frozen, or cut off.</summary>
+    private bool IsGap(Renewals renewals) => clock.GetElapsedTime(renewals.Last) > DeadAfter / 2;
+
+    /// <summary>Renewals that went well without a gap.</summary>
+    /// <param name="Since">When the first one ended.</param>
+    /// <param name="Last">When the latest one ended.</param>
+    private sealed record Renewals(long Since, long Last);
 }

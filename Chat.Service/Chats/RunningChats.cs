@@ -14,9 +14,9 @@ internal sealed class RunningChats : IDisposable
     private readonly ConcurrentDictionary<Task, bool> _captures = new();
     private readonly Dictionary<long, int> _byUser = [];
     private readonly CancellationTokenSource _cut = new();
-    private readonly IHostApplicationLifetime _lifetime;
     private readonly IOptions<ChatSettings> _options;
     private readonly TimeProvider _clock;
+    private volatile bool _isDraining;
 
     /// <summary>Makes a list without chats.</summary>
     /// <param name="lifetime">Says when the replica is told to stop.</param>
@@ -24,12 +24,12 @@ internal sealed class RunningChats : IDisposable
     /// <param name="clock">The time.</param>
     public RunningChats(IHostApplicationLifetime lifetime, IOptions<ChatSettings> options, TimeProvider clock)
     {
-        (_lifetime, _options, _clock) = (lifetime, options, clock);
+        (_options, _clock) = (options, clock);
         lifetime.ApplicationStopping.Register(() => _cut.CancelAfter(options.Value.DrainFor));
     }
 
-    /// <summary>Gets whether this replica stops: it takes no new chats on.</summary>
-    public bool IsDraining => _lifetime.ApplicationStopping.IsCancellationRequested;
+    /// <summary>Gets whether this replica stops and takes no new chats on.</summary>
+    public bool IsDraining => _isDraining;
 
     /// <summary>Gets the chats under way.</summary>
     public ICollection<RunningChat> All => _byHolder.Values;
@@ -76,6 +76,9 @@ internal sealed class RunningChats : IDisposable
         _captures[capture] = true;
         _ = capture.ContinueWith(ended => _captures.TryRemove(ended, out _), TaskScheduler.Default);
     }
+
+    /// <summary>Takes no new chats on any more.</summary>
+    public void Refuse() => _isDraining = true;
 
     /// <summary>Waits until no chat is under way, nor a capture.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>

@@ -8,8 +8,10 @@ namespace Chat.Service.Chats;
 /// </summary>
 /// <param name="store">The rows.</param>
 /// <param name="ledger">The holds.</param>
+/// <param name="metrics">Counts.</param>
 /// <param name="logger">Says what is left to the sweep.</param>
-internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<Settlement> logger)
+internal sealed class Settlement(
+    ChatStore store, LedgerClient ledger, ChatMetrics metrics, ILogger<Settlement> logger)
 {
     /// <summary>How long an answer waits until its hold is ended.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
@@ -17,7 +19,7 @@ internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<S
     /// <summary>Takes what a stored chat has cost.</summary>
     /// <param name="chat">The chat.</param>
     public Task CaptureAsync(StoredChat chat) =>
-        TryAsync(chat.UserId, chat.HoldId, () => ledger.CaptureAsync(chat));
+        TryAsync(chat.UserId, chat.HoldId, () => TakeAsync(chat));
 
     /// <summary>Ends the hold of a chat of which nothing was sent to the store.</summary>
     /// <param name="chat">The chat.</param>
@@ -55,7 +57,7 @@ internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<S
     public async Task<StoredChat> SettleAsync(OpenHold hold, CancellationToken cancellationToken)
     {
         var row = await store.AddTombstoneAsync(hold, cancellationToken);
-        await (row.Status is ChatStatus.Tombstone ? ledger.ReleaseAsync(hold) : ledger.CaptureAsync(row));
+        await (row.Status is ChatStatus.Tombstone ? ledger.ReleaseAsync(hold) : TakeAsync(row));
         return row;
     }
 
@@ -69,6 +71,17 @@ internal sealed class Settlement(ChatStore store, LedgerClient ledger, ILogger<S
             .Where(hold => conversation is null || hold.Conversation == conversation);
         await Parallel.ForEachAsync(
             holds, cancellationToken, async (hold, cancelled) => await SettleAsync(hold, cancelled));
+    }
+
+    private async Task TakeAsync(StoredChat chat)
+    {
+        if (!await ledger.CaptureAsync(chat))
+        {
+            metrics.Unpaid();
+            logger.LogCritical(
+                "Chat {Hold} of {User} is stored and not paid for: the ledger does not know its hold. See `reconcile`",
+                chat.HoldId, chat.UserId);
+        }
     }
 
     private async Task<bool> TryAsync(long userId, Guid hold, Func<Task> end)

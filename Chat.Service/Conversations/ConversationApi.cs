@@ -17,8 +17,7 @@ internal static class ConversationApi
             .WithTags("Conversations").RequireAuthorization(Tokens.UserPolicy);
         conversations.MapGet("/", List).Refuses(InvalidPage());
         conversations.MapPatch("/{id:guid}", Rename).RequireAuthorization(Tokens.LoginPolicy);
-        conversations.MapDelete("/{id:guid}", Delete).RequireAuthorization(Tokens.LoginPolicy)
-            .Refuses(ChatProblems.CannotDelete());
+        conversations.MapDelete("/{id:guid}", Delete).RequireAuthorization(Tokens.LoginPolicy).ErasesWithTheLedger();
     }
 
     /// <summary>The caller's conversations, the one with the latest chat first.</summary>
@@ -76,24 +75,15 @@ internal static class ConversationApi
 
     /// <summary>Deletes a conversation with its chats.</summary>
     /// <remarks>Chats of it that are being answered are never stored, and cost nothing.</remarks>
-    internal static async Task<Results<NoContent, NotFound, ProblemHttpResult>> Delete(
-        Guid id, ClaimsPrincipal user, ChatDb db, Erasure erasure, HttpResponse response,
-        CancellationToken cancellationToken)
+    internal static async Task<Results<NoContent, NotFound>> Delete(
+        Guid id, ClaimsPrincipal user, ChatDb db, Erasure erasure, CancellationToken cancellationToken)
     {
-        try
-        {
-            var userId = user.GetUserId();
-            var isThere = await db.Conversations.AnyAsync(
-                conversation => conversation.UserId == userId && conversation.Id == id, cancellationToken);
-            // Also of one that is not there yet: its first chat may be under way.
-            await erasure.EraseAsync(userId, id, cancellationToken);
-            return isThere ? TypedResults.NoContent() : TypedResults.NotFound();
-        }
-        catch (HttpRequestException)
-        {
-            response.Headers.RetryAfter = "1";
-            return ChatProblems.CannotDelete();
-        }
+        var userId = user.GetUserId();
+        var isThere = await db.Conversations.AnyAsync(
+            conversation => conversation.UserId == userId && conversation.Id == id, cancellationToken);
+        // Also of one that is not there yet: its first chat may be under way.
+        await erasure.EraseAsync(userId, id, cancellationToken);
+        return isThere ? TypedResults.NoContent() : TypedResults.NotFound();
     }
 
     private static ProblemHttpResult InvalidPage() => Problems.Refusal(

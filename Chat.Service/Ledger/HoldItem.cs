@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using Chat.Service.Chats;
 
@@ -27,6 +27,12 @@ internal sealed record HoldItem(
     /// <param name="chat">The chat.</param>
     public static HoldItem Hold(PendingChat chat) => new(
         HoldOperation.Hold, chat.UserId, chat.Id, chat.Holder, chat.Most, chat.Hash, chat.Key, chat.Conversation);
+
+    /// <summary>Holds what a stored chat has cost, whose hold is gone.</summary>
+    /// <param name="chat">The chat.</param>
+    public static HoldItem HoldAgain(StoredChat chat) => new(
+        HoldOperation.Hold, chat.UserId, chat.HoldId, Guid.CreateVersion7(), chat.Cost,
+        chat.RequestHash ?? SHA256.HashData([])); // Its user has deleted what was asked.
 
     /// <summary>Takes what a stored chat has cost, and ends its hold.</summary>
     /// <param name="chat">The chat.</param>
@@ -109,9 +115,3 @@ internal sealed record HoldResult(HoldOutcome Outcome, long Amount = 0, long Bal
 /// <param name="Hash">SHA-256 of what was asked for.</param>
 /// <param name="Conversation">The conversation that it is part of.</param>
 internal sealed record OpenHold(long Account, Guid Id, Guid Holder, byte[] Hash, Guid? Conversation = null);
-
-/// <summary>Values of an enum by their names: <c>unknown_hold</c>.</summary>
-/// <typeparam name="TEnum">The enum.</typeparam>
-internal sealed class SnakeCaseNames<TEnum>() : JsonStringEnumConverter<TEnum>(
-    JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
-    where TEnum : struct, Enum;

@@ -57,17 +57,26 @@ internal sealed class LedgerClient
 
     /// <summary>Takes what a stored chat has cost, and ends its hold.</summary>
     /// <param name="chat">The chat.</param>
+    /// <returns>Whether it is paid for; otherwise the ledger knows neither a hold nor a transfer.</returns>
     /// <exception cref="HttpRequestException">
     /// The ledger does not answer, or could not do it. The hold may still be open.
     /// </exception>
-    public async Task CaptureAsync(StoredChat chat)
+    public async Task<bool> CaptureAsync(StoredChat chat) =>
+        Settled(await _batches.AddAsync(HoldItem.Capture(chat))).Outcome is not HoldOutcome.UnknownHold;
+
+    /// <summary>
+    /// Takes what a stored chat has cost for which nothing is held any more: by a hold and its capture in one batch,
+    /// which take it once, however often they are sent.
+    /// </summary>
+    /// <param name="chat">The chat.</param>
+    /// <returns>Captured; or why it is not.</returns>
+    /// <exception cref="HttpRequestException">The ledger does not answer. It may be taken all the same.</exception>
+    public async Task<HoldOutcome> ChargeAsync(StoredChat chat)
     {
-        if (Settled(await _batches.AddAsync(HoldItem.Capture(chat))).Outcome is HoldOutcome.UnknownHold)
-        {
-            _logger.LogCritical(
-                "Chat {Hold} of {User} is stored and not paid for: the ledger does not know its hold",
-                chat.HoldId, chat.UserId);
-        }
+        var results = await PostAsync(
+            "holds/batch", new HoldBatch([HoldItem.HoldAgain(chat), HoldItem.Capture(chat)]),
+            HoldJson.Default.HoldBatch, HoldJson.Default.ListHoldResult, CancellationToken.None);
+        return results[0].Outcome is HoldOutcome.Held ? results[1].Outcome : results[0].Outcome;
     }
 
     /// <summary>Ends a hold of which nothing is taken. One that another request has stays as it is.</summary>

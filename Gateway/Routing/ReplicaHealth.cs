@@ -22,19 +22,13 @@ internal sealed class ReplicaHealth : IProxyConfigFilter
             Interval = TimeSpan.FromSeconds(0.5),
             Timeout = TimeSpan.FromSeconds(1),
             Path = "/alive",
-            Policy = HealthCheckConstants.ActivePolicy.ConsecutiveFailures,
+            Policy = ProbePolicy.PolicyName,
         },
         Passive = new PassiveHealthCheckConfig { Enabled = true, Policy = BrokenConnectionPolicy.PolicyName },
     };
 
-    private static readonly Dictionary<string, string> Metadata = new()
-    {
-        // A replica that is slow once is not down; a dead one is found by the first request.
-        [ConsecutiveFailuresHealthPolicyOptions.ThresholdMetadataName] = "3",
-    };
-
     public ValueTask<ClusterConfig> ConfigureClusterAsync(ClusterConfig cluster, CancellationToken cancel) =>
-        new(cluster with { HealthCheck = HealthCheck, Metadata = Metadata });
+        new(cluster with { HealthCheck = HealthCheck });
 
     public ValueTask<RouteConfig> ConfigureRouteAsync(
         RouteConfig route, ClusterConfig? cluster, CancellationToken cancel) => new(route);
@@ -81,6 +75,7 @@ internal static class ReplicaHealthExtensions
     public static IReverseProxyBuilder AddReplicaHealth(this IReverseProxyBuilder proxy)
     {
         proxy.Services.AddSingleton<IPassiveHealthCheckPolicy, BrokenConnectionPolicy>();
+        proxy.Services.AddSingleton<IActiveHealthCheckPolicy, ProbePolicy>();
         return proxy.AddConfigFilter<ReplicaHealth>();
     }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Ledger.Service.Holds;
@@ -99,8 +98,3 @@ public enum HoldOutcome : short
 /// <param name="Held">Those of them that are held.</param>
 /// <example>{"outcome":"held","amount":100,"balance":4000,"held":100}</example>
 public sealed record HoldResult(HoldOutcome Outcome, long Amount, long Balance, long Held);
-
-/// <summary>Values of an enum by their names: <c>unknown_hold</c>.</summary>
-internal sealed class SnakeCaseNames<TEnum>() : JsonStringEnumConverter<TEnum>(
-    JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
-    where TEnum : struct, Enum;

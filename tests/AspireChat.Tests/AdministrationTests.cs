@@ -85,6 +85,8 @@ public sealed class AdministrationTests(AppHostFixture system)
     [Theory]
     [InlineData("ledger", "ledger-verify")]
     [InlineData("identity", "identity-rotate-keys")]
+    [InlineData("chat", "chat-reconcile")]
+    [InlineData("chat", "chat-reconcile-charge")]
     public async Task Command_OfAService_RunsItsToolWhichEndsWell(string service, string tool)
     {
         var cancellationToken = TestContext.Current.CancellationToken;

@@ -52,7 +52,14 @@ public sealed class ChatDatabase : IAsyncLifetime
         return source;
     }
 
-    private static ChatDb CreateContext(NpgsqlDataSource source) => new(
+    /// <summary>What connects to a database of a test's own, with its password.</summary>
+    internal string ConnectionStringOf(NpgsqlDataSource own) => new NpgsqlConnectionStringBuilder(_connectionString)
+    {
+        Database = new NpgsqlConnectionStringBuilder(own.ConnectionString).Database,
+    }.ConnectionString;
+
+    /// <summary>A context on a database of a test's own.</summary>
+    internal static ChatDb CreateContext(NpgsqlDataSource source) => new(
         new DbContextOptionsBuilder<ChatDb>().UseNpgsql(source).UseSnakeCaseNamingConvention().Options);
 
     public async ValueTask DisposeAsync()

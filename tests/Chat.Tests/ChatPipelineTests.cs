@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using Chat.Service;
 using Chat.Service.Chats;
+using Chat.Service.Conversations;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace Chat.Tests;
@@ -14,6 +16,9 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
     private const long User = 7;
     private const long Cost = 100;
     private const long Opening = 4000;
+
+    /// <summary>Nothing listens on port 1.</summary>
+    private const string Unreachable = "Host=127.0.0.1;Port=1;Timeout=5";
 
     private readonly PendingChat _chat = new(Guid.NewGuid(), User, "hello") { Most = Cost };
     private readonly LogLines _log = new();
@@ -88,6 +93,26 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
         var result = await _replica.AnswerAsync(_chat, ScriptedModel.Fails());
         Assert.Equal(ReplyStatus.ModelFailed, result.Status);
         await AssertReleasedAsync(result);
+    }
+
+    /// <summary>EF wraps what it gives up on, with retries and without.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Chat_WhoseConversationCannotBeRead_HoldsNothingAndIsNotTheModelsFault(bool isRetried)
+    {
+        var options = new DbContextOptionsBuilder<ChatDb>().UseNpgsql(Unreachable, npgsql =>
+        {
+            if (isRetried)
+            {
+                npgsql.EnableRetryOnFailure(1, TimeSpan.Zero, errorCodesToAdd: null);
+            }
+        });
+        await using var db = new ChatDb(options.Options);
+        var memory = new Memory(db, Options.Create(new ChatSettings())).Of(User, Guid.NewGuid(), length: 5);
+        var result = await _replica.AnswerAsync(_chat, ScriptedModel.Answers("hi"), memory: memory);
+        Assert.Equal((ReplyStatus.StoreUnavailable, true), (result.Status, result.IsSettled));
+        Assert.Empty(_ledger.Asked);
     }
 
     [Fact]
@@ -218,8 +243,7 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
     [Fact]
     public async Task Chat_WhoseStoreIsAway_KeepsItsHoldAndIsNotSettled()
     {
-        // Nothing listens on port 1.
-        await using var unreachable = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Timeout=5");
+        await using var unreachable = NpgsqlDataSource.Create(Unreachable);
         using var replica = NewReplica(unreachable);
         var result = await replica.AnswerAsync(_chat, ScriptedModel.Answers("hi"));
         Assert.Equal((ReplyStatus.StoreUnavailable, false), (result.Status, result.IsSettled));
@@ -309,8 +333,7 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
         var model = new ScriptedModel(_ => reply.Task);
         var answer = replica.AnswerAsync(_chat, model);
         await model.Asked.Soon();
-        replica.Lifetime.StopApplication();
-        var drained = new Drain(replica.Running).StoppingAsync(CancellationToken);
+        var drained = StopAsync(replica, leaveFor: TimeSpan.Zero);
 
         var refused = await replica.AnswerAsync(
             PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello") with { Most = 100 }, ScriptedModel.Answers("hi"));
@@ -324,6 +347,22 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
 
         Assert.Equal(endsInTime ? ReplyStatus.Stored : ReplyStatus.Draining, (await answer).Status);
         await drained.Soon();
+    }
+
+    /// <summary>The gateways have not heard of it yet, and cannot send every request to another replica.</summary>
+    [Fact]
+    public async Task Chat_SentRightAfterTheServiceIsToldToStop_IsAnswered()
+    {
+        var drained = StopAsync(_replica, leaveFor: TimeSpan.FromMinutes(5));
+        Assert.Equal(ReplyStatus.Stored, (await _replica.AnswerAsync(_chat, ScriptedModel.Answers("hi"))).Status);
+        Assert.False(drained.IsCompleted);
+    }
+
+    private static Task StopAsync(TestReplica replica, TimeSpan leaveFor)
+    {
+        replica.Lifetime.StopApplication();
+        return new Drain(replica.Running, Options.Create(new ChatSettings { LeaveFor = leaveFor }))
+            .StoppingAsync(CancellationToken);
     }
 
     private TestReplica NewReplica(NpgsqlDataSource source, TimeSpan? drainFor = null) => new(
@@ -343,11 +382,7 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
 
     private async Task AssertCapturedAsync()
     {
-        while (!_ledger.IsCaptured(User, _chat.Id)) // It comes by itself, or the test's time-out does.
-        {
-            await Task.Delay(10, CancellationToken).Soon();
-        }
-
+        await _ledger.CapturedAsync(User, _chat.Id);
         Assert.Equal((Opening - Cost, 0), (_ledger.Balance, _ledger.Held));
     }
 

@@ -125,6 +125,19 @@ public sealed class ChatStoreTests(ChatDatabase database)
         Assert.False(db.Database.HasPendingModelChanges(), "Add a migration: the model has changed.");
     }
 
+    /// <summary>Chats can be split by user, so no key may reach over users (invariant 9).</summary>
+    [Fact]
+    public async Task UniqueIndexes_OfAllTables_HaveTheUser()
+    {
+        await using var own = await database.CreateOwnAsync();
+        Assert.Empty(await AccountKeys.MissingAsync(own, "user_id"));
+
+        await using var bad = own.CreateCommand(
+            "CREATE UNIQUE INDEX bad_hold ON chats (hold_id); CREATE TABLE bad (id bigint)");
+        await bad.ExecuteNonQueryAsync(CancellationToken).Soon();
+        Assert.Equal(["bad: no primary key", "bad_hold"], await AccountKeys.MissingAsync(own, "user_id"));
+    }
+
     [Fact]
     public async Task Database_OfAnotherVersion_IsLeftAloneAndTheSentenceSaysWhatToDo()
     {

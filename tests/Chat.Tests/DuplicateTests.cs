@@ -90,10 +90,7 @@ public sealed class DuplicateTests(ChatDatabase database) : IAsyncLifetime
             _ledger.Recover();
             _reply.SetResult("hi");
             await original;
-            while (!_ledger.IsCaptured(User, _chat.Id))
-            {
-                await Task.Delay(10, TestContext.Current.CancellationToken);
-            }
+            await _ledger.CapturedAsync(User, _chat.Id);
         };
         var duplicate = await _other.AnswerAsync(_chat, ScriptedModel.Fails());
         Assert.Equal((ReplyStatus.Stored, true), (duplicate.Status, duplicate.IsReplay));

@@ -1,3 +1,4 @@
+using Chat.Service;
 using Chat.Service.Chats;
 
 namespace Chat.Tests;
@@ -161,6 +162,51 @@ public sealed class RecoveryTests(ChatDatabase database) : IAsyncLifetime
         Assert.True(_ledger.IsHeld(User, _chat.Id));
     }
 
+    /// <summary>A replica that is frozen in the middle of a sweep: what is old then may only have waited for it.</summary>
+    [Fact]
+    public async Task Sweep_InWhichAGapBegins_SettlesNoMore()
+    {
+        await _dead.LeaveAsync([.. Enumerable.Range(0, 2 * TestLedger.MaxPage).Select(_ => New())]);
+        var pages = 0;
+        _ledger.Before["list"] = _ =>
+        {
+            _other.Clock.Move(++pages == 2 ? Dead : TimeSpan.Zero);
+            return Task.CompletedTask;
+        };
+        await SweepByOtherAsync();
+        Assert.Equal(2, pages);
+        Assert.InRange(_ledger.Held, 100 * TestLedger.MaxPage, long.MaxValue);
+        _ledger.Recover();
+        await SweepByOtherAsync();
+        Assert.Equal(0, _ledger.Held);
+    }
+
+    /// <summary>A chat under way is renewed in time, however long the others' take to settle.</summary>
+    [Fact]
+    public async Task Sweep_ThatTakesLong_HoldsUpNoRenewal()
+    {
+        await BeginAsync();
+        using var other = new TestReplica(
+            database.Source, _ledger.Address, new ChatSettings { DeadAfter = TimeSpan.FromSeconds(1) });
+        await other.BecomeSteadyAsync();
+        _ledger.Age(Dead);
+        var tries = 0; // Four of them take 9 s, and then the sweep gives up.
+        var sweeps = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ledger.Before["release"] = context =>
+        {
+            tries++;
+            sweeps.TrySetResult();
+            return Task.Delay(Timeout.Infinite, context.RequestAborted);
+        };
+        await other.Keeper.StartAsync(CancellationToken).Soon();
+        await sweeps.Task.Soon();
+        var renewed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ledger.Before["renewal"] = _ => Task.FromResult(renewed.TrySetResult());
+        await renewed.Task.Soon();
+        Assert.InRange(tries, 1, 3);
+        await other.Keeper.StopAsync(CancellationToken).Soon();
+    }
+
     /// <summary>A copy of the hold's call arrives when all is over.</summary>
     [Theory]
     [InlineData(true)]
@@ -168,11 +214,7 @@ public sealed class RecoveryTests(ChatDatabase database) : IAsyncLifetime
     public async Task Hold_ThatArrivesOnceMore_ReopensNothingForLong(bool wasAnswered)
     {
         await _dead.AnswerAsync(_chat, wasAnswered ? ScriptedModel.Answers("hi") : ScriptedModel.Fails());
-        while (_ledger.Held > 0)
-        {
-            await Task.Delay(10, CancellationToken).Soon();
-        }
-
+        await _ledger.SettledAsync();
         await _dead.Ledger.HoldAsync(_dead.Latest!, CancellationToken).Soon();
         await SweepByOtherAsync();
         Assert.Equal(wasAnswered ? 3900 : 4000, _ledger.Balance);

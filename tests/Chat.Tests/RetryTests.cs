@@ -1,6 +1,7 @@
 using System.Net;
 using Chat.Service;
 using Chat.Service.Chats;
+using Microsoft.Extensions.Hosting;
 
 namespace Chat.Tests;
 
@@ -109,6 +110,27 @@ public sealed class RetryTests(ChatDatabase database)
                 .ProblemAsync(HttpStatusCode.Conflict));
         await SendAsync(client).JsonAsync(HttpStatusCode.Created);
         Assert.Equal(3900, host.Ledger.Available);
+    }
+
+    /// <summary>A sweep buries an attempt that has been looked up already, and has not held yet.</summary>
+    [Fact]
+    public async Task Key_WhoseAttemptIsBuriedBeforeItHolds_IsAnsweredWhenSentAgain()
+    {
+        await using var host = await ChatHost.StartAsync(database);
+        const long User = 80;
+        using var client = host.NewClient(User);
+        var chat = PendingChat.New(User, "chat", Key, "hello") with { Most = 100 };
+        host.Ledger.Before["hold"] = _ => TombstoneAsync(chat);
+        using var late = await SendAsync(client);
+        var problem = await Task.FromResult(late).JsonAsync(HttpStatusCode.GatewayTimeout);
+        Assert.Equal("too_late", problem.GetProperty("code").GetString());
+        Assert.Contains("You were not charged.", problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
+        Assert.Equal(4000, host.Ledger.Available);
+
+        host.Ledger.Recover();
+        await SendAsync(client).JsonAsync(HttpStatusCode.Created);
+        await host.Ledger.CapturedAsync(User, IdempotencyKey.Next(chat.Id));
+        Assert.Equal((3900, 0), (host.Ledger.Balance, host.Ledger.Held));
     }
 
     [Fact]

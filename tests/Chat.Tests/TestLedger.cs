@@ -14,7 +14,8 @@ namespace Chat.Tests;
 /// </summary>
 internal sealed class TestLedger : IAsyncDisposable
 {
-    private const int MaxPage = 3;
+    /// <summary>How many holds a page has.</summary>
+    public const int MaxPage = 3;
 
     private readonly WebApplication _app;
     private readonly Lock _lock = new();
@@ -22,6 +23,7 @@ internal sealed class TestLedger : IAsyncDisposable
     private readonly Dictionary<(long Account, Guid Id), (long Amount, byte[] Hash)> _captures = [];
     private readonly ConcurrentQueue<string> _asked = [];
     private readonly ConcurrentQueue<int> _batches = [];
+    private TaskCompletionSource _changed = NewSignal();
 
     private TestLedger(Uri? address)
     {
@@ -103,6 +105,12 @@ internal sealed class TestLedger : IAsyncDisposable
         After.Clear();
     }
 
+    /// <summary>Waits for a chat to be paid for.</summary>
+    public Task CapturedAsync(long account, Guid id) => UntilAsync(() => IsCaptured(account, id));
+
+    /// <summary>Waits for all holds to end.</summary>
+    public Task SettledAsync() => UntilAsync(() => Held == 0);
+
     /// <summary>Whether a chat is paid for.</summary>
     public bool IsCaptured(long account, Guid id)
     {
@@ -161,10 +169,21 @@ internal sealed class TestLedger : IAsyncDisposable
             results = [.. batch.Items.Select(CarryOut)];
         }
 
+        Interlocked.Exchange(ref _changed, NewSignal()).SetResult();
         await RunAsync(After, operations, context);
         return context.Response.HasStarted
             ? Results.Empty
             : TypedResults.Json(results, HoldJson.Default.ListHoldResult);
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async Task UntilAsync(Func<bool> isSo)
+    {
+        for (var changed = _changed.Task; !isSo(); changed = _changed.Task)
+        {
+            await changed.Soon();
+        }
     }
 
     private HoldResult CarryOut(HoldItem item)

@@ -16,11 +16,13 @@ namespace Chat.Tests;
 internal sealed class TestReplica : IDisposable
 {
     private readonly ServiceProvider _services;
+    private readonly ChatSettings _settings;
 
     public TestReplica(
         NpgsqlDataSource database, Uri ledger, ChatSettings? settings = null, ILoggerFactory? logging = null)
     {
-        var options = Options.Create(settings ?? new ChatSettings());
+        _settings = settings ?? new ChatSettings();
+        var options = Options.Create(_settings);
         logging ??= NullLoggerFactory.Instance;
         var services = new ServiceCollection();
         services.AddHttpClient(LedgerClient.ClientName, client => client.BaseAddress = ledger)
@@ -31,7 +33,7 @@ internal sealed class TestReplica : IDisposable
             _services.GetRequiredService<IHttpClientFactory>(), NullLogger<LedgerClient>.Instance);
         Store = new ChatStore(database);
         Running = new RunningChats(Lifetime, options, Clock);
-        Settlement = new Settlement(Store, Ledger, NullLogger<Settlement>.Instance);
+        Settlement = new Settlement(Store, Ledger, metrics, NullLogger<Settlement>.Instance);
         Pipeline = new ChatPipeline(
             Ledger, Store, Settlement, Running, metrics, options, new Logger<ChatPipeline>(logging));
         Keeper = new HoldKeeper(
@@ -65,9 +67,10 @@ internal sealed class TestReplica : IDisposable
         ScriptedModel model,
         CancellationTokenSource? caller = null,
         TimeSpan? timeout = null,
-        IReplySink? sink = null) => Pipeline.RunAsync(
+        IReplySink? sink = null,
+        Func<CancellationToken, Task<IReadOnlyList<ChatMessage>>>? memory = null) => Pipeline.RunAsync(
         Latest = OfItsOwn(chat),
-        new(model.Model(chat.Most, timeout), [new(ChatRole.User, chat.Message)]),
+        new(model.Model(chat.Most, timeout), [new(ChatRole.User, chat.Message)]) { Memory = memory },
         sink,
         caller?.Token ?? CancellationToken).Soon();
 
@@ -92,7 +95,7 @@ internal sealed class TestReplica : IDisposable
         for (var round = 0; round <= 6; round++)
         {
             await RenewAsync();
-            Clock.Move(new ChatSettings().DeadAfter / 6);
+            Clock.Move(_settings.DeadAfter / 6);
         }
 
         await RenewAsync();

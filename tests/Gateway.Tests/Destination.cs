@@ -22,7 +22,7 @@ public sealed class Destination : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         _app = builder.Build();
         // The gateway's own probes are no requests of anybody's.
-        _app.Map("/alive", () => TypedResults.Ok());
+        _app.Map("/alive", () => TypedResults.StatusCode(Probe()));
         _app.Map("{**path}", async (HttpContext context) =>
         {
             var request = context.Request;
@@ -34,6 +34,9 @@ public sealed class Destination : IAsyncDisposable
 
     /// <summary>Where it listens.</summary>
     public string Address => _app.Urls.Single();
+
+    /// <summary>Answers the gateway's probes; they do not count as requests.</summary>
+    internal Func<int> Probe { get; set; } = () => StatusCodes.Status200OK;
 
     /// <summary>All requests so far, in order.</summary>
     internal IReadOnlyList<ReachedRequest> Reached => [.. _reached];

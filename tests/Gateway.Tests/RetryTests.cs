@@ -231,6 +231,38 @@ public sealed class RetryTests : IAsyncLifetime
         }
     }
 
+    /// <summary>It says so before it refuses, so that also what the gateway cannot keep is not lost.</summary>
+    [Fact]
+    public async Task Replica_ThatSaysOnceThatItStops_IsLeftOutAtOnce()
+    {
+        await using var stopping = await Destination.StartAsync();
+        await using var gateway = new GatewayServer(
+            ("identity", _identity.Address), ("chat", stopping.Address), ("chat", _chat.Address));
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        Assert.True(gateway.Services.GetRequiredService<IProxyStateLookup>().TryGetCluster("chat", out var cluster));
+        var refusals = 0;
+        stopping.Probe = () =>
+        {
+            refusals++;
+            return StatusCodes.Status503ServiceUnavailable;
+        };
+        while (cluster.DestinationsState.AvailableDestinations.Count > 1)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken).Soon();
+        }
+
+        Assert.InRange(refusals, 1, 2);
+        for (var n = 0; n < 20; n++)
+        {
+            using var content = JsonContent.Create(new { message = new string('x', 100_000) });
+            using var response = await client.CallAsync("POST", "/api/chat", _issuer.CreateToken(), content);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
+
+        Assert.Empty(stopping.Reached);
+    }
+
     [Fact]
     public async Task Request_ToReplicasThatAllDrain_IsA503()
     {

@@ -90,30 +90,6 @@ public sealed class SchemaTests(ServersFixture servers)
         Assert.Equal(row.GetInt64(0), row.GetInt64(1));
     }
 
-    private static async Task<List<string>> IndexesWithoutTheAccountAsync(OwnDatabase books)
-    {
-        await using var command = books.Database.CreateCommand("""
-            WITH tables AS (
-                SELECT oid, relname FROM pg_class
-                WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-                    AND relname <> '__EFMigrationsHistory')
-            SELECT i.indexrelid::regclass::text AS problem FROM pg_index i JOIN tables t ON t.oid = i.indrelid
-            WHERE i.indisunique AND NOT EXISTS (
-                SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = ANY (i.indkey::smallint[])
-                    AND a.attname = CASE t.relname
-                        WHEN 'accounts' THEN 'id' WHEN 'holds' THEN 'account_id' ELSE 'account' END)
-            UNION ALL
-            SELECT relname || ': no primary key' FROM tables t
-            WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t.oid AND i.indisprimary)
-            ORDER BY 1
-            """);
-        await using var rows = await command.ExecuteReaderAsync(Cancellation);
-        var problems = new List<string>();
-        while (await rows.ReadAsync(Cancellation))
-        {
-            problems.Add(rows.GetString(0));
-        }
-
-        return problems;
-    }
+    private static Task<List<string>> IndexesWithoutTheAccountAsync(OwnDatabase books) => AccountKeys.MissingAsync(
+        books.Database, "account", ("accounts", "id"), ("holds", "account_id"));
 }
