@@ -88,21 +88,16 @@ internal sealed partial class ChatPipeline(
             return await settlement.ReleaseAsync(chat, ReplyStatus.LedgerUnavailable); // It may be held all the same.
         }
 
-        if (hold.Outcome is HoldOutcome.Captured)
-        {
-            // A request with the same key has come to its end in this moment.
-            return (await FindEarlierAsync(chat)).Earlier ?? new(ReplyStatus.InProgress);
-        }
-
-        if (hold.Outcome is HoldOutcome.Failed)
-        {
-            // An earlier attempt of the same call may have held.
-            return await settlement.ReleaseAsync(chat, ReplyStatus.LedgerUnavailable);
-        }
-
         if (hold.Outcome is not HoldOutcome.Held)
         {
-            return ChatResult.Refused(hold);
+            return hold.Outcome switch
+            {
+                // A request with the same key has come to its end in this moment.
+                HoldOutcome.Captured => (await FindEarlierAsync(chat)).Earlier ?? new(ReplyStatus.InProgress),
+                // An earlier attempt of the same call may have held.
+                HoldOutcome.Failed => await settlement.ReleaseAsync(chat, ReplyStatus.LedgerUnavailable),
+                _ => ChatResult.Refused(hold),
+            };
         }
 
         using var run = running.TryBegin(chat, prompt.Model.Timeout, caller);
@@ -117,6 +112,10 @@ internal sealed partial class ChatPipeline(
         {
             sink?.Began(chat.Id);
             reply = await draft.AskAsync(sink, options.Value.MaxReplyLength, run.End);
+            if (prompt.Model.Price.IsFlat)
+            {
+                caller.ThrowIfCancellationRequested();
+            }
         }
         catch (Exception failed)
         {
@@ -128,11 +127,6 @@ internal sealed partial class ChatPipeline(
             }
 
             reply = draft.Cancel();
-        }
-
-        if (caller.IsCancellationRequested && prompt.Model.Price.IsFlat)
-        {
-            return await settlement.ReleaseAsync(chat, ReplyStatus.CallerLeft);
         }
 
         var answered = new AnsweredChat(chat, prompt.Model, reply, hold);

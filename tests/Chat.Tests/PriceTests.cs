@@ -21,6 +21,15 @@ public sealed class PriceTests
     public void Price_ByTokens_IsTheSumRoundedUpOnce(long input, long cached, long output, long expected) =>
         Assert.Equal(expected, Dear.Of(new(input, cached, output)));
 
+    /// <summary>The example of docs/models.md.</summary>
+    [Fact]
+    public void Price_OfTheDocumentedExample_IsWhatIsSaidThere()
+    {
+        var price = new Price { Input = 50, CachedInput = 25, Output = 150, Minimum = 1 };
+        Assert.Equal(336, price.Of(new(720, 0, 2_000)));
+        Assert.Equal(70, price.Of(new(600, 200, 300)));
+    }
+
     [Fact]
     public void Price_ThatIsFlat_IsTheSameWhateverIsUsed()
     {

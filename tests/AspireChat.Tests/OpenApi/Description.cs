@@ -47,6 +47,11 @@ internal sealed class Description(JsonObject document)
     public IEnumerable<string> Misfits(JsonNode? value, JsonNode schema, string place = "$")
     {
         var rule = Resolve(schema);
+        if (rule["oneOf"] is JsonArray choices)
+        {
+            return choices.Select(choice => Misfits(value, choice!, place).ToList()).MinBy(misfits => misfits.Count)!;
+        }
+
         var types = rule["type"] switch
         {
             JsonArray several => [.. several.Select(type => (string)type!)],
