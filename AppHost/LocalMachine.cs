@@ -10,7 +10,8 @@ internal static class LocalMachine
 
     /// <summary>
     /// Turns failures that the user can mend into one sentence, keeps calls to this machine off a corporate proxy, and
-    /// finds ports for the dashboard; <c>--DashboardPort=PORT</c> chooses that of its pages.
+    /// finds ports for the dashboard; <c>--DashboardPort=PORT</c> chooses that of its pages. It sets variables of the
+    /// process, since Aspire and what it starts read them from there: tests that run several AppHosts share them.
     /// </summary>
     public static void Prepare(string[] args)
     {

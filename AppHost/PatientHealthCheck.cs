@@ -53,16 +53,11 @@ internal static class PatientHealthCheckExtensions
 {
     /// <summary>Calls a service healthy when its <c>/health</c> is.</summary>
     public static IResourceBuilder<ProjectResource> WithPatientHealthCheck(
-        this IResourceBuilder<ProjectResource> service) =>
-        service.WithHealthCheck(new PatientHealthCheck(service.GetEndpoint("http")));
-
-    /// <summary>Calls a resource healthy when a check says so.</summary>
-    public static IResourceBuilder<T> WithHealthCheck<T>(this IResourceBuilder<T> resource, IHealthCheck check)
-        where T : IResource
+        this IResourceBuilder<ProjectResource> service)
     {
-        var key = $"{resource.Resource.Name}_check";
-        resource.ApplicationBuilder.Services.AddHealthChecks().Add(
-            new HealthCheckRegistration(key, check, failureStatus: null, tags: null));
-        return resource.WithHealthCheck(key);
+        var key = $"{service.Resource.Name}_check";
+        service.ApplicationBuilder.Services.AddHealthChecks()
+            .AddCheck(key, new PatientHealthCheck(service.GetEndpoint("http")));
+        return service.WithHealthCheck(key);
     }
 }

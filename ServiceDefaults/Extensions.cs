@@ -152,8 +152,8 @@ public static class Extensions
     }
 
     /// <summary>
-    /// Maps <c>/health</c> (ready: every check passes) and <c>/alive</c> (the process answers, and goes on). They say one word each,
-    /// so unlike Aspire's template they are mapped in production too.
+    /// Maps <c>/health</c> (ready: every check passes) and <c>/alive</c> (the process answers, and goes on). They say
+    /// one word each, so unlike Aspire's template they are mapped in production too.
     /// </summary>
     /// <param name="app">The service.</param>
     /// <returns>The same service.</returns>

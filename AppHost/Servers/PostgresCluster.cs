@@ -48,8 +48,7 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
     private async Task CheckVersionAsync(CancellationToken cancellationToken)
     {
         var made = (await File.ReadAllTextAsync(Path.Combine(folder, "PG_VERSION"), cancellationToken)).Trim();
-        var (_, version) = await RunAsync(
-            ["sh", "-c", "exec \"$0\" --version >&2", Path.Combine(_bin, "postgres")], cancellationToken);
+        var (_, version) = await Programs.RunAsync([Path.Combine(_bin, "postgres"), "--version"], cancellationToken);
         if (!version.Contains($" {made}.", StringComparison.Ordinal)) // postgres (PostgreSQL) 18.4
         {
             throw new DistributedApplicationException(
@@ -112,7 +111,7 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
 
     private static async Task StopAsync(Process server, CancellationToken cancellationToken)
     {
-        await RunAsync(["kill", "-INT", $"{server.Id}"], cancellationToken);
+        await Programs.RunAsync(["kill", "-INT", $"{server.Id}"], cancellationToken);
         try
         {
             await server.WaitForExitAsync(cancellationToken).WaitAsync(ShutdownPatience, cancellationToken);
@@ -141,7 +140,7 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
         user?.Own(passwordFile);
         try
         {
-            var (exitCode, output) = await RunAsync(
+            var (exitCode, output) = await Programs.RunAsync(
                 [
                     .. _asUser, Path.Combine(_bin, "initdb"), "-D", half, "-U", userName, $"--pwfile={passwordFile}",
                     "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
@@ -160,31 +159,5 @@ internal sealed class PostgresCluster(string folder, StorageKind storage)
         }
 
         Directory.Move(half, folder);
-    }
-
-    /// <summary>Runs a program to its end.</summary>
-    /// <returns>Its exit code and what it wrote to stderr.</returns>
-    private static async Task<(int ExitCode, string Errors)> RunAsync(
-        string[] command, CancellationToken cancellationToken)
-    {
-        using var process = Process.Start(new ProcessStartInfo(command[0], command[1..])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = "/",
-        })!;
-        try
-        {
-            process.OutputDataReceived += (_, _) => { };
-            process.BeginOutputReadLine();
-            var errors = await process.StandardError.ReadToEndAsync(cancellationToken);
-            await process.WaitForExitAsync(cancellationToken);
-            return (process.ExitCode, errors);
-        }
-        catch (OperationCanceledException)
-        {
-            process.Kill(entireProcessTree: true);
-            throw;
-        }
     }
 }

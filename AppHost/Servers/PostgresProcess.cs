@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -45,9 +44,9 @@ internal sealed class PostgresProcessDatabaseResource(string name, PostgresProce
 internal static class PostgresProcessExtensions
 {
     /// <summary>Becomes the server, with its log on standard output: standard error would be shown as errors.</summary>
-    private static readonly TimeSpan CreateInterval = TimeSpan.FromSeconds(1);
-
     private const string Script = "exec \"$@\" 2>&1";
+
+    private static readonly TimeSpan CreateInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>
     /// Adds a server on loopback, on a port of its own, with a password. Its binaries come from <c>--PostgresBin</c>,
@@ -103,7 +102,7 @@ internal static class PostgresProcessExtensions
                 context.Args.Add(postgres.Endpoint.Property(EndpointProperty.TargetPort));
             })
             .WithIconName("Database")
-            .WithHealthCheck(new PostgresHealthCheck(postgres));
+            .WithConnectionCheck();
     }
 
     /// <summary>Adds a database, which is created when the server is up and has none of this name.</summary>
@@ -126,7 +125,7 @@ internal static class PostgresProcessExtensions
                 State = KnownResourceStates.NotStarted,
             })
             .WithIconName("Database")
-            .WithHealthCheck(new PostgresHealthCheck(database));
+            .WithConnectionCheck();
     }
 
     /// <summary>
@@ -142,12 +141,12 @@ internal static class PostgresProcessExtensions
                 && change.Snapshot.Properties.FirstOrDefault(p => p.Name == "executable.pid")?.Value is int id)
             {
                 // It may have ended by now: the state is told more than once.
-                using var kill = Process.Start("sh", ["-c", "kill -INT $0 2>/dev/null", $"{id}"]);
+                await Programs.RunAsync(["kill", "-INT", $"{id}"], CancellationToken.None);
             }
         }
     }
 
-    /// <summary>Creates a database, and goes on trying: nobody else would.</summary>
+    /// <summary>Creates a database that is not there, and goes on trying: nobody else would.</summary>
     private static async Task CreateAsync(
         PostgresProcessDatabaseResource database, ILogger logger, CancellationToken cancellationToken)
     {
@@ -155,7 +154,15 @@ internal static class PostgresProcessExtensions
         {
             try
             {
-                await TryCreateAsync(database, cancellationToken);
+                var server = await database.Parent.UnpooledAsync(cancellationToken);
+                await using var connection = new NpgsqlConnection(server);
+                await connection.OpenAsync(cancellationToken);
+                await using var create = new NpgsqlCommand($"CREATE DATABASE \"{database.Name}\"", connection);
+                await create.ExecuteNonQueryAsync(cancellationToken);
+                return;
+            }
+            catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.DuplicateDatabase)
+            {
                 return;
             }
             catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
@@ -166,19 +173,17 @@ internal static class PostgresProcessExtensions
         }
     }
 
-    private static async Task TryCreateAsync(
-        PostgresProcessDatabaseResource database, CancellationToken cancellationToken)
+    private static IResourceBuilder<T> WithConnectionCheck<T>(this IResourceBuilder<T> resource)
+        where T : IResourceWithConnectionString
     {
-        await using var connection = await PostgresHealthCheck.OpenAsync(database.Parent, cancellationToken);
-        await using var exists = new NpgsqlCommand("SELECT 1 FROM pg_database WHERE datname = $1", connection)
-        {
-            Parameters = { new() { Value = database.Name } },
-        };
-        if (await exists.ExecuteScalarAsync(cancellationToken) is null)
-        {
-            var name = new NpgsqlCommandBuilder().QuoteIdentifier(database.Name);
-            await using var create = new NpgsqlCommand($"CREATE DATABASE {name}", connection);
-            await create.ExecuteNonQueryAsync(cancellationToken);
-        }
+        var key = $"{resource.Resource.Name}_check";
+        resource.ApplicationBuilder.Services.AddHealthChecks().AddNpgSql(
+            _ => resource.Resource.UnpooledAsync(CancellationToken.None).GetAwaiter().GetResult(), name: key);
+        return resource.WithHealthCheck(key);
     }
+
+    /// <summary>Connections that end with their use: an idle one would hold up the server's end.</summary>
+    private static async Task<string> UnpooledAsync(
+        this IResourceWithConnectionString resource, CancellationToken cancellationToken) =>
+        $"{await resource.GetConnectionStringAsync(cancellationToken)};Pooling=false;Timeout=3";
 }

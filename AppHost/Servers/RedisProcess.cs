@@ -42,7 +42,7 @@ internal static class RedisProcessExtensions
         IResourceBuilder<ParameterResource> password,
         ServerFolders folders)
     {
-        var found = ServerFolders.OnPath("redis-server") ? "redis-server" : "garnet";
+        var found = Programs.OnPath("redis-server") ? "redis-server" : "garnet";
         var isGarnet = (builder.Configuration["RedisServer"] ?? found) switch
         {
             "garnet" => true,

@@ -9,69 +9,51 @@ namespace AppHost.Servers;
 /// start. What somebody stops passes through <c>Stopping</c> and is left alone.
 /// </summary>
 internal sealed class Restarts(
-    ResourceNotificationService notifications, ResourceCommandService commands, ResourceLoggerService loggers)
-    : BackgroundService
+    DistributedApplicationModel model, ResourceNotificationService notifications, ResourceCommandService commands,
+    ResourceLoggerService loggers) : BackgroundService
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(16);
 
     /// <summary>What runs for so long has started well: the next pause is the first one again.</summary>
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
 
-    private static readonly string?[] Up = [KnownResourceStates.Starting, KnownResourceStates.Running];
-    private static readonly string?[] Ended =
-        [KnownResourceStates.Exited, KnownResourceStates.Finished, KnownResourceStates.FailedToStart];
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(model.Resources
+        .Where(resource => resource is ProjectResource or PostgresProcessResource or RedisProcessResource
+            && !resource.Annotations.OfType<ExplicitStartupAnnotation>().Any())
+        .Select(resource => KeepAsync(resource, stoppingToken)));
 
-    private readonly Dictionary<string, Life> _lives = [];
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    private async Task KeepAsync(IResource resource, CancellationToken cancellationToken)
     {
-        await foreach (var change in notifications.WatchAsync(stoppingToken))
+        var (last, isUp, since, pause) = ("", false, DateTime.UtcNow, FirstPause);
+        await foreach (var change in notifications.WatchAsync(cancellationToken))
         {
-            if (!IsMeantToStay(change.Resource))
+            if (change.Resource != resource || change.Snapshot.State?.Text is not { } state || state == last)
             {
                 continue;
             }
 
-            var life = _lives.GetValueOrDefault(change.ResourceId, new Life());
-            var state = change.Snapshot.State?.Text;
-            if (state == life.State)
+            var hasEnded = state == KnownResourceStates.FailedToStart || (isUp && IsOver(state));
+            isUp = state == KnownResourceStates.Starting || state == KnownResourceStates.Running;
+            since = isUp ? DateTime.UtcNow : since;
+            last = state;
+            if (hasEnded)
             {
-                continue;
+                pause = DateTime.UtcNow - since > Settled ? FirstPause : pause;
+                await StartAsync(change, pause, cancellationToken);
+                pause = pause < LongestPause ? pause * 2 : pause;
             }
-
-            var hasEnded = Ended.Contains(state)
-                && (Up.Contains(life.State) || state == KnownResourceStates.FailedToStart);
-            life = life with { State = state };
-            if (state == KnownResourceStates.Running)
-            {
-                life = life with { Since = DateTime.UtcNow };
-            }
-            else if (hasEnded)
-            {
-                var pause = DateTime.UtcNow - life.Since > Settled ? FirstPause : life.NextPause;
-                life = life with { NextPause = pause * 2 < LongestPause ? pause * 2 : LongestPause };
-                _ = StartAsync(change, pause, stoppingToken);
-            }
-
-            _lives[change.ResourceId] = life;
         }
     }
 
-    private static bool IsMeantToStay(IResource resource) =>
-        resource is ProjectResource or PostgresProcessResource or RedisProcessResource
-        && !resource.Annotations.OfType<ExplicitStartupAnnotation>().Any();
-
     private async Task StartAsync(ResourceEvent ended, TimeSpan pause, CancellationToken cancellationToken)
     {
-        var logger = loggers.GetLogger(ended.Resource);
-        logger.LogWarning(
+        loggers.GetLogger(ended.Resource).LogWarning(
             "{Resource} has ended by itself with exit code {ExitCode}: starting it again in {Pause} ms",
             ended.Resource.Name, ended.Snapshot.ExitCode, pause.TotalMilliseconds);
-        await Task.Delay(pause, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!cancellationToken.IsCancellationRequested
-            && notifications.TryGetCurrentState(ended.ResourceId, out var now)
-            && Ended.Contains(now.Snapshot.State?.Text)) // Otherwise somebody has started it meanwhile.
+        await Task.Delay(pause, cancellationToken);
+        if (notifications.TryGetCurrentState(ended.ResourceId, out var now)
+            && now.Snapshot.State?.Text is { } state && IsOver(state)) // Otherwise somebody has started it meanwhile.
         {
             // A start that fails ends in FailedToStart, which is tried again.
             await commands.ExecuteCommandAsync(
@@ -79,14 +61,7 @@ internal sealed class Restarts(
         }
     }
 
-    private sealed record Life
-    {
-        public string? State { get; init; }
-
-        public DateTime Since { get; init; }
-
-        public TimeSpan NextPause { get; init; } = FirstPause;
-    }
+    private static bool IsOver(string state) => KnownResourceStates.TerminalStates.Contains(state);
 }
 
 /// <summary>Adds the restarts.</summary>

@@ -35,10 +35,6 @@ internal sealed class ServerFolders : IDisposable
                 Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create),
             "aspirechat");
 
-    /// <summary>The folders of the PATH.</summary>
-    public static string[] PathFolders =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
-
     /// <summary>A folder that is deleted when the AppHost ends.</summary>
     public string Scratch { get; }
 
@@ -108,9 +104,6 @@ internal sealed class ServerFolders : IDisposable
         using var writer = new StreamWriter(new FileStream(path, options));
         writer.Write(content);
     }
-
-    /// <summary>Whether a program is on the PATH.</summary>
-    public static bool OnPath(string program) => PathFolders.Any(folder => File.Exists(Path.Combine(folder, program)));
 
     /// <summary>Deletes what a killed AppHost has left. The name of a folder has the id of its process.</summary>
     private static void DeleteScratchOfTheDead()

@@ -13,7 +13,7 @@ internal sealed record ServerUser(string Name, string Group)
     /// <exception cref="DistributedApplicationException">There is none, or no way to become it.</exception>
     public static ServerUser Find()
     {
-        if (!ServerFolders.OnPath("setpriv"))
+        if (!Programs.OnPath("setpriv"))
         {
             throw new DistributedApplicationException(
                 "PostgreSQL refuses to run as root, and 'setpriv' (package util-linux), which starts it as another "

@@ -12,8 +12,9 @@ public sealed class ServerKindTests
     [Fact]
     public async Task Containers_InPlaceOfProcesses_HaveTheSameNamesAndReferences()
     {
-        await using var processes = await CreateAsync();
-        await using var containers = await CreateAsync("--Servers=containers");
+        using var place = new Place();
+        await using var processes = await CreateAsync(place);
+        await using var containers = await CreateAsync(place, "--Servers=containers");
         Assert.IsType<PostgresProcessResource>(Resource(processes, "postgres"));
         Assert.IsType<RedisProcessResource>(Resource(processes, "cache"));
         var postgres = Assert.IsType<PostgresServerResource>(Resource(containers, "postgres"));
@@ -50,10 +51,9 @@ public sealed class ServerKindTests
         Assert.False(Directory.Exists(place.Data));
     }
 
-    private static async Task<IDistributedApplicationTestingBuilder> CreateAsync(params string[] options) =>
-        await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
-            [$"--DataPath={Path.Combine(Path.GetTempPath(), $"kinds-{Guid.NewGuid():N}")}", .. options],
-            CancellationToken).Soon();
+    private static async Task<IDistributedApplicationTestingBuilder> CreateAsync(
+        Place place, params string[] options) => await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
+            [$"--DataPath={place.Data}", .. options], CancellationToken).Soon();
 
     private static IResource Resource(IDistributedApplicationTestingBuilder builder, string name) =>
         builder.Resources.Single(resource => resource.Name == name);

@@ -162,7 +162,7 @@ public sealed class RecoveryTests(ChatDatabase database) : IAsyncLifetime
         Assert.True(_ledger.IsHeld(User, _chat.Id));
     }
 
-    /// <summary>A replica that is frozen in the middle of a sweep: what is old then may only have waited for it.</summary>
+    /// <summary>A replica that is frozen in the middle of a sweep: others may not have had time to renew.</summary>
     [Fact]
     public async Task Sweep_InWhichAGapBegins_SettlesNoMore()
     {
