@@ -34,7 +34,7 @@ internal sealed class TokenCounter
     private const int PieceLength = 256;
 
     /// <summary>What is counted of a text, in characters. Of the rest each byte is taken for a token.</summary>
-    private const int MaxCounted = 1_000_000;
+    private const int MaxCounted = 256 * 1024;
 
     private readonly Lazy<Tokenizer>? _vocabulary;
 
