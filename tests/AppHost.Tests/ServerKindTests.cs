@@ -52,7 +52,8 @@ public sealed class ServerKindTests
     }
 
     private static async Task<IDistributedApplicationTestingBuilder> CreateAsync(
-        Place place, params string[] options) => await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
+        Place place, params string[] options) =>
+        await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
             [$"--DataPath={place.Data}", .. options], CancellationToken).Soon();
 
     private static IResource Resource(IDistributedApplicationTestingBuilder builder, string name) =>
