@@ -87,12 +87,7 @@ internal sealed class LedgerMetrics
         foreach (var (item, result) in items.Zip(results))
         {
             _holdItems.Add(1, new("operation", Name(item.Operation)), new("outcome", Name(result.Outcome)));
-            if (result.Outcome is HoldOutcome.Captured && result.Amount > 0 && item.Operation is HoldOperation.Capture)
-            {
-                _transfers.Add(1, new KeyValuePair<string, object?>("kind", Name(TransferKind.Charge)));
-                _tokens.Add(result.Amount, new KeyValuePair<string, object?>("kind", Name(TransferKind.Charge)));
-            }
-            else if (result.Outcome is HoldOutcome.UnknownHold)
+            if (result.Outcome is HoldOutcome.UnknownHold)
             {
                 _unknownHolds.Add(1);
             }

@@ -20,7 +20,7 @@ internal static class TokensApi
         [
             IdempotencyKey.Invalid(),
             .. LedgerProblems.Examples(
-                TransferStatus.InsufficientTokens, TransferStatus.KeyLimitReached,
+                TransferStatus.InsufficientTokens, TransferStatus.TokensHeld, TransferStatus.KeyLimitReached,
                 TransferStatus.ExistsWithDifferentContent, TransferStatus.AccountClosed),
         ]);
     }

@@ -18,7 +18,13 @@ internal sealed class HoldLedger(
     ILogger<HoldLedger> logger)
 {
     private const string CarryOutSql =
-        "SELECT outcome, amount, balance, held, revision FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)";
+        "SELECT outcome, amount, balance, held, revision, taken "
+        + "FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)";
+
+    // Locks last for a few milliseconds. One that lasts longer keeps its own account's items waiting, and no others.
+    // Together less than the 1 s after which Chat.Service asks another replica.
+    private const int PatienceMs = 100;
+    private const int PatienceForLockedMs = 500;
 
     /// <summary>One that is locked is being settled at this moment: it is neither renewed nor gone.</summary>
     private const string RenewSql = """
@@ -58,7 +64,7 @@ internal sealed class HoldLedger(
         List<HoldResult> results = [];
         try
         {
-            results = await TryCarryOutAsync(items, cancellationToken);
+            results = await TryCarryOutAsync(items, PatienceMs, cancellationToken);
         }
         catch (PostgresException failed) when (items.Count > 1)
         {
@@ -129,14 +135,44 @@ internal sealed class HoldLedger(
         return open;
     }
 
+    /// <summary>
+    /// Carries out items in one commit. When an account stays locked, all others' items are carried out without it, and
+    /// then it is waited for a last time.
+    /// </summary>
     private async Task<List<HoldResult>> TryCarryOutAsync(
-        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
+        IReadOnlyList<HoldItem> items, int patienceMs, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await OpenAndCarryOutAsync(items, patienceMs, cancellationToken);
+        }
+        catch (PostgresException locked) when (locked.SqlState is PostgresErrorCodes.LockNotAvailable)
+        {
+            var results = await OpenAndCarryOutAsync(items, patienceMs: 0, cancellationToken);
+            int[] failed =
+                [.. Enumerable.Range(0, results.Count).Where(i => results[i].Outcome is HoldOutcome.Failed)];
+            if (patienceMs < PatienceForLockedMs && failed.Length > 0)
+            {
+                var late = await TryCarryOutAsync(
+                    [.. failed.Select(index => items[index])], PatienceForLockedMs, cancellationToken);
+                foreach (var (index, result) in failed.Zip(late))
+                {
+                    results[index] = result;
+                }
+            }
+
+            return results;
+        }
+    }
+
+    private async Task<List<HoldResult>> OpenAndCarryOutAsync(
+        IReadOnlyList<HoldItem> items, int patienceMs, CancellationToken cancellationToken)
     {
         long[] holdAccounts =
         [
             .. items.Where(item => item.Operation is HoldOperation.Hold).Select(item => item.Account).Distinct(),
         ];
-        var results = await ExecuteAsync(items, holdAccounts, cancellationToken);
+        var results = await ExecuteAsync(items, holdAccounts, patienceMs, cancellationToken);
         if (results.Count > 0)
         {
             return results;
@@ -145,7 +181,7 @@ internal sealed class HoldLedger(
         var opened = await Task.WhenAll(holdAccounts.Select(account => OpenAsync(account, cancellationToken)));
         var away = holdAccounts.Where((_, i) => opened[i] is null).ToHashSet();
         results = await ExecuteAsync(
-            items, [.. holdAccounts.Where((_, i) => opened[i] is true)], cancellationToken);
+            items, [.. holdAccounts.Where((_, i) => opened[i] is true)], patienceMs, cancellationToken);
         return
         [
             .. results.Zip(items, (result, item) =>
@@ -161,7 +197,7 @@ internal sealed class HoldLedger(
         {
             return await accounts.GetAccountAsync(account, cancellationToken) is not null;
         }
-        catch (IdentityAwayException exception)
+        catch (TryLaterException exception)
         {
             logger.LogWarning("The account {Account} cannot be opened: {Problem}", account, exception.Message);
             return null;
@@ -169,7 +205,7 @@ internal sealed class HoldLedger(
     }
 
     private async Task<List<HoldResult>> ExecuteAsync(
-        IReadOnlyList<HoldItem> items, long[] holdAccounts, CancellationToken cancellationToken)
+        IReadOnlyList<HoldItem> items, long[] holdAccounts, int patienceMs, CancellationToken cancellationToken)
     {
         var today = KeyUse.Today(clock);
         await using var command = database.CreateCommand(CarryOutSql);
@@ -185,6 +221,7 @@ internal sealed class HoldLedger(
         Add(command, items, item => item.Key is null ? (DateOnly?)null : today);
         Add(command, items, item => item.Conversation);
         command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = holdAccounts });
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = patienceMs });
         var results = new List<HoldResult>(items.Count);
         var balances = new Dictionary<long, Balance>();
         await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
@@ -197,6 +234,11 @@ internal sealed class HoldLedger(
                 {
                     balances[items[results.Count].Account] =
                         new Balance(result.Balance - result.Held, reader.GetInt64(4));
+                }
+
+                if (reader.GetInt64(5) is > 0 and var taken) // Not what an earlier call has taken.
+                {
+                    metrics.Count(TransferKind.Charge, TransferStatus.Created, taken);
                 }
 
                 results.Add(result);

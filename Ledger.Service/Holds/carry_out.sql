@@ -2,13 +2,14 @@
 -- The accounts are locked first, in the order of their ids, so that no two batches wait for each other; every later
 -- statement sees all that was committed by then. Nothing is returned, and nothing done, while one of hold_accounts is
 -- not open. Kinds: 1 hold, 2 capture, 3 release. Outcomes: HoldOutcome.
+-- With a patience of 0 nobody is waited for: items of accounts that are locked fail, and all others are carried out.
 CREATE FUNCTION carry_out(
     kinds smallint[], account_ids bigint[], ids uuid[], holders uuid[], hashes bytea[], amounts bigint[],
     key_ids bigint[], key_limits bigint[], key_daily_limits bigint[], key_days date[], conversations uuid[],
-    hold_accounts bigint[])
-RETURNS TABLE (outcome smallint, amount bigint, balance bigint, held bigint, revision bigint)
+    hold_accounts bigint[], patience_ms int)
+RETURNS TABLE (outcome smallint, amount bigint, balance bigint, held bigint, revision bigint, taken bigint)
 -- Holds come and go: a plan made while there were few would read all dead rows later.
-LANGUAGE plpgsql SET lock_timeout = '1s' SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET lock_timeout = '500ms' SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     account accounts;
@@ -17,19 +18,30 @@ DECLARE
     spending key_spending;
     cost bigint;
     locked bigint[];
+    busy bigint[] := '{}';
 BEGIN
     -- One that is opened while this waits is not locked by it: what is not locked is not touched.
-    locked := ARRAY(SELECT id FROM accounts WHERE id = ANY (account_ids) ORDER BY id FOR NO KEY UPDATE);
-    IF NOT hold_accounts <@ locked THEN
+    IF patience_ms > 0 THEN
+        PERFORM set_config('lock_timeout', patience_ms::text, true);
+        locked := ARRAY(SELECT id FROM accounts WHERE id = ANY (account_ids) ORDER BY id FOR NO KEY UPDATE);
+    ELSE
+        locked := ARRAY(SELECT id FROM accounts WHERE id = ANY (account_ids) FOR NO KEY UPDATE SKIP LOCKED);
+        busy := ARRAY(SELECT id FROM accounts WHERE id = ANY (account_ids) AND id <> ALL (locked));
+    END IF;
+    IF NOT hold_accounts <@ (locked || busy) THEN
         RETURN;
     END IF;
+    PERFORM set_config('lock_timeout', '500', true);
 
     FOR i IN 1 .. cardinality(kinds) LOOP
         SELECT * INTO hold FROM holds WHERE account_id = account_ids[i] AND id = ids[i];
         SELECT * INTO transfer FROM transfers WHERE id = ids[i] AND account = account_ids[i];
         amount := 0;
+        taken := 0;
 
-        IF kinds[i] = 1 AND (transfer.id IS NOT NULL OR hold.id IS NOT NULL) THEN
+        IF account_ids[i] = ANY (busy) THEN
+            outcome := 0; -- failed
+        ELSIF kinds[i] = 1 AND (transfer.id IS NOT NULL OR hold.id IS NOT NULL) THEN
             outcome := CASE
                 WHEN coalesce(transfer.request_hash, hold.request_hash) <> hashes[i] THEN 6 -- conflict
                 WHEN transfer.id IS NOT NULL THEN 2 -- captured
@@ -84,6 +96,7 @@ BEGIN
                 version = version + CASE WHEN cost > 0 THEN 1 ELSE 0 END, revision = revision + 1
             WHERE id = account_ids[i] RETURNING * INTO account;
             IF cost > 0 THEN
+                taken := cost;
                 INSERT INTO transfers (account, id, version, amount, kind, request_hash, balance_after, held_after,
                     key_id, key_day)
                 VALUES (account_ids[i], ids[i], account.version, -cost, 2, hold.request_hash, account.balance,

@@ -28,6 +28,11 @@ internal static class LedgerProblems
             return Problems.InsufficientTokens(outcome.Amount, outcome.Tokens, outcome.Held);
         }
 
+        if (outcome.Status is TransferStatus.TokensHeld)
+        {
+            return Problems.TokensHeld(outcome.Amount, outcome.Tokens, outcome.Held);
+        }
+
         var (status, detail) = outcome.Status switch
         {
             TransferStatus.InvalidAmount => (StatusCodes.Status400BadRequest, "The amount must be 1 or more."),

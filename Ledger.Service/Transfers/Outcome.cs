@@ -26,14 +26,17 @@ internal enum TransferStatus : short
     /// <summary>The API key may not spend that much more, in total or today.</summary>
     KeyLimitReached = 5,
 
-    /// <summary>More than the balance without what is held.</summary>
+    /// <summary>More than the balance.</summary>
     InsufficientTokens = 6,
 
+    /// <summary>Not more than the balance, and more than it is without what is held.</summary>
+    TokensHeld = 7,
+
     /// <summary>The account would have more credits than <see cref="Balance.Max"/>.</summary>
-    BalanceTooLarge = 7,
+    BalanceTooLarge = 8,
 
     /// <summary>Written now. In every other case nothing was written.</summary>
-    Created = 8,
+    Created = 9,
 }
 
 /// <summary>What became of a request.</summary>

@@ -38,7 +38,7 @@ internal sealed class TokenLedger(
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Credits left to spend; null when there is no such user.</returns>
-    /// <exception cref="IdentityAwayException">The account is new, and Identity.Service does not answer.</exception>
+    /// <exception cref="TryLaterException">The account is new, and Identity.Service does not answer.</exception>
     public async Task<long?> GetBalanceAsync(long account, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time("read");
@@ -60,7 +60,7 @@ internal sealed class TokenLedger(
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The account; null when there is no such user.</returns>
-    /// <exception cref="IdentityAwayException">The account is new, and Identity.Service does not answer.</exception>
+    /// <exception cref="TryLaterException">The account is new, and Identity.Service does not answer.</exception>
     public async Task<Account?> GetAccountAsync(long account, CancellationToken cancellationToken) =>
         await FindAsync(account, cancellationToken) is { } found ? found
             : await OpenAsync(account, cancellationToken) ? await FindAsync(account, cancellationToken)
@@ -76,18 +76,29 @@ internal sealed class TokenLedger(
     /// <param name="request">What to give or take.</param>
     /// <param name="cancellationToken">Ends the wait. The transfer may be written all the same.</param>
     /// <returns>What became of it.</returns>
-    /// <exception cref="IdentityAwayException">The account is new, and Identity.Service does not answer.</exception>
+    /// <exception cref="TryLaterException">
+    /// The account is locked for longer than a second; or it is new, and Identity.Service does not answer.
+    /// </exception>
     public async Task<Outcome> MoveAsync(TransferRequest request, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time(LedgerMetrics.Name(request.Kind));
         var outcome = new Outcome(TransferStatus.InvalidAmount, request.Id, request.Amount);
-        if (request.Amount >= 1)
+        try
         {
-            outcome = await TryMoveAsync(request, cancellationToken);
+            if (request.Amount >= 1)
+            {
+                outcome = await TryMoveAsync(request, cancellationToken);
+            }
+
             if (outcome.Status is TransferStatus.UnknownAccount && await OpenAsync(request.Account, cancellationToken))
             {
                 outcome = await TryMoveAsync(request, cancellationToken);
             }
+        }
+        catch (PostgresException locked) when (locked.SqlState is PostgresErrorCodes.LockNotAvailable)
+        {
+            throw new TryLaterException(
+                "account_locked", "Another request keeps this account busy. Nothing was done: try again shortly.", locked);
         }
 
         metrics.Count(request.Kind, outcome.Status, request.Amount);
@@ -98,7 +109,7 @@ internal sealed class TokenLedger(
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait. The account may be closed all the same.</param>
     /// <returns>The credits it keeps to spend; null when there is no such user.</returns>
-    /// <exception cref="IdentityAwayException">The account is new, and Identity.Service does not answer.</exception>
+    /// <exception cref="TryLaterException">The account is new, and Identity.Service does not answer.</exception>
     public async Task<long?> CloseAsync(long account, CancellationToken cancellationToken) =>
         await GetAccountAsync(account, cancellationToken) is null ? null
             : (await AccountAsync(CloseSql, account, cancellationToken))!.Spendable.Tokens;
@@ -107,7 +118,7 @@ internal sealed class TokenLedger(
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Whether it is open now; false when there is no such user.</returns>
-    /// <exception cref="IdentityAwayException">Identity.Service does not answer.</exception>
+    /// <exception cref="TryLaterException">Identity.Service does not answer.</exception>
     public async Task<bool> OpenAsync(long account, CancellationToken cancellationToken)
     {
         if (await openings.OfAsync(account, cancellationToken) is not { } credits)

@@ -4,7 +4,7 @@ CREATE FUNCTION move(
     kind smallint, account_id bigint, transfer_id uuid, amount bigint, hash bytea, reason text,
     used_key bigint, key_limit bigint, key_daily_limit bigint, used_day date,
     OUT status smallint, OUT tokens bigint, OUT balance bigint, OUT held bigint, OUT revision bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
 #variable_conflict use_column
 DECLARE
     change bigint := CASE WHEN kind = 4 THEN amount ELSE -amount END;
@@ -22,11 +22,12 @@ BEGIN
         WHEN account.closed_at IS NOT NULL THEN 4 -- account closed
         WHEN amount > key_limit - coalesce(spending.total, 0) THEN 5 -- key limit reached
         WHEN amount > key_daily_limit - CASE WHEN spending.day >= used_day THEN spending.today ELSE 0 END THEN 5
-        WHEN change < 0 AND account.balance - account.held < amount THEN 6 -- insufficient tokens
-        WHEN change > 0 AND account.balance > (1::bigint << 53) - 1 - amount THEN 7 -- balance too large
-        ELSE 8 END; -- created
+        WHEN change < 0 AND account.balance < amount THEN 6 -- insufficient tokens
+        WHEN change < 0 AND account.balance - account.held < amount THEN 7 -- tokens held
+        WHEN change > 0 AND account.balance > (1::bigint << 53) - 1 - amount THEN 8 -- balance too large
+        ELSE 9 END; -- created
 
-    IF status = 8 THEN
+    IF status = 9 THEN
         UPDATE accounts SET balance = balance + change, version = version + 1, revision = revision + 1
         WHERE id = account_id RETURNING * INTO account;
         -- A day that is behind the key's comes from a slow clock, and counts for that of the key.

@@ -67,7 +67,8 @@ internal sealed class LedgerModel
         var (balance, held) = Accounts[request.Account];
         if (isCredit ? balance > Balance.Max - request.Amount : tokens < request.Amount)
         {
-            return isCredit ? TransferStatus.BalanceTooLarge : TransferStatus.InsufficientTokens;
+            return isCredit ? TransferStatus.BalanceTooLarge
+                : balance < request.Amount ? TransferStatus.InsufficientTokens : TransferStatus.TokensHeld;
         }
 
         Accounts[request.Account] = (balance + (isCredit ? request.Amount : -request.Amount), held);

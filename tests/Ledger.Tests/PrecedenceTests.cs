@@ -30,7 +30,8 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(TransferStatus.KeyLimitReached), "key limit, amount too high" },
         { nameof(TransferStatus.KeyLimitReached), "key limit" },
         { nameof(TransferStatus.InsufficientTokens), "amount too high" },
-        { nameof(TransferStatus.InsufficientTokens), "held" },
+        { nameof(TransferStatus.InsufficientTokens), "held, amount too high" },
+        { nameof(TransferStatus.TokensHeld), "held" },
         { nameof(TransferStatus.Created), "" },
     };
 
