@@ -20,6 +20,7 @@ internal sealed class LedgerMetrics
     private readonly Counter<long> _unknownHolds;
     private readonly Histogram<int> _batchSize;
     private readonly Counter<long> _cacheReads;
+    private readonly Counter<long> _events;
     private readonly Histogram<double> _duration;
     private long? _drift;
     private OpenHolds? _holds;
@@ -42,6 +43,8 @@ internal sealed class LedgerMetrics
             "ledger.unknown_hold", "{item}", "Captures of what was not held. Must be 0.");
         _batchSize = meter.CreateHistogram<int>("ledger.holds.batch_size", "{item}", "Items of a batch.");
         _cacheReads = meter.CreateCounter<long>("ledger.cache.reads", "{read}", "Reads of the cache: hit or miss.");
+        _events = meter.CreateCounter<long>(
+            "ledger.webhook.events", "{event}", "Events about limits that were sent, by result.");
         _duration = meter.CreateHistogram<double>(
             "ledger.operation.duration", "s", "How long a read or transfer took, with Postgres and Redis.");
         meter.CreateObservableGauge(
@@ -98,6 +101,10 @@ internal sealed class LedgerMetrics
     /// <param name="hit">Whether it had the balance.</param>
     public void CountCacheRead(bool hit) =>
         _cacheReads.Add(1, new KeyValuePair<string, object?>("result", hit ? "hit" : "miss"));
+
+    /// <summary>Counts an event about a limit that was sent.</summary>
+    public void CountEvent(bool delivered) =>
+        _events.Add(1, new KeyValuePair<string, object?>("result", delivered ? "delivered" : "failed"));
 
     /// <summary>Measures an operation until the result is disposed.</summary>
     /// <param name="operation">Its name.</param>

@@ -1,4 +1,5 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Budgets;
 using Ledger.Service.History;
 using Ledger.Service.Holds;
 using Ledger.Service.Keys;
@@ -20,6 +21,9 @@ internal static class LedgerServices
         services.AddSingleton<TokenLedger>();
         services.AddSingleton<HoldLedger>();
         services.AddOpenings();
+        services.AddOptions<WebhookOptions>().BindConfiguration("Ledger:Webhook").ValidateDataAnnotations()
+            .ValidateOnStart();
+        services.AddHostedService<LimitWebhook>();
     }
 
     /// <summary>Maps the calls of users, administrators and services.</summary>

@@ -107,6 +107,18 @@ public static class Problems
         return problem;
     }
 
+    /// <summary>The answer to a caller whose API key may not spend that much more. Nothing was written.</summary>
+    /// <returns>402.</returns>
+    public static ProblemHttpResult KeyLimitReached() => Refusal(
+        StatusCodes.Status402PaymentRequired, "key_limit_reached",
+        "This API key may not spend that much more, in total, today or this month (UTC). You were not charged.");
+
+    /// <summary>The answer to a caller who has a budget and may not spend that much more of it.</summary>
+    /// <returns>402.</returns>
+    public static ProblemHttpResult BudgetReached() => Refusal(
+        StatusCodes.Status402PaymentRequired, "budget_reached",
+        "This is more than what is left of your budget for this month (UTC). You were not charged.");
+
     /// <summary>A refusal with a word for programs beside the sentence for people.</summary>
     /// <param name="status">The HTTP status.</param>
     /// <param name="code">The word: snake_case, and the same for ever.</param>

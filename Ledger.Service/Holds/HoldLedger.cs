@@ -1,5 +1,4 @@
 using Ledger.Service.Accounts;
-using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Npgsql;
 
@@ -19,7 +18,7 @@ internal sealed class HoldLedger(
 {
     private const string CarryOutSql =
         "SELECT outcome, amount, balance, held, revision, taken "
-        + "FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)";
+        + "FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)";
 
     // Locks last for a few milliseconds. One that lasts longer keeps its own account's items waiting, and no others.
     // Together less than the 1 s after which Chat.Service asks another replica.
@@ -207,7 +206,6 @@ internal sealed class HoldLedger(
     private async Task<List<HoldResult>> ExecuteAsync(
         IReadOnlyList<HoldItem> items, long[] holdAccounts, int patienceMs, CancellationToken cancellationToken)
     {
-        var today = KeyUse.Today(clock);
         await using var command = database.CreateCommand(CarryOutSql);
         Add(command, items, item => (short)item.Operation);
         Add(command, items, item => item.Account);
@@ -218,9 +216,10 @@ internal sealed class HoldLedger(
         Add(command, items, item => item.Key?.Id);
         Add(command, items, item => item.Key?.Limit);
         Add(command, items, item => item.Key?.DailyLimit);
-        Add(command, items, item => item.Key is null ? (DateOnly?)null : today);
+        Add(command, items, item => item.Key?.MonthlyLimit);
         Add(command, items, item => item.Conversation);
         command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = holdAccounts });
+        command.Parameters.Add(new NpgsqlParameter<DateOnly> { TypedValue = clock.UtcDay() });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = patienceMs });
         var results = new List<HoldResult>(items.Count);
         var balances = new Dictionary<long, Balance>();

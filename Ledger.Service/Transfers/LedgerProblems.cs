@@ -23,33 +23,24 @@ internal static class LedgerProblems
     /// <summary>The answer to a refused request.</summary>
     public static ProblemHttpResult Of(Outcome outcome)
     {
-        if (outcome.Status is TransferStatus.InsufficientTokens)
+        return outcome.Status switch
         {
-            return Problems.InsufficientTokens(outcome.Amount, outcome.Tokens, outcome.Held);
-        }
-
-        if (outcome.Status is TransferStatus.TokensHeld)
-        {
-            return Problems.TokensHeld(outcome.Amount, outcome.Tokens, outcome.Held);
-        }
-
-        var (status, detail) = outcome.Status switch
-        {
-            TransferStatus.InvalidAmount => (StatusCodes.Status400BadRequest, "The amount must be 1 or more."),
-            TransferStatus.ExistsWithDifferentContent => (
-                StatusCodes.Status409Conflict,
-                "This key was used before for a request with another content. Nothing was written."),
-            TransferStatus.UnknownAccount => (
-                StatusCodes.Status404NotFound, "There is no such user."),
-            TransferStatus.AccountClosed => (
-                StatusCodes.Status409Conflict, "This account is closed. Nothing was written."),
-            TransferStatus.KeyLimitReached => (
-                StatusCodes.Status402PaymentRequired,
-                "This API key may not spend that much more, in total or today (UTC). Nothing was written."),
-            TransferStatus.BalanceTooLarge => (
-                StatusCodes.Status409Conflict, "The account would have too many tokens. Nothing was written."),
+            TransferStatus.InsufficientTokens =>
+                Problems.InsufficientTokens(outcome.Amount, outcome.Tokens, outcome.Held),
+            TransferStatus.TokensHeld => Problems.TokensHeld(outcome.Amount, outcome.Tokens, outcome.Held),
+            TransferStatus.KeyLimitReached => Problems.KeyLimitReached(),
+            TransferStatus.BudgetReached => Problems.BudgetReached(),
+            TransferStatus.InvalidAmount => Refusal(400, "The amount must be 1 or more."),
+            TransferStatus.ExistsWithDifferentContent => Refusal(
+                409, "This key was used before for a request with another content. Nothing was written."),
+            TransferStatus.UnknownAccount => Refusal(404, "There is no such user."),
+            TransferStatus.AccountClosed => Refusal(409, "This account is closed. Nothing was written."),
+            TransferStatus.BalanceTooLarge =>
+                Refusal(409, "The account would have too many tokens. Nothing was written."),
             _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome.Status, "Not a refusal."),
         };
-        return Problems.Refusal(status, Code(outcome.Status), detail);
+
+        ProblemHttpResult Refusal(int status, string detail) =>
+            Problems.Refusal(status, Code(outcome.Status), detail);
     }
 }

@@ -9,18 +9,21 @@ namespace Ledger.Service.Transfers;
 /// account opens it with what Identity.Service says; where that knows no such user, there is no account.
 /// </summary>
 internal sealed class TokenLedger(
-    NpgsqlDataSource database, BalanceCache cache, LedgerMetrics metrics, Openings openings)
+    NpgsqlDataSource database, BalanceCache cache, LedgerMetrics metrics, Openings openings, TimeProvider clock)
 {
     private const string MoveSql =
-        "SELECT status, tokens, balance, held, revision FROM move($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)";
+        "SELECT status, tokens, balance, held, revision FROM move($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)";
 
-    private const string AccountColumns = "balance, held, revision, closed_at";
+    private const string AccountColumns = "balance, held, revision, closed_at, monthly_budget, month, this_month";
 
     private const string AccountSql = $"SELECT {AccountColumns} FROM accounts WHERE id = $1";
 
     private const string CloseSql = $"""
         UPDATE accounts SET closed_at = coalesce(closed_at, now()) WHERE id = $1 RETURNING {AccountColumns}
         """;
+
+    private const string BudgetSql =
+        $"UPDATE accounts SET monthly_budget = $2 WHERE id = $1 RETURNING {AccountColumns}";
 
     private const string OpenSql = """
         WITH opened AS (
@@ -114,6 +117,16 @@ internal sealed class TokenLedger(
         await GetAccountAsync(account, cancellationToken) is null ? null
             : (await AccountAsync(CloseSql, account, cancellationToken))!.Spendable.Tokens;
 
+    /// <summary>Sets what a user may spend in a month of UTC.</summary>
+    /// <param name="account">The user.</param>
+    /// <param name="credits">The budget; null for none any more.</param>
+    /// <param name="cancellationToken">Ends the wait. The budget may be set all the same.</param>
+    /// <returns>The account; null when there is no such user.</returns>
+    /// <exception cref="TryLaterException">The account is new, and Identity.Service does not answer.</exception>
+    public async Task<Account?> SetBudgetAsync(long account, long? credits, CancellationToken cancellationToken) =>
+        await GetAccountAsync(account, cancellationToken) is null ? null
+            : await AccountAsync(BudgetSql, account, cancellationToken, credits ?? (object)DBNull.Value);
+
     /// <summary>Opens an account that is not open, with what Identity.Service says.</summary>
     /// <param name="account">The user.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -163,10 +176,14 @@ internal sealed class TokenLedger(
         await using var command = database.Command(
             MoveSql, (short)request.Kind, request.Account, request.Id, request.Amount, request.Hash());
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = request.Reason });
+        command.Parameters.Add(new NpgsqlParameter<DateOnly?>
+        {
+            TypedValue = request.Kind is TransferKind.Deduction ? clock.UtcDay() : null,
+        });
         command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.Id });
         command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.Limit });
         command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.DailyLimit });
-        command.Parameters.Add(new NpgsqlParameter<DateOnly?> { TypedValue = request.Key?.Day });
+        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.MonthlyLimit });
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         await row.ReadAsync(cancellationToken);
         var status = (TransferStatus)row.GetInt16(0);
@@ -180,9 +197,10 @@ internal sealed class TokenLedger(
         return new Outcome(status, request.Id, request.Amount, row.GetInt64(1), row.GetInt64(3));
     }
 
-    private async Task<Account?> AccountAsync(string sql, long account, CancellationToken cancellationToken)
+    private async Task<Account?> AccountAsync(
+        string sql, long account, CancellationToken cancellationToken, params object[] values)
     {
-        await using var command = database.Command(sql, account);
+        await using var command = database.Command(sql, [account, .. values]);
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         return !await row.ReadAsync(cancellationToken) ? null : new Account
         {
@@ -191,8 +209,18 @@ internal sealed class TokenLedger(
             Held = row.GetInt64(1),
             Revision = row.GetInt64(2),
             ClosedAt = await row.IsDBNullAsync(3, cancellationToken) ? null : row.GetFieldValue<DateTimeOffset>(3),
+            MonthlyBudget = await row.IsDBNullAsync(4, cancellationToken) ? null : row.GetInt64(4),
+            Month = await row.IsDBNullAsync(5, cancellationToken) ? null : row.GetFieldValue<DateOnly>(5),
+            ThisMonth = row.GetInt64(6),
         };
     }
+}
+
+/// <summary>The days that limits know.</summary>
+internal static class Days
+{
+    /// <summary>Today in UTC.</summary>
+    public static DateOnly UtcDay(this TimeProvider clock) => DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime);
 }
 
 /// <summary>Commands with positional parameters.</summary>

@@ -33,8 +33,8 @@ internal sealed class Transfer
     /// <summary>The API key with which it was made.</summary>
     public long? KeyId { get; init; }
 
-    /// <summary>The day of UTC for which it counts in the key's daily limit.</summary>
-    public DateOnly? KeyDay { get; init; }
+    /// <summary>The day of UTC on which it was spent: for the account's month, and for the API key.</summary>
+    public DateOnly? Day { get; init; }
 
     /// <summary>When it was written.</summary>
     public DateTimeOffset CreatedAt { get; init; }

@@ -43,17 +43,32 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
     /// <summary>Sums, API key by API key; also transfers of keys that are not there.</summary>
     private const string KeysSql = """
         SELECT * FROM (
-            SELECT account, key_id, k.total, k.today, coalesce(sum(t.amount), 0)::bigint AS expected_total,
-                coalesce(sum(t.amount) FILTER (WHERE t.key_day = k.day), 0)::bigint AS expected_today
+            SELECT account, key_id, k.total, k.today, k.this_month, coalesce(sum(t.amount), 0)::bigint AS expected_total,
+                coalesce(sum(t.amount) FILTER (WHERE t.day = k.day), 0)::bigint AS expected_today,
+                coalesce(sum(t.amount) FILTER (WHERE month_of(t.day) = month_of(k.day)), 0)::bigint AS expected_month
             FROM (SELECT * FROM key_spending WHERE $1::bigint[] IS NULL OR account = ANY ($1)) k
             FULL JOIN (
-                SELECT account, key_id, key_day, -amount AS amount FROM transfers
+                SELECT account, key_id, day, -amount AS amount FROM transfers
                 WHERE key_id IS NOT NULL AND ($1 IS NULL OR account = ANY ($1))
                 UNION ALL
-                SELECT account_id, key_id, key_day, amount FROM holds
+                SELECT account_id, key_id, day, amount FROM holds
                 WHERE key_id IS NOT NULL AND ($1 IS NULL OR account_id = ANY ($1))) t USING (account, key_id)
-            GROUP BY account, key_id, k.total, k.today) keys
+            GROUP BY account, key_id, k.total, k.today, k.this_month) keys
         WHERE total IS DISTINCT FROM expected_total OR today IS DISTINCT FROM expected_today
+            OR this_month IS DISTINCT FROM expected_month
+        """;
+
+    /// <summary>What accounts have spent in their latest month.</summary>
+    private const string MonthsSql = """
+        SELECT id, this_month, coalesce(sum(amount), 0)::bigint AS expected
+        FROM (SELECT * FROM accounts WHERE $1::bigint[] IS NULL OR id = ANY ($1)) a
+        LEFT JOIN (
+            SELECT account, day, -amount AS amount FROM transfers
+            WHERE day IS NOT NULL AND ($1 IS NULL OR account = ANY ($1))
+            UNION ALL
+            SELECT account_id, day, amount FROM holds WHERE $1 IS NULL OR account_id = ANY ($1)) t
+            ON t.account = a.id AND month_of(t.day) = a.month
+        GROUP BY id, this_month HAVING this_month <> coalesce(sum(amount), 0)
         """;
 
     /// <summary>Accounts with transfers of late ($1), or with open holds.</summary>
@@ -135,16 +150,26 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
         {
             yield return KeyDrift(row);
         }
+
+        report?.Report("Months …");
+        await foreach (var row in ReadAsync(connection, MonthsSql, accounts, cancellationToken))
+        {
+            yield return new Drift(
+                $"account {row.GetInt64(0)}",
+                $"it spent {row.GetInt64(1)} in its month, transfers and holds say {row.GetInt64(2)}");
+        }
     }
 
     private static Drift KeyDrift(NpgsqlDataReader row)
     {
         var name = $"key {row.GetInt64(1)} of account {row.GetInt64(0)}";
         return row.IsDBNull(2)
-            ? new Drift(name, $"it has spent {row.GetInt64(4)} tokens and has no row")
-            : row.GetInt64(2) != row.GetInt64(4)
-                ? new Drift(name, $"it has spent {row.GetInt64(2)}, transfers and holds add up to {row.GetInt64(4)}")
-                : new Drift(name, $"it spent {row.GetInt64(3)} on its day, transfers and holds say {row.GetInt64(5)}");
+            ? new Drift(name, $"it has spent {row.GetInt64(5)} tokens and has no row")
+            : row.GetInt64(2) != row.GetInt64(5)
+                ? new Drift(name, $"it has spent {row.GetInt64(2)}, transfers and holds add up to {row.GetInt64(5)}")
+            : row.GetInt64(3) != row.GetInt64(6)
+                ? new Drift(name, $"it spent {row.GetInt64(3)} on its day, transfers and holds say {row.GetInt64(6)}")
+                : new Drift(name, $"it spent {row.GetInt64(4)} in its month, transfers and holds say {row.GetInt64(7)}");
     }
 
     /// <summary>
