@@ -11,7 +11,6 @@ namespace Ledger.Service;
 internal static class LedgerServices
 {
     /// <summary>Adds the ledger, without its database and its cache.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddLedger(this IHostApplicationBuilder builder)
     {
         var services = builder.Services;
@@ -27,7 +26,6 @@ internal static class LedgerServices
     }
 
     /// <summary>Maps the calls of users, administrators and services.</summary>
-    /// <param name="app">The service.</param>
     public static void MapLedger(this IEndpointRouteBuilder app)
     {
         app.MapTokens();

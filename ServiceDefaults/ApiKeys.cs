@@ -35,7 +35,7 @@ public static class ApiKeys
     /// <summary>The claim that holds the most tokens the key may spend in a day of UTC, if there is a limit.</summary>
     public const string DailyLimitClaim = "key_daily_limit";
 
-    /// <summary>The claim that holds the most tokens the key may spend in a month of UTC, if there is a limit.</summary>
+    /// <summary>The claim that holds the most tokens the key may spend in a month of UTC, if any.</summary>
     public const string MonthlyLimitClaim = "key_monthly_limit";
 
     /// <summary>The claim that holds the names of the models that the key may use, with spaces between them.</summary>

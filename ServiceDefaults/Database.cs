@@ -19,7 +19,7 @@ public static class Database
     private const int MaxPoolSize = 24;
 
     /// <summary>
-    /// No transaction waits for anything but Postgres. One whose process hangs must not keep its locks: Postgres ends it.
+    /// No transaction waits for anything but Postgres. One whose process hangs must not keep its locks, and is ended.
     /// </summary>
     private const string IdleTransactions = "-c idle_in_transaction_session_timeout=5s";
 

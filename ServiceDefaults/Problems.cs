@@ -87,7 +87,7 @@ public static class Problems
     public static ProblemHttpResult InsufficientTokens(long needed, long available, long held) => Tokens(
         StatusCodes.Status402PaymentRequired, "insufficient_tokens", "Not enough tokens", needed, available, held);
 
-    /// <summary>The answer to a caller whose credits would do, if none of them were held. Nothing was written.</summary>
+    /// <summary>The answer to a caller whose credits would do, were none of them held. Nothing was written.</summary>
     /// <param name="needed">Credits that it needs.</param>
     /// <param name="available">Those that can be spent.</param>
     /// <param name="held">Those that chats under way keep back.</param>

@@ -34,7 +34,16 @@ internal sealed class ApiKeyGrant(IdentityDb db)
                 db.Users.Where(user => user.LeavingAt == null),
                 each => each.UserId,
                 user => user.Id,
-                (each, user) => new { each.Id, each.UserId, each.Limit, each.DailyLimit, each.MonthlyLimit, each.Models, user.UserName })
+                (each, user) => new
+                {
+                    each.Id,
+                    each.UserId,
+                    each.Limit,
+                    each.DailyLimit,
+                    each.MonthlyLimit,
+                    each.Models,
+                    user.UserName,
+                })
             .SingleOrDefaultAsync(cancellationToken);
         return found is null ? null : new ClaimsIdentity(scheme)
             .SetClaim(Claims.Subject, found.UserId.ToString(CultureInfo.InvariantCulture))

@@ -30,8 +30,6 @@ internal sealed class Account
 
     /// <summary>Credits spent in that month, held ones included.</summary>
     public long ThisMonth { get; init; }
-
-    /// <summary>When the account was opened.</summary>
     public DateTimeOffset OpenedAt { get; init; }
 
     /// <summary>When it was closed. What was held before can be captured and released, and nothing else.</summary>

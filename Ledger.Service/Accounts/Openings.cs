@@ -15,8 +15,6 @@ internal sealed class Openings(IHttpClientFactory clients)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     /// <summary>The credits of a user who has none yet.</summary>
-    /// <param name="user">The user.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Credits; null when there is no such user.</returns>
     /// <exception cref="TryLaterException">Identity.Service does not answer.</exception>
     public async Task<long?> OfAsync(long user, CancellationToken cancellationToken)
@@ -83,7 +81,6 @@ internal static class OpeningsExtensions
     /// <summary>
     /// Adds <see cref="Openings"/>. A missing <c>Identity:ClientSecret</c> stops the service at start.
     /// </summary>
-    /// <param name="services">The service's collection.</param>
     public static void AddOpenings(this IServiceCollection services)
     {
         services.AddHttpClient(Openings.ClientName, http => http.BaseAddress = new("http://identity"))

@@ -6,10 +6,9 @@ namespace Ledger.Service.Budgets;
 /// </summary>
 internal sealed class LimitEvent
 {
-    /// <summary>The user.</summary>
     public long Account { get; init; }
 
-    /// <summary><c>month</c>, the user's budget, or of an API key <c>key_total</c>, <c>key_month</c>, <c>key_day</c>.</summary>
+    /// <summary>The user's budget, <c>month</c>, or a key's <c>key_total</c>, <c>key_month</c>, <c>key_day</c>.</summary>
     public required string Kind { get; init; }
 
     /// <summary>The API key's number; 0 for the user's budget.</summary>
@@ -26,16 +25,10 @@ internal sealed class LimitEvent
 
     /// <summary>Credits spent, without those that are held.</summary>
     public long Spent { get; init; }
-
-    /// <summary>When it was written.</summary>
     public DateTimeOffset CreatedAt { get; init; }
-
-    /// <summary>How often it was sent.</summary>
     public int Attempts { get; init; }
 
     /// <summary>Not sent before: the lease of the replica that sends it now, and the wait after that failed.</summary>
     public DateTimeOffset NextAttemptAt { get; init; }
-
-    /// <summary>When the receiver took it.</summary>
     public DateTimeOffset? DeliveredAt { get; init; }
 }

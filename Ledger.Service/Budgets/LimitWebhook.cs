@@ -94,18 +94,12 @@ internal sealed class LimitWebhook(
     /// <returns>How many were due.</returns>
     private async Task<int> SendSomeAsync(Uri url, CancellationToken cancellationToken)
     {
-        var due = new List<Limit>();
-        await using (var take = database.Command(TakeSql, options.Value.Timeout * 2, MaxAtOnce))
-        await using (var row = await take.ExecuteReaderAsync(cancellationToken))
-        {
-            while (await row.ReadAsync(cancellationToken))
-            {
-                due.Add(new(
-                    row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetFieldValue<DateOnly>(3), row.GetInt32(4),
-                    row.GetInt64(5), row.GetInt64(6), row.GetDateTime(7)));
-            }
-        }
-
+        await using var take = database.Command(TakeSql, options.Value.Timeout * 2, MaxAtOnce);
+        var due = await take.ReadAllAsync(
+            row => new Limit(
+                row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetFieldValue<DateOnly>(3), row.GetInt32(4),
+                row.GetInt64(5), row.GetInt64(6), row.GetDateTime(7)),
+            cancellationToken);
         await Task.WhenAll(due.Select(limit => SendAsync(url, limit, cancellationToken)));
         return due.Count;
     }

@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Ledger.Service.Budgets;
 
-/// <summary>The section <c>Ledger:Webhook</c> of the configuration: who is told of limits that are being reached.</summary>
+/// <summary>The section <c>Ledger:Webhook</c> of the configuration: who is told of limits.</summary>
 internal sealed class WebhookOptions : IValidatableObject
 {
     private const string SecretPrefix = "whsec_";
@@ -13,7 +13,7 @@ internal sealed class WebhookOptions : IValidatableObject
     /// <summary>What signs them: <c>whsec_</c> and 24 to 64 bytes of base64, as Standard Webhooks has it.</summary>
     public string? Secret { get; init; }
 
-    /// <summary>How long the receiver may take. What failed is sent again after twice as long, then four times …</summary>
+    /// <summary>How long the receiver may take. What failed is sent again after twice as long.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00", ErrorMessage = "'Ledger:Webhook:Timeout' is 100 ms to 1 min.")]
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -30,7 +30,8 @@ internal sealed class WebhookOptions : IValidatableObject
             yield break;
         }
 
-        if (!Uri.TryCreate(Url, UriKind.Absolute, out var url) || url is not { Scheme: "http" or "https", UserInfo: "" })
+        if (!Uri.TryCreate(Url, UriKind.Absolute, out var url)
+            || url is not { Scheme: "http" or "https", UserInfo: "" })
         {
             yield return new("'Ledger:Webhook:Url' must be an address such as https://example.com/hook, without a "
                 + "user or password.");
@@ -38,7 +39,8 @@ internal sealed class WebhookOptions : IValidatableObject
 
         var bytes = new byte[65];
         if (Secret?.StartsWith(SecretPrefix, StringComparison.Ordinal) is not true
-            || !Convert.TryFromBase64String(Secret[SecretPrefix.Length..], bytes, out var length) || length is < 24 or > 64)
+            || !Convert.TryFromBase64String(Secret[SecretPrefix.Length..], bytes, out var length)
+            || length is < 24 or > 64)
         {
             yield return new("'Ledger:Webhook:Secret' must be 'whsec_' and 24 to 64 bytes of base64, such as "
                 + "$(openssl rand -base64 32) gives.");

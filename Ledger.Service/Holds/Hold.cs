@@ -9,7 +9,6 @@ namespace Ledger.Service.Holds;
 /// </summary>
 internal sealed class Hold
 {
-    /// <summary>Whose credits.</summary>
     public long AccountId { get; init; }
 
     /// <summary>The name that the caller gave it; its capture has the same.</summary>
@@ -20,20 +19,14 @@ internal sealed class Hold
 
     /// <summary>SHA-256 of what was asked for.</summary>
     public required byte[] RequestHash { get; init; }
-
-    /// <summary>Credits; 0 for what is free.</summary>
     public long Amount { get; init; }
 
     /// <summary>The day of UTC for which it counts: in the account's month, and for the API key.</summary>
     public DateOnly Day { get; init; }
-
-    /// <summary>The API key with which it was asked for.</summary>
     public long? KeyId { get; init; }
 
     /// <summary>The conversation that it is part of, for those who settle it later.</summary>
     public Guid? Conversation { get; init; }
-
-    /// <summary>When it was made.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>When its holder last said that it is at work.</summary>

@@ -5,19 +5,12 @@ namespace Ledger.Service.Keys;
 /// </summary>
 internal sealed class KeySpending
 {
-    /// <summary>The user whose key it is.</summary>
     public long Account { get; init; }
-
-    /// <summary>The key's number.</summary>
     public long KeyId { get; init; }
-
-    /// <summary>Credits it has ever spent.</summary>
     public long Total { get; init; }
 
     /// <summary>The latest day of UTC on which it has spent any.</summary>
     public DateOnly Day { get; init; }
-
-    /// <summary>Credits it has spent on that day.</summary>
     public long Today { get; init; }
 
     /// <summary>Credits it has spent in the month of that day.</summary>

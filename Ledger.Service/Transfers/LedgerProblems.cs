@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Ledger.Service.Transfers;
@@ -6,11 +5,8 @@ namespace Ledger.Service.Transfers;
 /// <summary>Refusals as problem details. <c>code</c> is the status's name, for programs.</summary>
 internal static class LedgerProblems
 {
-    private static readonly Dictionary<TransferStatus, string> Codes = Enum.GetValues<TransferStatus>()
-        .ToDictionary(status => status, status => JsonNamingPolicy.SnakeCaseLower.ConvertName($"{status}"));
-
     /// <summary>A status's name, such as <c>insufficient_tokens</c>.</summary>
-    public static string Code(TransferStatus status) => Codes[status];
+    public static string Code(TransferStatus status) => LedgerMetrics.Name(status);
 
     /// <summary>The answers to requests that are refused so, for the description of the API.</summary>
     /// <param name="statuses">Why they are.</param>

@@ -53,7 +53,10 @@ public sealed class ApiKeyGrantTests(IdentityFixture identity)
         var key = await _client.NewKeyAsync(admin.Access);
         using var exchanged = await _client.ExchangeAsync(key.Key);
         var claims = Jwt.Read((await exchanged.ReadAsync<OAuthAnswer>(HttpStatusCode.OK)).Access).Claims;
-        foreach (var none in new[] { "role", "key_limit", "key_daily_limit", "key_monthly_limit", "key_models", "security_stamp" })
+        foreach (var none in new[]
+        {
+            "role", "key_limit", "key_daily_limit", "key_monthly_limit", "key_models", "security_stamp",
+        })
         {
             Assert.False(claims.TryGetProperty(none, out _), $"It has {none}.");
         }
