@@ -1,4 +1,5 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Budgets;
 using Ledger.Service.Holds;
 using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
@@ -17,17 +18,21 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
 
     public DbSet<KeySpending> KeySpending => Set<KeySpending>();
 
+    public DbSet<LimitEvent> LimitEvents => Set<LimitEvent>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.Entity<Account>(account =>
         {
             account.Property(a => a.Id).ValueGeneratedNever();
             account.Property(a => a.OpenedAt).HasDefaultValueSql("now()");
+            account.Property(a => a.ThisMonth).HasDefaultValue(0L);
             account.HasStorageParameter("fillfactor", 70); // Room for updates beside the row: see docs/ledger.md.
             account.ToTable("accounts", table =>
             {
                 table.HasCheckConstraint("ck_accounts_balance", "0 <= held AND held <= balance");
                 table.HasCheckConstraint("ck_accounts_id", "id > 0");
+                table.HasCheckConstraint("ck_accounts_month", "this_month >= 0 AND monthly_budget >= 0");
             });
         });
         modelBuilder.Entity<Hold>(hold =>
@@ -40,11 +45,7 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
             hold.HasStorageParameter("autovacuum_vacuum_scale_factor", 0);
             hold.HasStorageParameter("autovacuum_vacuum_threshold", 1000);
             hold.HasStorageParameter("autovacuum_vacuum_cost_delay", 0);
-            hold.ToTable("holds", table =>
-            {
-                table.HasCheckConstraint("ck_holds_amount", "amount >= 0");
-                table.HasCheckConstraint("ck_holds_key", "(key_id IS NULL) = (key_day IS NULL)");
-            });
+            hold.ToTable("holds", table => table.HasCheckConstraint("ck_holds_amount", "amount >= 0"));
         });
         modelBuilder.Entity<Transfer>(transfer =>
         {
@@ -62,8 +63,8 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
                     "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3) THEN amount < 0 ELSE false END");
                 table.HasCheckConstraint("ck_transfers_after", "0 <= held_after AND held_after <= balance_after");
                 table.HasCheckConstraint(
-                    "ck_transfers_key",
-                    "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3) END");
+                    "ck_transfers_spent",
+                    "CASE WHEN kind IN (2, 3) THEN day IS NOT NULL ELSE day IS NULL AND key_id IS NULL END");
             });
         });
         modelBuilder.Entity<KeySpending>(key =>
@@ -72,7 +73,16 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
             key.HasKey(k => new { k.Account, k.KeyId });
             key.HasStorageParameter("fillfactor", 70);
             key.ToTable("key_spending", table => table.HasCheckConstraint(
-                "ck_key_spending_today", "today >= 0 AND total >= today"));
+                "ck_key_spending_today", "today >= 0 AND this_month >= today AND total >= this_month"));
+        });
+        modelBuilder.Entity<LimitEvent>(limit =>
+        {
+            limit.HasKey(l => new { l.Account, l.Kind, l.KeyId, l.Period, l.Threshold });
+            limit.Property(l => l.CreatedAt).HasDefaultValueSql("now()");
+            limit.Property(l => l.NextAttemptAt).HasDefaultValueSql("now()");
+            limit.Property(l => l.Attempts).HasDefaultValue(0);
+            limit.HasIndex(l => l.NextAttemptAt).HasFilter("delivered_at IS NULL");
+            limit.ToTable("limit_events");
         });
     }
 

@@ -9,7 +9,6 @@ namespace Ledger.Service;
 /// <summary>What the ledger does, in numbers. Names are lower case with dots, units as in UCUM.</summary>
 internal sealed class LedgerMetrics
 {
-    /// <summary>The meter's name.</summary>
     public const string MeterName = "Ledger.Service";
 
     private readonly Counter<long> _transfers;
@@ -20,12 +19,11 @@ internal sealed class LedgerMetrics
     private readonly Counter<long> _unknownHolds;
     private readonly Histogram<int> _batchSize;
     private readonly Counter<long> _cacheReads;
+    private readonly Counter<long> _events;
     private readonly Histogram<double> _duration;
     private long? _drift;
     private OpenHolds? _holds;
 
-    /// <summary>Makes the instruments.</summary>
-    /// <param name="meters">Makes the meter.</param>
     public LedgerMetrics(IMeterFactory meters)
     {
         var meter = meters.Create(MeterName);
@@ -42,6 +40,8 @@ internal sealed class LedgerMetrics
             "ledger.unknown_hold", "{item}", "Captures of what was not held. Must be 0.");
         _batchSize = meter.CreateHistogram<int>("ledger.holds.batch_size", "{item}", "Items of a batch.");
         _cacheReads = meter.CreateCounter<long>("ledger.cache.reads", "{read}", "Reads of the cache: hit or miss.");
+        _events = meter.CreateCounter<long>(
+            "ledger.webhook.events", "{event}", "Events about limits that were sent, by result.");
         _duration = meter.CreateHistogram<double>(
             "ledger.operation.duration", "s", "How long a read or transfer took, with Postgres and Redis.");
         meter.CreateObservableGauge(
@@ -57,55 +57,40 @@ internal sealed class LedgerMetrics
         where TEnum : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName($"{value}");
 
     /// <summary>Counts a request.</summary>
-    /// <param name="kind">What was asked for.</param>
-    /// <param name="status">What became of it.</param>
-    /// <param name="amount">Tokens that it moved.</param>
     public void Count(TransferKind kind, TransferStatus status, long amount)
     {
         var kindTag = new KeyValuePair<string, object?>("kind", Name(kind));
-        if (status is TransferStatus.Created)
+        switch (status)
         {
-            _transfers.Add(1, kindTag);
-            _tokens.Add(amount, kindTag);
-        }
-        else if (status is TransferStatus.Exists)
-        {
-            _replays.Add(1, kindTag);
-        }
-        else
-        {
-            _refusals.Add(1, kindTag, new("reason", LedgerProblems.Code(status)));
+            case TransferStatus.Created:
+                _transfers.Add(1, kindTag);
+                _tokens.Add(amount, kindTag);
+                break;
+            case TransferStatus.Exists: _replays.Add(1, kindTag); break;
+            default: _refusals.Add(1, kindTag, new("reason", LedgerProblems.Code(status))); break;
         }
     }
 
     /// <summary>Counts the items of a batch.</summary>
-    /// <param name="items">What was asked for.</param>
-    /// <param name="results">What became of each.</param>
     public void Count(IReadOnlyList<HoldItem> items, IReadOnlyList<HoldResult> results)
     {
         _batchSize.Record(items.Count);
+        _unknownHolds.Add(results.Count(result => result.Outcome is HoldOutcome.UnknownHold));
         foreach (var (item, result) in items.Zip(results))
         {
             _holdItems.Add(1, new("operation", Name(item.Operation)), new("outcome", Name(result.Outcome)));
-            if (result.Outcome is HoldOutcome.Captured && result.Amount > 0 && item.Operation is HoldOperation.Capture)
-            {
-                _transfers.Add(1, new KeyValuePair<string, object?>("kind", Name(TransferKind.Charge)));
-                _tokens.Add(result.Amount, new KeyValuePair<string, object?>("kind", Name(TransferKind.Charge)));
-            }
-            else if (result.Outcome is HoldOutcome.UnknownHold)
-            {
-                _unknownHolds.Add(1);
-            }
         }
     }
 
     /// <summary>Counts a read of the cache.</summary>
-    /// <param name="hit">Whether it had the balance.</param>
     public void CountCacheRead(bool hit) =>
         _cacheReads.Add(1, new KeyValuePair<string, object?>("result", hit ? "hit" : "miss"));
 
+    /// <summary>Counts an event about a limit that was sent.</summary>
+    public void CountEvent(bool delivered) =>
+        _events.Add(1, new KeyValuePair<string, object?>("result", delivered ? "delivered" : "failed"));
+
     /// <summary>Measures an operation until the result is disposed.</summary>
-    /// <param name="operation">Its name.</param>
     public Timer Time(string operation) => new(_duration, operation, Stopwatch.GetTimestamp());
 
     /// <summary>Keeps what a verification found.</summary>
@@ -120,12 +105,8 @@ internal sealed class LedgerMetrics
     private static IEnumerable<Measurement<T>> Each<T>(T? value)
         where T : struct => value is { } known ? [new Measurement<T>(known)] : [];
 
-    /// <summary>The open holds.</summary>
-    /// <param name="Count">How many.</param>
-    /// <param name="OldestSeconds">The age of the oldest; 0 when there is none.</param>
     internal sealed record OpenHolds(long Count, double OldestSeconds);
 
-    /// <summary>A running measurement.</summary>
     internal readonly record struct Timer(Histogram<double> Duration, string Operation, long Began) : IDisposable
     {
         public void Dispose() => Duration.Record(

@@ -1,4 +1,5 @@
 using Ledger.Service.Accounts;
+using Ledger.Service.Budgets;
 using Ledger.Service.History;
 using Ledger.Service.Holds;
 using Ledger.Service.Keys;
@@ -10,7 +11,6 @@ namespace Ledger.Service;
 internal static class LedgerServices
 {
     /// <summary>Adds the ledger, without its database and its cache.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddLedger(this IHostApplicationBuilder builder)
     {
         var services = builder.Services;
@@ -20,10 +20,12 @@ internal static class LedgerServices
         services.AddSingleton<TokenLedger>();
         services.AddSingleton<HoldLedger>();
         services.AddOpenings();
+        services.AddOptions<WebhookOptions>().BindConfiguration("Ledger:Webhook").ValidateDataAnnotations()
+            .ValidateOnStart();
+        services.AddHostedService<LimitWebhook>();
     }
 
     /// <summary>Maps the calls of users, administrators and services.</summary>
-    /// <param name="app">The service.</param>
     public static void MapLedger(this IEndpointRouteBuilder app)
     {
         app.MapTokens();

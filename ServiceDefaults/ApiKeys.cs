@@ -35,6 +35,12 @@ public static class ApiKeys
     /// <summary>The claim that holds the most tokens the key may spend in a day of UTC, if there is a limit.</summary>
     public const string DailyLimitClaim = "key_daily_limit";
 
+    /// <summary>The claim that holds the most tokens the key may spend in a month of UTC, if any.</summary>
+    public const string MonthlyLimitClaim = "key_monthly_limit";
+
+    /// <summary>The claim that holds the names of the models that the key may use, with spaces between them.</summary>
+    public const string ModelsClaim = "key_models";
+
     private const int RandomBytes = 32;
 
     private static readonly SearchValues<char> Letters =
@@ -62,8 +68,16 @@ public static class ApiKeys
     /// <param name="user">The principal of a validated user token.</param>
     /// <returns>The key with its limits; null when the token is of a login.</returns>
     public static UsedApiKey? GetApiKey(this ClaimsPrincipal user) => Number(user, IdClaim) is { } id
-        ? new UsedApiKey(id, Number(user, LimitClaim), Number(user, DailyLimitClaim))
+        ? new UsedApiKey(id, Number(user, LimitClaim), Number(user, DailyLimitClaim), Number(user, MonthlyLimitClaim))
+        {
+            Models = user.FindFirstValue(ModelsClaim)?.Split(' '),
+        }
         : null;
+
+    /// <summary>Whether a model may be used.</summary>
+    /// <param name="key">The key; null when the caller has a login.</param>
+    /// <param name="model">The model's name.</param>
+    public static bool MayUse(this UsedApiKey? key, string model) => key?.Models?.Contains(model) is not false;
 
     private static long? Number(ClaimsPrincipal user, string claim) => user.FindFirstValue(claim) is { } value
         ? long.Parse(value, NumberStyles.None, CultureInfo.InvariantCulture)
@@ -74,5 +88,14 @@ public static class ApiKeys
 /// <param name="Id">The key's number.</param>
 /// <param name="Limit">The most tokens it may ever spend; null for no limit.</param>
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC; null for no limit.</param>
+/// <param name="MonthlyLimit">The most tokens it may spend in a month of UTC; null for no limit.</param>
 public sealed record UsedApiKey(
-    long Id, long? Limit, [property: JsonPropertyName("daily_limit")] long? DailyLimit);
+    long Id,
+    long? Limit,
+    [property: JsonPropertyName("daily_limit")] long? DailyLimit,
+    [property: JsonPropertyName("monthly_limit")] long? MonthlyLimit = null)
+{
+    /// <summary>The names of the models that it may use; null for all. The ledger need not know.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string>? Models { get; init; }
+}

@@ -18,6 +18,11 @@ public static class Database
     /// </summary>
     private const int MaxPoolSize = 24;
 
+    /// <summary>
+    /// No transaction waits for anything but Postgres. One whose process hangs must not keep its locks, and is ended.
+    /// </summary>
+    private const string IdleTransactions = "-c idle_in_transaction_session_timeout=5s";
+
     /// <summary>A caller waits while EF tries again; by default that may be a minute.</summary>
     private const int MaxRetries = 3;
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromMilliseconds(300);
@@ -98,7 +103,11 @@ public static class Database
 
     private static string? Bounded(string? connectionString) => string.IsNullOrEmpty(connectionString)
         ? connectionString
-        : new NpgsqlConnectionStringBuilder(connectionString) { MaxPoolSize = MaxPoolSize }.ConnectionString;
+        : new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            MaxPoolSize = MaxPoolSize,
+            Options = IdleTransactions,
+        }.ConnectionString;
 
     /// <summary>Brings the schema up to date before the server listens.</summary>
     private sealed class MigrateAtStart<TContext>(IServiceProvider services, ILogger<TContext> logger) : IHostedService

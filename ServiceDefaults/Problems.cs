@@ -84,17 +84,40 @@ public static class Problems
     /// <param name="available">Those that can be spent.</param>
     /// <param name="held">Those that chats under way keep back.</param>
     /// <returns>402.</returns>
-    public static ProblemHttpResult InsufficientTokens(long needed, long available, long held)
+    public static ProblemHttpResult InsufficientTokens(long needed, long available, long held) => Tokens(
+        StatusCodes.Status402PaymentRequired, "insufficient_tokens", "Not enough tokens", needed, available, held);
+
+    /// <summary>The answer to a caller whose credits would do, were none of them held. Nothing was written.</summary>
+    /// <param name="needed">Credits that it needs.</param>
+    /// <param name="available">Those that can be spent.</param>
+    /// <param name="held">Those that chats under way keep back.</param>
+    /// <returns>409.</returns>
+    public static ProblemHttpResult TokensHeld(long needed, long available, long held) => Tokens(
+        StatusCodes.Status409Conflict, "tokens_held", "Too many tokens are held", needed, available, held);
+
+    private static ProblemHttpResult Tokens(
+        int status, string code, string what, long needed, long available, long held)
     {
         var kept = held > 0 ? $", and {held} are held by chats under way" : "";
         var problem = Refusal(
-            StatusCodes.Status402PaymentRequired, "insufficient_tokens",
-            $"Not enough tokens: this needs {needed}, {available} are available{kept}. You were not charged.");
+            status, code, $"{what}: this needs {needed}, {available} are available{kept}. You were not charged.");
         problem.ProblemDetails.Extensions["needed"] = needed;
         problem.ProblemDetails.Extensions["available"] = available;
         problem.ProblemDetails.Extensions["held"] = held;
         return problem;
     }
+
+    /// <summary>The answer to a caller whose API key may not spend that much more. Nothing was written.</summary>
+    /// <returns>402.</returns>
+    public static ProblemHttpResult KeyLimitReached() => Refusal(
+        StatusCodes.Status402PaymentRequired, "key_limit_reached",
+        "This API key may not spend that much more, in total, today or this month (UTC). You were not charged.");
+
+    /// <summary>The answer to a caller who has a budget and may not spend that much more of it.</summary>
+    /// <returns>402.</returns>
+    public static ProblemHttpResult BudgetReached() => Refusal(
+        StatusCodes.Status402PaymentRequired, "budget_reached",
+        "This is more than what is left of your budget for this month (UTC). You were not charged.");
 
     /// <summary>A refusal with a word for programs beside the sentence for people.</summary>
     /// <param name="status">The HTTP status.</param>

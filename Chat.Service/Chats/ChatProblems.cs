@@ -10,13 +10,20 @@ internal static class ChatProblems
     public static IEnumerable<ProblemHttpResult> All => Enum.GetValues<ReplyStatus>()
         .Where(status => status is not ReplyStatus.Stored)
         .Select(status => Of(new ChatResult(
-            status, Hold: new(HoldOutcome.InsufficientTokens, Amount: 100, Balance: 150, Held: 100))));
+            status, Hold: new(HoldOutcome.InsufficientTokens, Amount: 100, Balance: 150, Held: 100))))
+        .Append(ModelNotAllowed("mock"));
 
     /// <summary>The answer to a message for a model that is not there.</summary>
     /// <param name="model">The model's name.</param>
     public static ProblemHttpResult UnknownModel(string model) => Problems.Refusal(
         StatusCodes.Status400BadRequest, "unknown_model",
         $"There is no model '{(model.Length > 100 ? model[..100] : model)}'. GET /api/v1/models lists them.");
+
+    /// <summary>The answer to a message for a model that the API key may not use.</summary>
+    /// <param name="model">The model's name.</param>
+    public static ProblemHttpResult ModelNotAllowed(string model) => Problems.Refusal(
+        StatusCodes.Status403Forbidden, "model_not_allowed",
+        $"This API key may not use the model '{model}'. GET /api/v1/models lists those that it may.");
 
     /// <summary>The answer to a caller whose chats cannot be deleted now.</summary>
     public static ProblemHttpResult CannotDelete() => Problems.Refusal(
@@ -64,9 +71,8 @@ internal static class ChatProblems
         {
             ReplyStatus.InsufficientTokens => Problems.InsufficientTokens(
                 result.Hold!.Amount, result.Hold.Available, result.Hold.Held),
-            ReplyStatus.KeyLimitReached => Problems.Refusal(
-                StatusCodes.Status402PaymentRequired, "key_limit_reached",
-                "This API key may not spend that much more, in total or today (UTC). You were not charged."),
+            ReplyStatus.KeyLimitReached => Problems.KeyLimitReached(),
+            ReplyStatus.BudgetReached => Problems.BudgetReached(),
             ReplyStatus.AccountClosed => Problems.Refusal(
                 StatusCodes.Status409Conflict, "account_closed", "This account is closed. You were not charged."),
             ReplyStatus.UnknownAccount => Problems.Refusal(

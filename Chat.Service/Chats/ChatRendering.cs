@@ -26,6 +26,11 @@ internal sealed class ChatRendering(ChatPipeline pipeline, IOptions<ChatSettings
         HttpContext http)
         where TWhole : IResult
     {
+        if (!chat.Key.MayUse(prompt.Model.Name))
+        {
+            return ChatProblems.ModelNotAllowed(prompt.Model.Name);
+        }
+
         if (toStream is not null)
         {
             var problem = await StreamAsync(chat, prompt, toStream, http);

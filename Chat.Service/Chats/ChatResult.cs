@@ -24,6 +24,7 @@ internal sealed record ChatResult(
         {
             HoldOutcome.InsufficientTokens => ReplyStatus.InsufficientTokens,
             HoldOutcome.KeyLimitReached => ReplyStatus.KeyLimitReached,
+            HoldOutcome.BudgetReached => ReplyStatus.BudgetReached,
             HoldOutcome.AccountClosed => ReplyStatus.AccountClosed,
             HoldOutcome.UnknownAccount => ReplyStatus.UnknownAccount,
             HoldOutcome.InProgress => ReplyStatus.InProgress,
@@ -53,6 +54,9 @@ internal enum ReplyStatus
 
     /// <summary>The API key may not spend that much more.</summary>
     KeyLimitReached,
+
+    /// <summary>More than what is left of the user's budget for the month.</summary>
+    BudgetReached,
 
     /// <summary>The account is closed.</summary>
     AccountClosed,

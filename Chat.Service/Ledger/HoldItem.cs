@@ -94,6 +94,9 @@ internal enum HoldOutcome
 
     /// <summary>There is no such user.</summary>
     UnknownAccount,
+
+    /// <summary>More than what is left of the user's budget for the month.</summary>
+    BudgetReached,
 }
 
 /// <summary>What became of an item, and the account right after it.</summary>

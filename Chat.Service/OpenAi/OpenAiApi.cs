@@ -30,8 +30,13 @@ internal static class OpenAiApi
     }
 
     /// <summary>The models, the default one first.</summary>
-    internal static Ok<ModelList> List(ModelCatalog models) =>
-        TypedResults.Ok(new ModelList("list", [.. models.All.Select(ModelObject.Of)]));
+    /// <remarks>With an API key, those that it may use.</remarks>
+    internal static Ok<ModelList> List(ModelCatalog models, ClaimsPrincipal user)
+    {
+        var key = user.GetApiKey();
+        return TypedResults.Ok(new ModelList(
+            "list", [.. models.All.Where(model => key.MayUse(model.Name)).Select(ModelObject.Of)]));
+    }
 
     /// <summary>One of the models.</summary>
     internal static Results<Ok<ModelObject>, ProblemHttpResult> Get(string id, ModelCatalog models) =>

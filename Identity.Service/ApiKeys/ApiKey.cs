@@ -24,6 +24,10 @@ public sealed class ApiKey
     /// <summary>The rule of limits in words.</summary>
     internal const string LimitRule = "A limit is a number of tokens, 0 or more and less than 2^53, or null for none.";
 
+    /// <summary>The rule of models in words.</summary>
+    internal const string ModelsRule =
+        "The models are 1 to 50 names without spaces, as GET /api/v1/models lists them, or null for all.";
+
     /// <summary>The key's number, <c>key</c> in its tokens.</summary>
     public long Id { get; init; }
 
@@ -44,6 +48,12 @@ public sealed class ApiKey
 
     /// <summary>The most tokens it may spend in a day of UTC; null for no limit. The ledger counts.</summary>
     public long? DailyLimit { get; init; }
+
+    /// <summary>The most tokens it may spend in a month of UTC; null for no limit. The ledger counts.</summary>
+    public long? MonthlyLimit { get; init; }
+
+    /// <summary>The names of the models that it may use; null for all.</summary>
+    public string[]? Models { get; init; }
 
     /// <summary>When it was made.</summary>
     public DateTimeOffset CreatedAt { get; init; }
@@ -68,18 +78,38 @@ public sealed class KeyNameAttribute : ValidationAttribute
             && !string.IsNullOrWhiteSpace(name) && !name.Any(char.IsControl));
 }
 
+/// <summary>Which models a key may use: none would be a key for nothing.</summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Parameter)]
+internal sealed class ModelNamesAttribute() : ValidationAttribute(ApiKey.ModelsRule)
+{
+    private const int MaxModels = 50;
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null
+        || (value is string[] { Length: > 0 and <= MaxModels } names && names.All(name =>
+            name is { Length: > 0 and <= ApiKey.MaxNameLength } && name.All(c => c is > ' ' and <= '~')));
+}
+
 /// <summary>A key to be made.</summary>
 /// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Name">What the user calls it.</param>
 /// <param name="Limit">The most tokens it may ever spend; null for no limit.</param>
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC; null for no limit.</param>
-/// <example>{"name":"my program","limit":2000,"daily_limit":500}</example>
+/// <param name="MonthlyLimit">The most tokens it may spend in a month of UTC; null for no limit.</param>
+/// <param name="Models">The names of the models that it may use; null for all.</param>
+/// <example>
+/// {"name":"my program","limit":2000,"daily_limit":500,"monthly_limit":1500,"models":["mock"]}
+/// </example>
 public sealed record CreateKeyRequest(
     [Required(ErrorMessage = ApiKey.NameRule), KeyName] string? Name,
     [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)] long? Limit = null,
     [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)]
     [property: JsonPropertyName("daily_limit")]
-    long? DailyLimit = null);
+    long? DailyLimit = null,
+    [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)]
+    [property: JsonPropertyName("monthly_limit")]
+    long? MonthlyLimit = null,
+    [ModelNames] string[]? Models = null);
 
 /// <summary>
 /// What to change of a key: what is there. A limit of null is one that is taken away, unlike one that is not there.
@@ -100,6 +130,14 @@ public sealed class ChangeKeyRequest
     [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule), JsonPropertyName("daily_limit")]
     public long? DailyLimit { get; set => (field, HasDailyLimit) = (value, true); }
 
+    /// <summary>The most tokens it may spend in a month of UTC; null for no limit any more.</summary>
+    [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule), JsonPropertyName("monthly_limit")]
+    public long? MonthlyLimit { get; set => (field, HasMonthlyLimit) = (value, true); }
+
+    /// <summary>The names of the models that it may use from now on; null for all.</summary>
+    [ModelNames]
+    public string[]? Models { get; set => (field, HasModels) = (value, true); }
+
     /// <summary>Whether the request has a name.</summary>
     internal bool HasName { get; private set; }
 
@@ -108,6 +146,12 @@ public sealed class ChangeKeyRequest
 
     /// <summary>Whether the request has a daily limit, or null for one.</summary>
     internal bool HasDailyLimit { get; private set; }
+
+    /// <summary>Whether the request has a monthly limit, or null for one.</summary>
+    internal bool HasMonthlyLimit { get; private set; }
+
+    /// <summary>Whether the request has models, or null for them.</summary>
+    internal bool HasModels { get; private set; }
 }
 
 /// <summary>A key, as lists show it.</summary>
@@ -116,9 +160,12 @@ public sealed class ChangeKeyRequest
 /// <param name="Start">Its first characters.</param>
 /// <param name="Limit">The most tokens it may ever spend.</param>
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC.</param>
+/// <param name="MonthlyLimit">The most tokens it may spend in a month of UTC.</param>
+/// <param name="Models">The names of the models that it may use; null for all.</param>
 /// <param name="Created">When it was made, in UTC.</param>
 /// <example>
-/// {"id":1,"name":"my program","start":"ac_Xk2f9Q","limit":2000,"daily_limit":500,"created":"2025-01-06T12:34:56.789Z"}
+/// {"id":1,"name":"my program","start":"ac_Xk2f9Q","limit":2000,"daily_limit":500,"monthly_limit":1500,
+/// "models":["mock"],"created":"2025-01-06T12:34:56.789Z"}
 /// </example>
 internal sealed record KeyResponse(
     long Id,
@@ -126,11 +173,14 @@ internal sealed record KeyResponse(
     string Start,
     long? Limit,
     [property: JsonPropertyName("daily_limit")] long? DailyLimit,
+    [property: JsonPropertyName("monthly_limit")] long? MonthlyLimit,
+    string[]? Models,
     DateTime Created)
 {
     /// <summary>What a user sees of a key.</summary>
-    public static KeyResponse Of(ApiKey key) =>
-        new(key.Id, key.Name, key.Start, key.Limit, key.DailyLimit, key.CreatedAt.UtcDateTime);
+    public static KeyResponse Of(ApiKey key) => new(
+        key.Id, key.Name, key.Start, key.Limit, key.DailyLimit, key.MonthlyLimit, key.Models,
+        key.CreatedAt.UtcDateTime);
 }
 
 /// <summary>A key that was just made, the one time that it is shown.</summary>
@@ -140,10 +190,12 @@ internal sealed record KeyResponse(
 /// <param name="Start">Its first characters.</param>
 /// <param name="Limit">The most tokens it may ever spend.</param>
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC.</param>
+/// <param name="MonthlyLimit">The most tokens it may spend in a month of UTC.</param>
+/// <param name="Models">The names of the models that it may use; null for all.</param>
 /// <param name="Created">When it was made, in UTC.</param>
 /// <example>
 /// {"id":1,"name":"my program","key":"ac_Xk2f9Q…","start":"ac_Xk2f9Q","limit":2000,"daily_limit":500,
-/// "created":"2025-01-06T12:34:56.789Z"}
+/// "monthly_limit":1500,"models":["mock"],"created":"2025-01-06T12:34:56.789Z"}
 /// </example>
 internal sealed record NewKeyResponse(
     long Id,
@@ -152,4 +204,6 @@ internal sealed record NewKeyResponse(
     string Start,
     long? Limit,
     [property: JsonPropertyName("daily_limit")] long? DailyLimit,
+    [property: JsonPropertyName("monthly_limit")] long? MonthlyLimit,
+    string[]? Models,
     DateTime Created);

@@ -32,6 +32,8 @@ internal static class ApiKeyApi
             Hash = ApiKeys.Hash(key),
             Limit = request.Limit,
             DailyLimit = request.DailyLimit,
+            MonthlyLimit = request.MonthlyLimit,
+            Models = request.Models,
         };
         if (await db.Database.CreateExecutionStrategy().ExecuteAsync(() => AddAsync(db, stored)) is { } refusal)
         {
@@ -41,7 +43,8 @@ internal static class ApiKeyApi
         log.ApiKeyCreated(stored.UserId, stored.Id);
         response.Headers.CacheControl = CacheControlHeaderValue.NoStoreString;
         return TypedResults.Created((string?)null, new NewKeyResponse(
-            stored.Id, stored.Name, key, stored.Start, stored.Limit, stored.DailyLimit, stored.CreatedAt.UtcDateTime));
+            stored.Id, stored.Name, key, stored.Start, stored.Limit, stored.DailyLimit, stored.MonthlyLimit,
+            stored.Models, stored.CreatedAt.UtcDateTime));
     }
 
     /// <summary>The caller's API keys, newest first, without those that are revoked.</summary>
@@ -53,7 +56,7 @@ internal static class ApiKeyApi
         return TypedResults.Ok(keys.ConvertAll(KeyResponse.Of));
     }
 
-    /// <summary>Changes what the request has: a name or a limit; null is no limit any more.</summary>
+    /// <summary>Changes what the request has: a name, a limit or the models; null is no limit any more.</summary>
     internal static async Task<Results<Ok<KeyResponse>, NotFound, ProblemHttpResult>> Change(
         long id,
         ChangeKeyRequest request,
@@ -69,13 +72,16 @@ internal static class ApiKeyApi
 
         var userId = caller.GetUserId();
         var one = Living(db, userId).Where(key => key.Id == id);
-        if ((request.HasName || request.HasLimit || request.HasDailyLimit)
+        if ((request.HasName || request.HasLimit || request.HasDailyLimit || request.HasMonthlyLimit
+                || request.HasModels)
             && await one.ExecuteUpdateAsync(
                 set =>
                 {
                     _ = request.HasName ? set.SetProperty(key => key.Name, request.Name) : set;
                     _ = request.HasLimit ? set.SetProperty(key => key.Limit, request.Limit) : set;
                     _ = request.HasDailyLimit ? set.SetProperty(key => key.DailyLimit, request.DailyLimit) : set;
+                    _ = request.HasMonthlyLimit ? set.SetProperty(key => key.MonthlyLimit, request.MonthlyLimit) : set;
+                    _ = request.HasModels ? set.SetProperty(key => key.Models, request.Models) : set;
                 },
                 cancellationToken) > 0)
         {

@@ -34,7 +34,16 @@ internal sealed class ApiKeyGrant(IdentityDb db)
                 db.Users.Where(user => user.LeavingAt == null),
                 each => each.UserId,
                 user => user.Id,
-                (each, user) => new { each.Id, each.UserId, each.Limit, each.DailyLimit, user.UserName })
+                (each, user) => new
+                {
+                    each.Id,
+                    each.UserId,
+                    each.Limit,
+                    each.DailyLimit,
+                    each.MonthlyLimit,
+                    each.Models,
+                    user.UserName,
+                })
             .SingleOrDefaultAsync(cancellationToken);
         return found is null ? null : new ClaimsIdentity(scheme)
             .SetClaim(Claims.Subject, found.UserId.ToString(CultureInfo.InvariantCulture))
@@ -42,6 +51,8 @@ internal sealed class ApiKeyGrant(IdentityDb db)
             .SetClaim(ApiKeys.IdClaim, found.Id)
             .SetClaim(ApiKeys.LimitClaim, found.Limit)
             .SetClaim(ApiKeys.DailyLimitClaim, found.DailyLimit)
+            .SetClaim(ApiKeys.MonthlyLimitClaim, found.MonthlyLimit)
+            .SetClaim(ApiKeys.ModelsClaim, found.Models is null ? null : string.Join(' ', found.Models))
             .SetScopes(Tokens.UserScope)
             .SetAccessTokenLifetime(TokenLifetime);
     }

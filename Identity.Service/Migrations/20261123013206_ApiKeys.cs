@@ -24,6 +24,8 @@ namespace Identity.Service.Migrations
                     hash = table.Column<byte[]>(type: "bytea", nullable: false),
                     limit = table.Column<long>(type: "bigint", nullable: true),
                     daily_limit = table.Column<long>(type: "bigint", nullable: true),
+                    monthly_limit = table.Column<long>(type: "bigint", nullable: true),
+                    models = table.Column<string[]>(type: "text[]", nullable: true),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()"),
                     revoked_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true)
                 },

@@ -50,6 +50,14 @@ namespace Identity.Service.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("limit");
 
+                    b.PrimitiveCollection<string[]>("Models")
+                        .HasColumnType("text[]")
+                        .HasColumnName("models");
+
+                    b.Property<long?>("MonthlyLimit")
+                        .HasColumnType("bigint")
+                        .HasColumnName("monthly_limit");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasMaxLength(100)

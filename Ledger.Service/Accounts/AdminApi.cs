@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Security.Claims;
+using System.Text.Json.Serialization;
 using Ledger.Service.Transfers;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
@@ -9,7 +10,7 @@ namespace Ledger.Service.Accounts;
 /// <summary>What administrators do with others' accounts.</summary>
 internal static class AdminApi
 {
-    /// <summary>Maps <c>/api/tokens/credit</c> and <c>/api/tokens/close</c>.</summary>
+    /// <summary>Maps <c>/api/tokens/credit</c>, <c>close</c> and <c>budget</c>.</summary>
     public static void MapAdmin(this IEndpointRouteBuilder app)
     {
         var admin = app.MapGroup("/api/tokens").WithTags("Administration").RequireAuthorization(Tokens.AdminPolicy)
@@ -22,6 +23,7 @@ internal static class AdminApi
                 TransferStatus.AccountClosed, TransferStatus.BalanceTooLarge),
         ]);
         admin.MapPost("/close", Close).Refuses(LedgerProblems.Examples(TransferStatus.UnknownAccount));
+        admin.MapPut("/budget", SetBudget).Refuses(LedgerProblems.Examples(TransferStatus.UnknownAccount));
     }
 
     /// <summary>
@@ -79,7 +81,45 @@ internal static class AdminApi
             ? TypedResults.Ok(new TokensResponse(kept))
             : LedgerProblems.UnknownAccount();
     }
+
+    /// <summary>Sets what a user may spend in a month; null is no budget any more.</summary>
+    /// <remarks>It counts from the first of the month (UTC), whenever it is set.</remarks>
+    internal static async Task<Results<Ok<BudgetResponse>, ProblemHttpResult>> SetBudget(
+        BudgetRequest request,
+        ClaimsPrincipal admin,
+        TokenLedger ledger,
+        TimeProvider clock,
+        ILogger<BudgetRequest> logger,
+        CancellationToken cancellationToken)
+    {
+        var account = await ledger.SetBudgetAsync(request.User, request.MonthlyBudget, cancellationToken);
+        logger.LogInformation(
+            "Administrator {Admin} sets the budget of {User} to {Budget}",
+            admin.GetUserId(), request.User, request.MonthlyBudget);
+        return account is not null
+            ? TypedResults.Ok(new BudgetResponse(account.MonthlyBudget, account.SpentInMonth(clock)))
+            : LedgerProblems.UnknownAccount();
+    }
 }
+
+/// <summary>What a user may spend.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
+/// <param name="User">Who.</param>
+/// <param name="MonthlyBudget">The most tokens in a month of UTC; null for no budget.</param>
+/// <example>{"user":2,"monthly_budget":100000}</example>
+public sealed record BudgetRequest(
+    [Range(1, long.MaxValue, ErrorMessage = "The user is a number, 1 or more.")] long User,
+    [Range(0, Balance.Max, ErrorMessage = "The budget must be 0 or more, and less than 2^53; null for none.")]
+    [property: JsonPropertyName("monthly_budget"), JsonRequired]
+    long? MonthlyBudget);
+
+/// <summary>What a user may spend, and has spent.</summary>
+/// <param name="MonthlyBudget">The most tokens in a month of UTC; null for no budget.</param>
+/// <param name="ThisMonth">Tokens spent in this month, held ones included.</param>
+/// <example>{"monthly_budget":100000,"this_month":2300}</example>
+internal sealed record BudgetResponse(
+    [property: JsonPropertyName("monthly_budget")] long? MonthlyBudget,
+    [property: JsonPropertyName("this_month")] long ThisMonth);
 
 /// <summary>Tokens to give.</summary>
 /// <remarks>Public, because validation passes over internal types.</remarks>

@@ -74,7 +74,6 @@ internal sealed class BalanceCache(
     }
 
     /// <summary>A balance held, or null.</summary>
-    /// <param name="account">The account.</param>
     public async Task<Balance?> GetAsync(long account)
     {
         Balance? balance = null;
@@ -97,8 +96,6 @@ internal sealed class BalanceCache(
     }
 
     /// <summary>Holds a balance that Postgres has confirmed, unless a newer one is held.</summary>
-    /// <param name="account">The account.</param>
-    /// <param name="balance">Its balance.</param>
     public async Task SetAsync(long account, Balance balance)
     {
         var isHeld = await TryAsync(account, redis => SetIfNewerAsync(redis, account, balance, isLate: false));
@@ -115,7 +112,6 @@ internal sealed class BalanceCache(
     }
 
     /// <summary>Every balance held, for verification.</summary>
-    /// <param name="cancellationToken">Ends the reading.</param>
     /// <returns>The key, and the account and balance under it, if any. What is too old is left out.</returns>
     /// <exception cref="RedisException">Redis does not answer.</exception>
     public async IAsyncEnumerable<(string Key, long? Account, Balance? Balance)> ReadAllAsync(
@@ -232,8 +228,6 @@ internal sealed class BalanceCache(
 internal static class BalanceCacheExtensions
 {
     /// <summary>Adds the cache on a Redis connection.</summary>
-    /// <param name="builder">The service's builder.</param>
-    /// <param name="connectionName">The connection string's name.</param>
     public static void AddBalanceCache(this IHostApplicationBuilder builder, string connectionName)
     {
         builder.AddRedisClient(connectionName, LeaveOutOfHealth, options =>

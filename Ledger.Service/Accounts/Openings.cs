@@ -15,10 +15,8 @@ internal sealed class Openings(IHttpClientFactory clients)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     /// <summary>The credits of a user who has none yet.</summary>
-    /// <param name="user">The user.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Credits; null when there is no such user.</returns>
-    /// <exception cref="IdentityAwayException">Identity.Service does not answer.</exception>
+    /// <exception cref="TryLaterException">Identity.Service does not answer.</exception>
     public async Task<long?> OfAsync(long user, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -38,40 +36,41 @@ internal sealed class Openings(IHttpClientFactory clients)
             && exception is HttpRequestException or JsonException or OperationCanceledException
                 or ExecutionRejectedException) // Of the resilience handler: it gives up first.
         {
-            throw new IdentityAwayException(exception);
+            throw new TryLaterException(
+                "identity_unavailable",
+                "This account is new, and its user cannot be looked up now. Nothing was done: try again shortly.",
+                exception);
         }
     }
 
     private sealed record Opening(long Credits);
 }
 
-/// <summary>Identity.Service cannot be asked whether there is such a user. Nothing was written.</summary>
-internal sealed class IdentityAwayException(Exception inner) : Exception("Identity.Service does not answer.", inner);
+/// <summary>Something that passes is in the way. Nothing was written.</summary>
+internal sealed class TryLaterException(string code, string message, Exception inner) : Exception(message, inner)
+{
+    public string Code => code;
+}
 
-/// <summary>Answers 503 while Identity.Service cannot be asked.</summary>
-internal sealed class IdentityAwayHandler(IProblemDetailsService problems, ILogger<IdentityAwayHandler> logger)
+/// <summary>Answers 503.</summary>
+internal sealed class TryLaterHandler(IProblemDetailsService problems, ILogger<TryLaterHandler> logger)
     : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(
         HttpContext context, Exception exception, CancellationToken cancellationToken)
     {
-        if (exception is not IdentityAwayException)
+        if (exception is not TryLaterException later)
         {
             return false;
         }
 
-        logger.LogWarning("An account cannot be opened: {Problem}", exception.InnerException?.Message);
+        logger.LogWarning("{Code}: {Problem}", later.Code, later.InnerException?.Message);
         context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         context.Response.Headers.RetryAfter = "1";
         return await problems.TryWriteAsync(new()
         {
             HttpContext = context,
-            ProblemDetails =
-            {
-                Detail = "This account is new, and its user cannot be looked up now. Nothing was done: "
-                    + "try again shortly.",
-                Extensions = { ["code"] = "identity_unavailable" },
-            },
+            ProblemDetails = { Detail = later.Message, Extensions = { ["code"] = later.Code } },
         });
     }
 }
@@ -82,12 +81,11 @@ internal static class OpeningsExtensions
     /// <summary>
     /// Adds <see cref="Openings"/>. A missing <c>Identity:ClientSecret</c> stops the service at start.
     /// </summary>
-    /// <param name="services">The service's collection.</param>
     public static void AddOpenings(this IServiceCollection services)
     {
         services.AddHttpClient(Openings.ClientName, http => http.BaseAddress = new("http://identity"))
             .AddClientCredentials("Identity", clientId: "ledger", Tokens.UsersScope);
         services.AddSingleton<Openings>();
-        services.AddExceptionHandler<IdentityAwayHandler>();
+        services.AddExceptionHandler<TryLaterHandler>();
     }
 }

@@ -9,8 +9,6 @@ namespace Ledger.Service.Accounts;
 /// over the account too, so that a value which somebody else wrote, changed, or moved from another account is no
 /// balance; the time (Unix seconds) ends the life of one that somebody kept and put back.
 /// </summary>
-/// <param name="key">The secret that all replicas share.</param>
-/// <param name="time">Tells the time.</param>
 internal sealed class SignedBalance(byte[] key, TimeProvider time)
 {
     /// <summary>How long a value is believed.</summary>
@@ -20,8 +18,6 @@ internal sealed class SignedBalance(byte[] key, TimeProvider time)
     private const int ClockSkewSeconds = 2;
 
     /// <summary>Writes a balance down.</summary>
-    /// <param name="account">The account.</param>
-    /// <param name="balance">Its balance.</param>
     public string Write(long account, Balance balance)
     {
         var content = Content(balance, time.GetUtcNow().ToUnixTimeSeconds());
@@ -29,8 +25,6 @@ internal sealed class SignedBalance(byte[] key, TimeProvider time)
     }
 
     /// <summary>Reads a balance.</summary>
-    /// <param name="account">The account.</param>
-    /// <param name="text">What Redis holds.</param>
     /// <returns>The balance, and whether it is still believed; null when the ledger has not written the text.</returns>
     public (Balance Balance, bool IsFresh)? Read(long account, string text)
     {

@@ -1,6 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Security.Claims;
-using Ledger.Service.Keys;
+using System.Text.Json.Serialization;
 using Ledger.Service.Transfers;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
@@ -20,8 +20,8 @@ internal static class TokensApi
         [
             IdempotencyKey.Invalid(),
             .. LedgerProblems.Examples(
-                TransferStatus.InsufficientTokens, TransferStatus.KeyLimitReached,
-                TransferStatus.ExistsWithDifferentContent, TransferStatus.AccountClosed),
+                TransferStatus.InsufficientTokens, TransferStatus.TokensHeld, TransferStatus.KeyLimitReached,
+                TransferStatus.BudgetReached, TransferStatus.ExistsWithDifferentContent, TransferStatus.AccountClosed),
         ]);
     }
 
@@ -34,10 +34,11 @@ internal static class TokensApi
 
     /// <summary>The caller's account, with what chats under way keep back. The first call opens the account.</summary>
     internal static async Task<Results<Ok<AccountResponse>, ProblemHttpResult>> GetAccount(
-        ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken) =>
+        ClaimsPrincipal user, TokenLedger ledger, TimeProvider clock, CancellationToken cancellationToken) =>
         await ledger.GetAccountAsync(user.GetUserId(), cancellationToken) is { } account
             ? TypedResults.Ok(new AccountResponse(
-                account.Spendable.Tokens, account.Balance, account.Held, account.ClosedAt is not null))
+                account.Spendable.Tokens, account.Balance, account.Held, account.ClosedAt is not null,
+                account.MonthlyBudget, account.SpentInMonth(clock)))
             : LedgerProblems.UnknownAccount();
 
     /// <summary>Spends some of the caller's tokens.</summary>
@@ -46,7 +47,6 @@ internal static class TokensApi
         [FromHeader(Name = IdempotencyKey.Header)] string? key,
         ClaimsPrincipal user,
         TokenLedger ledger,
-        TimeProvider clock,
         HttpResponse response,
         CancellationToken cancellationToken)
     {
@@ -62,7 +62,7 @@ internal static class TokensApi
             request.Amount,
             TransferKind.Deduction,
             request.Reason,
-            Key: KeyUse.Now(user.GetApiKey(), clock));
+            user.GetApiKey());
         return TransferResponse.Of(await ledger.MoveAsync(transfer, cancellationToken), response);
     }
 }
@@ -77,8 +77,18 @@ internal sealed record TokensResponse(long Tokens);
 /// <param name="Balance">Tokens, held ones included.</param>
 /// <param name="Held">Tokens that chats under way keep back.</param>
 /// <param name="Closed">Whether it is closed.</param>
-/// <example>{"tokens":3900,"balance":4000,"held":100,"closed":false}</example>
-internal sealed record AccountResponse(long Tokens, long Balance, long Held, bool Closed);
+/// <param name="MonthlyBudget">The most it may spend in a month of UTC, if there is a budget.</param>
+/// <param name="ThisMonth">Tokens it has spent in this month, held ones included.</param>
+/// <example>
+/// {"tokens":3900,"balance":4000,"held":100,"closed":false,"monthly_budget":null,"this_month":100}
+/// </example>
+internal sealed record AccountResponse(
+    long Tokens,
+    long Balance,
+    long Held,
+    bool Closed,
+    [property: JsonPropertyName("monthly_budget")] long? MonthlyBudget,
+    [property: JsonPropertyName("this_month")] long ThisMonth);
 
 /// <summary>Tokens to spend.</summary>
 /// <remarks>Public, because validation passes over internal types.</remarks>

@@ -8,7 +8,6 @@ namespace Ledger.Service.Holds;
 /// </summary>
 internal sealed class Hold
 {
-    /// <summary>Whose credits.</summary>
     public long AccountId { get; init; }
 
     /// <summary>The name that the caller gave it; its capture has the same.</summary>
@@ -19,20 +18,14 @@ internal sealed class Hold
 
     /// <summary>SHA-256 of what was asked for.</summary>
     public required byte[] RequestHash { get; init; }
-
-    /// <summary>Credits; 0 for what is free.</summary>
     public long Amount { get; init; }
 
-    /// <summary>The API key with which it was asked for.</summary>
+    /// <summary>The day of UTC for which it counts: in the account's month, and for the API key.</summary>
+    public DateOnly Day { get; init; }
     public long? KeyId { get; init; }
-
-    /// <summary>The day of UTC for which it counts in the key's daily limit.</summary>
-    public DateOnly? KeyDay { get; init; }
 
     /// <summary>The conversation that it is part of, for those who settle it later.</summary>
     public Guid? Conversation { get; init; }
-
-    /// <summary>When it was made.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>When its holder last said that it is at work.</summary>
@@ -81,7 +74,7 @@ public enum HoldOutcome : short
     /// <summary>The account is closed. Holds from before can be captured and released.</summary>
     AccountClosed = 7,
 
-    /// <summary>The API key may not spend that much more, in total or today.</summary>
+    /// <summary>The API key may not spend that much more, in total, today or this month.</summary>
     KeyLimitReached = 8,
 
     /// <summary>More than the balance without what is held.</summary>
@@ -89,6 +82,9 @@ public enum HoldOutcome : short
 
     /// <summary>There is no such user.</summary>
     UnknownAccount = 10,
+
+    /// <summary>More than what is left of the account's budget for the month.</summary>
+    BudgetReached = 11,
 }
 
 /// <summary>What became of an item, and the account right after it.</summary>

@@ -1,5 +1,4 @@
 using Ledger.Service.Accounts;
-using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Npgsql;
 
@@ -18,7 +17,13 @@ internal sealed class HoldLedger(
     ILogger<HoldLedger> logger)
 {
     private const string CarryOutSql =
-        "SELECT outcome, amount, balance, held, revision FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)";
+        "SELECT outcome, amount, coalesce(balance, 0), coalesce(held, 0), coalesce(revision, -1), taken "
+        + "FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)";
+
+    // Locks last for a few milliseconds. One that lasts longer keeps its own account's items waiting, and no others.
+    // Together less than the 1 s after which Chat.Service asks another replica.
+    private const int PatienceMs = 100;
+    private const int PatienceForLockedMs = 500;
 
     /// <summary>One that is locked is being settled at this moment: it is neither renewed nor gone.</summary>
     private const string RenewSql = """
@@ -58,7 +63,7 @@ internal sealed class HoldLedger(
         List<HoldResult> results = [];
         try
         {
-            results = await TryCarryOutAsync(items, cancellationToken);
+            results = await TryCarryOutAsync(items, PatienceMs, cancellationToken);
         }
         catch (PostgresException failed) when (items.Count > 1)
         {
@@ -83,8 +88,6 @@ internal sealed class HoldLedger(
     }
 
     /// <summary>Says that holds are still worked on.</summary>
-    /// <param name="holds">Which.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Those that are gone: captured, released, or another's.</returns>
     public async Task<List<HoldName>> RenewAsync(IReadOnlyList<HeldBy> holds, CancellationToken cancellationToken)
     {
@@ -92,22 +95,13 @@ internal sealed class HoldLedger(
         Add(command, holds, hold => hold.Account);
         Add(command, holds, hold => hold.Id);
         Add(command, holds, hold => hold.Holder);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var gone = new List<HoldName>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            gone.Add(new HoldName(reader.GetInt64(0), reader.GetGuid(1)));
-        }
-
-        return gone;
+        return await command.ReadAllAsync(row => new HoldName(row.GetInt64(0), row.GetGuid(1)), cancellationToken);
     }
 
-    /// <summary>A page of open holds, in the order of account and name.</summary>
-    /// <param name="account">Whose; everybody's when null.</param>
-    /// <param name="notRenewedFor">How long ago they were renewed at least, by the clock of the database.</param>
-    /// <param name="after">The last one of the page before.</param>
-    /// <param name="limit">How many at most.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <summary>
+    /// A page of open holds, in the order of account and name: of an account or all, which nobody has renewed for a
+    /// time, by the clock of the database.
+    /// </summary>
     public async Task<List<OpenHold>> OpenAsync(
         long? account, TimeSpan notRenewedFor, HoldName after, int limit, CancellationToken cancellationToken)
     {
@@ -117,26 +111,51 @@ internal sealed class HoldLedger(
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = after.Account });
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = after.Id });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = limit });
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var open = new List<OpenHold>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            open.Add(new OpenHold(
-                reader.GetInt64(0), reader.GetGuid(1), reader.GetGuid(2), reader.GetFieldValue<byte[]>(3),
-                reader.GetInt64(4), reader.IsDBNull(5) ? null : reader.GetGuid(5)));
-        }
-
-        return open;
+        return await command.ReadAllAsync(
+            row => new OpenHold(
+                row.GetInt64(0), row.GetGuid(1), row.GetGuid(2), row.GetFieldValue<byte[]>(3), row.GetInt64(4),
+                row.IsDBNull(5) ? null : row.GetGuid(5)),
+            cancellationToken);
     }
 
+    /// <summary>
+    /// Carries out items in one commit. When an account stays locked, all others' items are carried out without it, and
+    /// then it is waited for a last time.
+    /// </summary>
     private async Task<List<HoldResult>> TryCarryOutAsync(
-        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
+        IReadOnlyList<HoldItem> items, int patienceMs, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await OpenAndCarryOutAsync(items, patienceMs, cancellationToken);
+        }
+        catch (PostgresException locked) when (locked.SqlState is PostgresErrorCodes.LockNotAvailable)
+        {
+            var results = await OpenAndCarryOutAsync(items, patienceMs: 0, cancellationToken);
+            int[] failed =
+                [.. Enumerable.Range(0, results.Count).Where(i => results[i].Outcome is HoldOutcome.Failed)];
+            if (patienceMs < PatienceForLockedMs && failed.Length > 0)
+            {
+                var late = await TryCarryOutAsync(
+                    [.. failed.Select(index => items[index])], PatienceForLockedMs, cancellationToken);
+                foreach (var (index, result) in failed.Zip(late))
+                {
+                    results[index] = result;
+                }
+            }
+
+            return results;
+        }
+    }
+
+    private async Task<List<HoldResult>> OpenAndCarryOutAsync(
+        IReadOnlyList<HoldItem> items, int patienceMs, CancellationToken cancellationToken)
     {
         long[] holdAccounts =
         [
             .. items.Where(item => item.Operation is HoldOperation.Hold).Select(item => item.Account).Distinct(),
         ];
-        var results = await ExecuteAsync(items, holdAccounts, cancellationToken);
+        var results = await ExecuteAsync(items, holdAccounts, patienceMs, cancellationToken);
         if (results.Count > 0)
         {
             return results;
@@ -145,7 +164,7 @@ internal sealed class HoldLedger(
         var opened = await Task.WhenAll(holdAccounts.Select(account => OpenAsync(account, cancellationToken)));
         var away = holdAccounts.Where((_, i) => opened[i] is null).ToHashSet();
         results = await ExecuteAsync(
-            items, [.. holdAccounts.Where((_, i) => opened[i] is true)], cancellationToken);
+            items, [.. holdAccounts.Where((_, i) => opened[i] is true)], patienceMs, cancellationToken);
         return
         [
             .. results.Zip(items, (result, item) =>
@@ -161,7 +180,7 @@ internal sealed class HoldLedger(
         {
             return await accounts.GetAccountAsync(account, cancellationToken) is not null;
         }
-        catch (IdentityAwayException exception)
+        catch (TryLaterException exception)
         {
             logger.LogWarning("The account {Account} cannot be opened: {Problem}", account, exception.Message);
             return null;
@@ -169,9 +188,8 @@ internal sealed class HoldLedger(
     }
 
     private async Task<List<HoldResult>> ExecuteAsync(
-        IReadOnlyList<HoldItem> items, long[] holdAccounts, CancellationToken cancellationToken)
+        IReadOnlyList<HoldItem> items, long[] holdAccounts, int patienceMs, CancellationToken cancellationToken)
     {
-        var today = KeyUse.Today(clock);
         await using var command = database.CreateCommand(CarryOutSql);
         Add(command, items, item => (short)item.Operation);
         Add(command, items, item => item.Account);
@@ -182,33 +200,33 @@ internal sealed class HoldLedger(
         Add(command, items, item => item.Key?.Id);
         Add(command, items, item => item.Key?.Limit);
         Add(command, items, item => item.Key?.DailyLimit);
-        Add(command, items, item => item.Key is null ? (DateOnly?)null : today);
+        Add(command, items, item => item.Key?.MonthlyLimit);
         Add(command, items, item => item.Conversation);
         command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = holdAccounts });
-        var results = new List<HoldResult>(items.Count);
+        command.Parameters.Add(new NpgsqlParameter<DateOnly> { TypedValue = clock.UtcDay() });
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = patienceMs });
+        var rows = await command.ReadAllAsync(
+            row => (
+                Result: new HoldResult((HoldOutcome)row.GetInt16(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3)),
+                Revision: row.GetInt64(4), Taken: row.GetInt64(5)),
+            cancellationToken);
         var balances = new Dictionary<long, Balance>();
-        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        foreach (var (item, row) in items.Zip(rows))
         {
-            while (await reader.ReadAsync(cancellationToken))
+            if (row.Revision >= 0) // Otherwise nobody has opened the account of this capture or release.
             {
-                var result = new HoldResult(
-                    (HoldOutcome)reader.GetInt16(0), reader.GetInt64(1), Number(reader, 2), Number(reader, 3));
-                if (!reader.IsDBNull(4)) // Nobody has opened the account of this capture or release.
-                {
-                    balances[items[results.Count].Account] =
-                        new Balance(result.Balance - result.Held, reader.GetInt64(4));
-                }
+                balances[item.Account] = new Balance(row.Result.Balance - row.Result.Held, row.Revision);
+            }
 
-                results.Add(result);
+            if (row.Taken > 0) // Not what an earlier call has taken.
+            {
+                metrics.Count(TransferKind.Charge, TransferStatus.Created, row.Taken);
             }
         }
 
         await Task.WhenAll(balances.Select(account => cache.SetAsync(account.Key, account.Value)));
-        return results;
+        return rows.ConvertAll(row => row.Result);
     }
-
-    private static long Number(NpgsqlDataReader reader, int column) =>
-        reader.IsDBNull(column) ? 0 : reader.GetInt64(column);
 
     private static void Add<TItem, TValue>(
         NpgsqlCommand command, IReadOnlyList<TItem> items, Func<TItem, TValue> value) =>

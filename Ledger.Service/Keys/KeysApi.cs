@@ -1,4 +1,6 @@
 using System.Security.Claims;
+using System.Text.Json.Serialization;
+using Ledger.Service.Transfers;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -18,12 +20,14 @@ internal static class KeysApi
     internal static async Task<Ok<List<KeySpendingResponse>>> List(
         ClaimsPrincipal user, LedgerDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var (account, key, day) = (user.GetUserId(), user.GetApiKey()?.Id, KeyUse.Today(clock));
+        var (account, key, day) = (user.GetUserId(), user.GetApiKey()?.Id, clock.UtcDay());
+        var month = day.AddDays(1 - day.Day);
         return TypedResults.Ok(await db.KeySpending.AsNoTracking()
             .Where(spent => spent.Account == account && (key == null || spent.KeyId == key))
             .OrderByDescending(spent => spent.KeyId)
             .Take(MaxKeys)
-            .Select(spent => new KeySpendingResponse(spent.KeyId, spent.Total, spent.Day >= day ? spent.Today : 0))
+            .Select(spent => new KeySpendingResponse(
+                spent.KeyId, spent.Total, spent.Day >= day ? spent.Today : 0, spent.Day >= month ? spent.ThisMonth : 0))
             .ToListAsync(cancellationToken));
     }
 }
@@ -32,5 +36,7 @@ internal static class KeysApi
 /// <param name="Key">The key's number.</param>
 /// <param name="Total">Tokens it has ever spent, without those given back.</param>
 /// <param name="Today">Those of this day of UTC.</param>
-/// <example>{"key":1,"total":700,"today":100}</example>
-internal sealed record KeySpendingResponse(long Key, long Total, long Today);
+/// <param name="ThisMonth">Those of this month of UTC.</param>
+/// <example>{"key":1,"total":700,"today":100,"this_month":300}</example>
+internal sealed record KeySpendingResponse(
+    long Key, long Total, long Today, [property: JsonPropertyName("this_month")] long ThisMonth);

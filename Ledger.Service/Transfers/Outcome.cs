@@ -23,17 +23,23 @@ internal enum TransferStatus : short
     /// <summary>The account is closed: what was held before can be captured and released, and nothing else.</summary>
     AccountClosed = 4,
 
-    /// <summary>The API key may not spend that much more, in total or today.</summary>
+    /// <summary>The API key may not spend that much more, in total, today or this month.</summary>
     KeyLimitReached = 5,
 
-    /// <summary>More than the balance without what is held.</summary>
-    InsufficientTokens = 6,
+    /// <summary>More than what is left of the account's budget for the month.</summary>
+    BudgetReached = 6,
+
+    /// <summary>More than the balance.</summary>
+    InsufficientTokens = 7,
+
+    /// <summary>Not more than the balance, and more than it is without what is held.</summary>
+    TokensHeld = 8,
 
     /// <summary>The account would have more credits than <see cref="Balance.Max"/>.</summary>
-    BalanceTooLarge = 7,
+    BalanceTooLarge = 9,
 
     /// <summary>Written now. In every other case nothing was written.</summary>
-    Created = 8,
+    Created = 10,
 }
 
 /// <summary>What became of a request.</summary>

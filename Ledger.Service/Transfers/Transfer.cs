@@ -3,7 +3,6 @@ namespace Ledger.Service.Transfers;
 /// <summary>One change of an account's balance. Written once and never changed.</summary>
 internal sealed class Transfer
 {
-    /// <summary>Whose account.</summary>
     public long Account { get; init; }
 
     /// <summary>The id that the caller gave it; unique in the account.</summary>
@@ -14,8 +13,6 @@ internal sealed class Transfer
 
     /// <summary>Credits: positive when the account got them, negative when it gave them.</summary>
     public long Amount { get; init; }
-
-    /// <summary>Why the balance changed.</summary>
     public TransferKind Kind { get; init; }
 
     /// <summary>SHA-256 of what was asked for. Tells a repeated request from another one under the same id.</summary>
@@ -29,14 +26,10 @@ internal sealed class Transfer
 
     /// <summary>What the caller says about it.</summary>
     public string? Reason { get; init; }
-
-    /// <summary>The API key with which it was made.</summary>
     public long? KeyId { get; init; }
 
-    /// <summary>The day of UTC for which it counts in the key's daily limit.</summary>
-    public DateOnly? KeyDay { get; init; }
-
-    /// <summary>When it was written.</summary>
+    /// <summary>The day of UTC on which it was spent: for the account's month, and for the API key.</summary>
+    public DateOnly? Day { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
 }
 

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Ledger.Service.Keys;
 
 namespace Ledger.Service.Transfers;
 
@@ -12,7 +11,7 @@ namespace Ledger.Service.Transfers;
 /// <param name="Reason">What for, in words for the user.</param>
 /// <param name="Key">The API key with which they are taken, if any.</param>
 internal sealed record TransferRequest(
-    Guid Id, long Account, long Amount, TransferKind Kind, string? Reason = null, KeyUse? Key = null)
+    Guid Id, long Account, long Amount, TransferKind Kind, string? Reason = null, UsedApiKey? Key = null)
 {
     /// <summary>
     /// SHA-256 of all but the id and the key: a request that is sent again with another key is the same request.

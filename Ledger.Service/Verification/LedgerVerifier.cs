@@ -12,49 +12,81 @@ namespace Ledger.Service.Verification;
 /// </summary>
 internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledger, BalanceCache cache)
 {
-    // Each of them: $1 are the accounts to verify; all when null.
-
-    /// <summary>Sums and counts, account by account; also transfers and holds of accounts that are not there.</summary>
-    private const string AccountsSql = """
-        SELECT coalesce(a.id, t.account, h.account_id), a.balance, a.version, coalesce(t.balance, 0),
-            coalesce(t.count, 0), a.held, coalesce(h.amount, 0)
-        FROM (SELECT * FROM accounts WHERE $1::bigint[] IS NULL OR id = ANY ($1)) a
-        FULL JOIN (
-            SELECT account, count(*) AS count, sum(amount)::bigint AS balance
-            FROM transfers WHERE $1 IS NULL OR account = ANY ($1) GROUP BY account) t ON t.account = a.id
-        FULL JOIN (
-            SELECT account_id, sum(amount)::bigint AS amount
-            FROM holds WHERE $1 IS NULL OR account_id = ANY ($1) GROUP BY account_id) h ON h.account_id = a.id
-        WHERE a.balance IS DISTINCT FROM coalesce(t.balance, 0) OR a.version IS DISTINCT FROM coalesce(t.count, 0)
-            OR a.held IS DISTINCT FROM coalesce(h.amount, 0)
-        """;
-
-    /// <summary>Each transfer continues the one before it: its number and the balance after it follow.</summary>
-    private const string TransfersSql = """
-        SELECT id, account, version, balance_after, expected_version, expected_balance FROM (
-            SELECT id, account, version, balance_after,
-                lag(version, 1, 0::bigint) OVER w + 1 AS expected_version,
-                lag(balance_after, 1, 0::bigint) OVER w + amount AS expected_balance
-            FROM transfers WHERE $1::bigint[] IS NULL OR account = ANY ($1)
-            WINDOW w AS (PARTITION BY account ORDER BY version)) chained
-        WHERE version <> expected_version OR balance_after <> expected_balance
-        """;
-
-    /// <summary>Sums, API key by API key; also transfers of keys that are not there.</summary>
-    private const string KeysSql = """
-        SELECT * FROM (
-            SELECT account, key_id, k.total, k.today, coalesce(sum(t.amount), 0)::bigint AS expected_total,
-                coalesce(sum(t.amount) FILTER (WHERE t.key_day = k.day), 0)::bigint AS expected_today
-            FROM (SELECT * FROM key_spending WHERE $1::bigint[] IS NULL OR account = ANY ($1)) k
+    /// <summary>
+    /// Each names rows that are off, and says what is wrong with them. $1 are the accounts to verify; all when null.
+    /// </summary>
+    private static readonly (string Part, string Sql)[] Checks =
+    [
+        // Sums and counts, account by account; also transfers and holds of accounts that are not there.
+        ("Balances of accounts …", """
+            SELECT 'account ' || coalesce(a.id, t.account, h.account_id), CASE
+                WHEN a.id IS NULL THEN format('it has %s transfers and no row', coalesce(t.count, 0))
+                WHEN a.held <> coalesce(h.amount, 0)
+                    THEN format('%s are held, its open holds add up to %s', a.held, coalesce(h.amount, 0))
+                WHEN a.balance <> coalesce(t.balance, 0)
+                    THEN format('its balance is %s, its transfers add up to %s', a.balance, coalesce(t.balance, 0))
+                ELSE format('its version is %s, it has %s transfers', a.version, coalesce(t.count, 0)) END
+            FROM (SELECT * FROM accounts WHERE $1::bigint[] IS NULL OR id = ANY ($1)) a
             FULL JOIN (
-                SELECT account, key_id, key_day, -amount AS amount FROM transfers
-                WHERE key_id IS NOT NULL AND ($1 IS NULL OR account = ANY ($1))
+                SELECT account, count(*) AS count, sum(amount)::bigint AS balance
+                FROM transfers WHERE $1 IS NULL OR account = ANY ($1) GROUP BY account) t ON t.account = a.id
+            FULL JOIN (
+                SELECT account_id, sum(amount)::bigint AS amount
+                FROM holds WHERE $1 IS NULL OR account_id = ANY ($1) GROUP BY account_id) h ON h.account_id = a.id
+            WHERE a.balance IS DISTINCT FROM coalesce(t.balance, 0) OR a.version IS DISTINCT FROM coalesce(t.count, 0)
+                OR a.held IS DISTINCT FROM coalesce(h.amount, 0)
+            """),
+        // Each transfer continues the one before it: its number and the balance after it follow.
+        ("Balances after each transfer …", """
+            SELECT 'transfer ' || id, CASE WHEN version <> expected_version
+                THEN format('it is number %s of account %s, and %s is missing', version, account, expected_version)
+                ELSE format('the balance after it is %s, it must be %s', balance_after, expected_balance) END
+            FROM (
+                SELECT id, account, version, balance_after,
+                    lag(version, 1, 0::bigint) OVER w + 1 AS expected_version,
+                    lag(balance_after, 1, 0::bigint) OVER w + amount AS expected_balance
+                FROM transfers WHERE $1::bigint[] IS NULL OR account = ANY ($1)
+                WINDOW w AS (PARTITION BY account ORDER BY version)) chained
+            WHERE version <> expected_version OR balance_after <> expected_balance
+            """),
+        // Sums, API key by API key; also transfers of keys that are not there.
+        ("API keys …", """
+            SELECT format('key %s of account %s', key_id, account), CASE
+                WHEN total IS NULL THEN format('it has spent %s tokens and has no row', expected_total)
+                WHEN total <> expected_total
+                    THEN format('it has spent %s, transfers and holds add up to %s', total, expected_total)
+                WHEN today <> expected_today
+                    THEN format('it spent %s on its day, transfers and holds say %s', today, expected_today)
+                ELSE format('it spent %s in its month, transfers and holds say %s', this_month, expected_month) END
+            FROM (
+                SELECT account, key_id, k.total, k.today, k.this_month,
+                    coalesce(sum(t.amount), 0) AS expected_total,
+                    coalesce(sum(t.amount) FILTER (WHERE t.day = k.day), 0) AS expected_today,
+                    coalesce(sum(t.amount) FILTER (WHERE month_of(t.day) = month_of(k.day)), 0) AS expected_month
+                FROM (SELECT * FROM key_spending WHERE $1::bigint[] IS NULL OR account = ANY ($1)) k
+                FULL JOIN (
+                    SELECT account, key_id, day, -amount AS amount FROM transfers
+                    WHERE key_id IS NOT NULL AND ($1 IS NULL OR account = ANY ($1))
+                    UNION ALL
+                    SELECT account_id, key_id, day, amount FROM holds
+                    WHERE key_id IS NOT NULL AND ($1 IS NULL OR account_id = ANY ($1))) t USING (account, key_id)
+                GROUP BY account, key_id, k.total, k.today, k.this_month) keys
+            WHERE total IS DISTINCT FROM expected_total OR today IS DISTINCT FROM expected_today
+                OR this_month IS DISTINCT FROM expected_month
+            """),
+        ("Months …", """
+            SELECT 'account ' || id, format(
+                'it spent %s in its month, transfers and holds say %s', this_month, coalesce(sum(amount), 0))
+            FROM (SELECT * FROM accounts WHERE $1::bigint[] IS NULL OR id = ANY ($1)) a
+            LEFT JOIN (
+                SELECT account, day, -amount AS amount FROM transfers
+                WHERE day IS NOT NULL AND ($1 IS NULL OR account = ANY ($1))
                 UNION ALL
-                SELECT account_id, key_id, key_day, amount FROM holds
-                WHERE key_id IS NOT NULL AND ($1 IS NULL OR account_id = ANY ($1))) t USING (account, key_id)
-            GROUP BY account, key_id, k.total, k.today) keys
-        WHERE total IS DISTINCT FROM expected_total OR today IS DISTINCT FROM expected_today
-        """;
+                SELECT account_id, day, amount FROM holds WHERE $1 IS NULL OR account_id = ANY ($1)) t
+                ON t.account = a.id AND month_of(t.day) = a.month
+            GROUP BY id, this_month HAVING this_month <> coalesce(sum(amount), 0)
+            """),
+    ];
 
     /// <summary>Accounts with transfers of late ($1), or with open holds.</summary>
     private const string ChangedSql =
@@ -67,26 +99,18 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
     /// <summary>How much memory a sort may take before it goes to disk.</summary>
     private const string WorkMemory = "SET LOCAL work_mem = '256MB'";
 
-    /// <summary>The accounts that have changed.</summary>
-    /// <param name="since">By the clock of the database. A release alone leaves nothing to find.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <summary>
+    /// The accounts that have changed, by the clock of the database. A release alone leaves nothing to find.
+    /// </summary>
     public async Task<List<long>> ChangedAsync(DateTimeOffset since, CancellationToken cancellationToken)
     {
         await using var command = database.Command(ChangedSql, since.ToUniversalTime());
-        await using var rows = await command.ExecuteReaderAsync(cancellationToken);
-        var accounts = new List<long>();
-        while (await rows.ReadAsync(cancellationToken))
-        {
-            accounts.Add(rows.GetInt64(0));
-        }
-
-        return accounts;
+        return await command.ReadAllAsync(row => row.GetInt64(0), cancellationToken);
     }
 
-    /// <summary>Verifies accounts, transfers, holds and what API keys have spent, at one moment.</summary>
-    /// <param name="accounts">Which accounts; all when null.</param>
-    /// <param name="report">Says what is being done, since it may take a minute.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <summary>
+    /// Verifies the books of some accounts, or all, at one moment, and reports what it does, since it may take a minute.
+    /// </summary>
     /// <returns>Every row that is off.</returns>
     public async IAsyncEnumerable<Drift> VerifyBooksAsync(
         long[]? accounts, IProgress<string>? report, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -107,51 +131,20 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
             }
         }
 
-        report?.Report("Balances of accounts …");
-        await foreach (var row in ReadAsync(connection, AccountsSql, accounts, cancellationToken))
+        foreach (var (part, sql) in Checks)
         {
-            var name = $"account {row.GetInt64(0)}";
-            yield return row.IsDBNull(1)
-                ? new Drift(name, $"it has {row.GetInt64(4)} transfers and no row")
-                : row.GetInt64(5) != row.GetInt64(6)
-                    ? new Drift(name, $"{row.GetInt64(5)} are held, its open holds add up to {row.GetInt64(6)}")
-                : row.GetInt64(1) != row.GetInt64(3)
-                    ? new Drift(name, $"its balance is {row.GetInt64(1)}, its transfers add up to {row.GetInt64(3)}")
-                    : new Drift(name, $"its version is {row.GetInt64(2)}, it has {row.GetInt64(4)} transfers");
+            report?.Report(part);
+            await foreach (var row in ReadAsync(connection, sql, accounts, cancellationToken))
+            {
+                yield return new Drift(row.GetString(0), row.GetString(1));
+            }
         }
-
-        report?.Report("Balances after each transfer …");
-        await foreach (var row in ReadAsync(connection, TransfersSql, accounts, cancellationToken))
-        {
-            yield return new Drift(
-                $"transfer {row.GetGuid(0)}",
-                row.GetInt64(2) != row.GetInt64(4)
-                    ? $"it is number {row.GetInt64(2)} of account {row.GetInt64(1)}, and {row.GetInt64(4)} is missing"
-                    : $"the balance after it is {row.GetInt64(3)}, it must be {row.GetInt64(5)}");
-        }
-
-        report?.Report("API keys …");
-        await foreach (var row in ReadAsync(connection, KeysSql, accounts, cancellationToken))
-        {
-            yield return KeyDrift(row);
-        }
-    }
-
-    private static Drift KeyDrift(NpgsqlDataReader row)
-    {
-        var name = $"key {row.GetInt64(1)} of account {row.GetInt64(0)}";
-        return row.IsDBNull(2)
-            ? new Drift(name, $"it has spent {row.GetInt64(4)} tokens and has no row")
-            : row.GetInt64(2) != row.GetInt64(4)
-                ? new Drift(name, $"it has spent {row.GetInt64(2)}, transfers and holds add up to {row.GetInt64(4)}")
-                : new Drift(name, $"it spent {row.GetInt64(3)} on its day, transfers and holds say {row.GetInt64(5)}");
     }
 
     /// <summary>
     /// Verifies the cache. A balance there may be an older one, which ends within seconds; it may not be one that the
     /// account has never had.
     /// </summary>
-    /// <param name="cancellationToken">Ends it.</param>
     /// <returns>Every value that is off.</returns>
     public async IAsyncEnumerable<Drift> VerifyCacheAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -11,8 +11,6 @@ namespace Ledger.Service.Verification;
 internal static class VerifyCommand
 {
     /// <summary>Adds the verifier: for the command, or for the metric of a running service.</summary>
-    /// <param name="builder">The service's builder.</param>
-    /// <param name="args">The command line.</param>
     public static void AddVerification(this IHostApplicationBuilder builder, string[] args)
     {
         builder.Services.AddSingleton<LedgerVerifier>();
@@ -24,11 +22,9 @@ internal static class VerifyCommand
     }
 
     /// <summary>Whether the command line asks for it: <c>verify</c>.</summary>
-    /// <param name="args">The command line.</param>
     public static bool IsAskedFor(string[] args) => args is ["verify"];
 
     /// <summary>Verifies, and names every row that is off on standard output.</summary>
-    /// <param name="app">The service, not started.</param>
     /// <returns>The exit code: 0 when nothing is off, 1 when something is, 2 when it cannot be told.</returns>
     public static async Task<int> VerifyAsync(this WebApplication app)
     {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text.Json;
 using Npgsql;
 
 namespace AspireChat.Tests;
@@ -7,6 +8,8 @@ namespace AspireChat.Tests;
 /// <summary>API keys through the gateway and all services, two replicas of each.</summary>
 public sealed class ApiKeyTests(AppHostFixture system)
 {
+    private static readonly string[] s_another = ["another"];
+    private static readonly string[] s_mock = ["mock"];
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
@@ -54,6 +57,50 @@ public sealed class ApiKeyTests(AppHostFixture system)
         using var history = await client.ReadAsync("/api/tokens/history");
         var entries = await history.ReadAsync<List<Entry>>(HttpStatusCode.OK);
         Assert.Equal([("deduction", key.Id), ("opening", null)], entries.Select(entry => (entry.Kind, entry.Key)));
+    }
+
+    [Fact]
+    public async Task Key_ForOtherModels_CannotUseOrSeeThisOne()
+    {
+        using var user = await system.NewUserAsync();
+        using var made = await user.Client.PostAsync(
+            "/api/keys", new { name = "test", monthly_limit = 1000, models = s_another });
+        using var client = ClientOf(await made.ReadAsync<NewKey>(HttpStatusCode.Created));
+        using var chat = await client.PostAsync("/api/chat", new { message = "hello" });
+        Assert.Equal("model_not_allowed", (await chat.ProblemAsync(HttpStatusCode.Forbidden)).Code);
+        using var completion = await client.PostAsync(
+            "/api/v1/chat/completions",
+            new { model = "mock", messages = new[] { new { role = "user", content = "hello" } } });
+        Assert.Equal(HttpStatusCode.Forbidden, completion.StatusCode);
+        var error = (await completion.Content.ReadFromJsonAsync<JsonElement>(CancellationToken)).GetProperty("error");
+        Assert.Equal(
+            ("permission_error", "model_not_allowed"),
+            (error.GetProperty("type").GetString(), error.GetProperty("code").GetString()));
+        using var models = await client.ReadAsync("/api/v1/models");
+        Assert.Equal(0, (await models.ReadAsync<JsonElement>(HttpStatusCode.OK)).GetProperty("data").GetArrayLength());
+        Assert.Equal(4000, await client.BalanceAsync());
+    }
+
+    [Fact]
+    public async Task Chats_WithAMonthlyLimitAndABudget_AreHeldToTheNearer()
+    {
+        using var user = await system.NewUserAsync();
+        using var made = await user.Client.PostAsync(
+            "/api/keys", new { name = "test", monthly_limit = 100, models = s_mock });
+        using var client = ClientOf(await made.ReadAsync<NewKey>(HttpStatusCode.Created));
+        using var first = await client.PostAsync("/api/chat", new { message = "hello" });
+        Assert.Equal(HttpStatusCode.Created, first.StatusCode);
+        using var second = await client.PostAsync("/api/chat", new { message = "hello" });
+        Assert.Equal("key_limit_reached", (await second.ProblemAsync(HttpStatusCode.PaymentRequired)).Code);
+
+        using var admin = await system.AdminAsync();
+        using var me = await user.Client.ReadAsync("/api/me");
+        var id = (await me.ReadAsync<JsonElement>(HttpStatusCode.OK)).GetProperty("id").GetInt64();
+        using var set = await admin.PutAsync(
+            "/api/tokens/budget", JsonContent.Create(new { user = id, monthly_budget = 150 }), CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, set.StatusCode);
+        using var third = await user.Client.PostAsync("/api/chat", new { message = "hello" });
+        Assert.Equal("budget_reached", (await third.ProblemAsync(HttpStatusCode.PaymentRequired)).Code);
     }
 
     [Theory]

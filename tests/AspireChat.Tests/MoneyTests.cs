@@ -107,7 +107,7 @@ public sealed class MoneyTests(AppHostFixture system)
 
         Assert.Equal(new AccountAnswer(3900, 4000, 100, Closed: false), await AccountAsync(user.Client));
         using var refused = await user.Client.PostAsync("/api/tokens/deduct", new { amount = 3901 });
-        Assert.Equal("insufficient_tokens", (await refused.ProblemAsync(HttpStatusCode.PaymentRequired)).Code);
+        Assert.Equal("tokens_held", (await refused.ProblemAsync(HttpStatusCode.Conflict)).Code);
         await (await call).ReadAsync<ChatAnswer>(HttpStatusCode.Created);
         Assert.Equal(1, await Books.AssertPaidForRepliesOnlyAsync(system, user));
         Assert.Equal(new AccountAnswer(3900, 3900, 0, Closed: false), await AccountAsync(user.Client));

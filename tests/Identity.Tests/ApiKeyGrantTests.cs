@@ -7,6 +7,8 @@ namespace Identity.Tests;
 /// <summary>A key gives a token for a minute, which can do what a client needs and nothing to the account.</summary>
 public sealed class ApiKeyGrantTests(IdentityFixture identity)
 {
+    private static readonly string[] s_models = ["mock", "acme/small"];
+
     private readonly HttpClient _client = identity.Lenient.CreateClientAt(IdentityApi.NewAddress());
     private readonly HttpClient _replica = identity.Strict.CreateClientAt(IdentityApi.NewAddress());
 
@@ -31,13 +33,30 @@ public sealed class ApiKeyGrantTests(IdentityFixture identity)
     }
 
     [Fact]
+    public async Task Key_WithAMonthlyLimitAndModels_SaysSoInItsToken()
+    {
+        var user = await _client.NewUserAsync();
+        using var made = await _client.CallAsync(
+            HttpMethod.Post, "/api/keys", user.Access,
+            new { name = "a key", monthly_limit = 9, models = s_models });
+        var key = await made.ReadAsync<NewKey>(HttpStatusCode.Created);
+        using var exchanged = await _replica.ExchangeAsync(key.Key);
+        var claims = Jwt.Read((await exchanged.ReadAsync<OAuthAnswer>(HttpStatusCode.OK)).Access).Claims;
+        Assert.Equal(9, Number(claims, "key_monthly_limit"));
+        Assert.Equal("mock acme/small", claims.GetProperty("key_models").GetString());
+    }
+
+    [Fact]
     public async Task Key_OfAnAdmin_GivesNoRoleAndWithoutLimitsNone()
     {
         var admin = await _client.LogInAsync(IdentityServer.AdminName, IdentityServer.AdminPassword);
         var key = await _client.NewKeyAsync(admin.Access);
         using var exchanged = await _client.ExchangeAsync(key.Key);
         var claims = Jwt.Read((await exchanged.ReadAsync<OAuthAnswer>(HttpStatusCode.OK)).Access).Claims;
-        foreach (var none in new[] { "role", "key_limit", "key_daily_limit", "security_stamp" })
+        foreach (var none in new[]
+        {
+            "role", "key_limit", "key_daily_limit", "key_monthly_limit", "key_models", "security_stamp",
+        })
         {
             Assert.False(claims.TryGetProperty(none, out _), $"It has {none}.");
         }

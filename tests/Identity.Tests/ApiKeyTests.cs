@@ -14,6 +14,8 @@ public sealed class ApiKeyTests(IdentityFixture identity)
     private const string Path = "/api/keys";
     private const string TooLarge = "9007199254740992"; // 2^53
 
+    private static readonly string[] s_models = ["mock", "acme/small"];
+
     private readonly HttpClient _client = identity.Lenient.CreateClientAt(IdentityApi.NewAddress());
     private readonly HttpClient _replica = identity.Strict.CreateClientAt(IdentityApi.NewAddress());
 
@@ -24,14 +26,21 @@ public sealed class ApiKeyTests(IdentityFixture identity)
     {
         var user = await _client.NewUserAsync();
         using var made = await _client.CallAsync(
-            HttpMethod.Post, Path, user.Access, new { name = "my client 🔑", limit = 1000, daily_limit = 100 });
+            HttpMethod.Post, Path, user.Access, new
+            {
+                name = "my client 🔑",
+                limit = 1000,
+                daily_limit = 100,
+                monthly_limit = 500,
+                models = s_models,
+            });
         var key = await made.ReadAsync<JsonElement>(HttpStatusCode.Created);
         Assert.True(made.Headers.CacheControl?.NoStore);
         var secret = key.GetProperty("key").GetString()!;
         Assert.Matches("^ac_[A-Za-z0-9_-]{43}$", secret);
         Assert.Equal(secret[..9], key.GetProperty("start").GetString());
         Assert.Equal(
-            ["id", "name", "key", "start", "limit", "daily_limit", "created"],
+            ["id", "name", "key", "start", "limit", "daily_limit", "monthly_limit", "models", "created"],
             key.EnumerateObject().Select(property => property.Name));
 
         using var listed = await _replica.CallAsync(HttpMethod.Get, Path, user.Access);
@@ -39,12 +48,14 @@ public sealed class ApiKeyTests(IdentityFixture identity)
         Assert.DoesNotContain(secret[9..], text, StringComparison.Ordinal);
         var shown = Assert.Single(JsonSerializer.Deserialize<JsonElement>(text).EnumerateArray());
         Assert.Equal(
-            ["id", "name", "start", "limit", "daily_limit", "created"],
+            ["id", "name", "start", "limit", "daily_limit", "monthly_limit", "models", "created"],
             shown.EnumerateObject().Select(property => property.Name));
         Assert.Equal(
             ("my client 🔑", 1000, 100),
             (shown.GetProperty("name").GetString(), shown.GetProperty("limit").GetInt64(),
                 shown.GetProperty("daily_limit").GetInt64()));
+        Assert.Equal(500, shown.GetProperty("monthly_limit").GetInt64());
+        Assert.Equal("""["mock","acme/small"]""", shown.GetProperty("models").GetRawText());
 
         await using var scope = identity.Lenient.Services.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
@@ -94,6 +105,29 @@ public sealed class ApiKeyTests(IdentityFixture identity)
     }
 
     [Theory]
+    [InlineData("""{"monthly_limit":7}""", 7L, """["mock"]""")]
+    [InlineData("""{"models":["a","b"]}""", 5L, """["a","b"]""")]
+    [InlineData("""{"models":null,"monthly_limit":null}""", null, "null")]
+    [InlineData("""{"name":"new"}""", 5L, """["mock"]""")]
+    public async Task Key_Changed_HasTheMonthlyLimitAndModelsThatWereSent(string body, long? monthly, string models)
+    {
+        var user = await _client.NewUserAsync();
+        using var made = await SendAsync(
+            HttpMethod.Post, Path, user, """{"name":"old","monthly_limit":5,"models":["mock"]}""");
+        var key = await made.ReadAsync<NewKey>(HttpStatusCode.Created);
+        using var changed = await SendAsync(HttpMethod.Patch, $"{Path}/{key.Id}", user, body);
+        var answer = await changed.ReadAsync<JsonElement>(HttpStatusCode.OK);
+        Assert.Equal(monthly, answer.GetProperty("monthly_limit").Deserialize<long?>());
+        Assert.Equal(models, answer.GetProperty("models").GetRawText());
+    }
+
+    [Theory]
+    [InlineData("""{"name":"x","models":[]}""")]
+    [InlineData("""{"name":"x","models":["a b"]}""")]
+    [InlineData("""{"name":"x","models":[""]}""")]
+    [InlineData("""{"name":"x","models":[null]}""")]
+    [InlineData("""{"name":"x","models":"mock"}""")]
+    [InlineData("""{"name":"x","monthly_limit":-1}""")]
     [InlineData("""{"name":""}""")]
     [InlineData("""{"name":"  "}""")]
     [InlineData("""{"name":null}""")]

@@ -71,8 +71,8 @@ public sealed class DriftMonitorTests(ServersFixture servers)
             ALTER TABLE transfers DISABLE TRIGGER transfers_append_only;
             UPDATE transfers SET created_at = now() - interval '1 hour' WHERE account IN (7, 9);
             UPDATE accounts SET balance = balance + 1;
-            INSERT INTO holds (account_id, id, holder, request_hash, amount)
-            VALUES (9, gen_random_uuid(), gen_random_uuid(), '', 5);
+            INSERT INTO holds (account_id, id, holder, request_hash, amount, day)
+            VALUES (9, gen_random_uuid(), gen_random_uuid(), '', 5, '2026-01-05');
             """);
         var verifier = ServersFixture.NewVerifier(books.Database);
         Assert.Equal([8, 9], await verifier.ChangedAsync(DateTimeOffset.UtcNow.AddMinutes(-30), Cancellation));
@@ -95,9 +95,9 @@ public sealed class DriftMonitorTests(ServersFixture servers)
         await UntilAsync(() => one.Read("ledger.holds.open") == 0 && one.Read("ledger.holds.oldest") == 0);
         await other.Monitor.StartAsync(Cancellation);
         await books.ExecuteAsync("""
-            INSERT INTO holds (account_id, id, holder, request_hash, amount, created_at) VALUES
-                (7, gen_random_uuid(), gen_random_uuid(), '', 5, now() - interval '1 hour'),
-                (8, gen_random_uuid(), gen_random_uuid(), '', 5, now());
+            INSERT INTO holds (account_id, id, holder, request_hash, amount, day, created_at) VALUES
+                (7, gen_random_uuid(), gen_random_uuid(), '', 5, now(), now() - interval '1 hour'),
+                (8, gen_random_uuid(), gen_random_uuid(), '', 5, now(), now());
             UPDATE accounts SET held = 5 WHERE id IN (7, 8);
             """);
         await UntilAsync(() => one.Read("ledger.holds.open") == 2);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Npgsql;
@@ -105,7 +106,7 @@ public sealed class HoldTests(ServersFixture servers)
         await OneAsync(Hold() with { Amount = 3950 });
         var deduction = new TransferRequest(Guid.NewGuid(), _account, 51, TransferKind.Deduction);
         var refused = await servers.Ledger.MoveAsync(deduction, Cancellation);
-        Assert.Equal(TransferStatus.InsufficientTokens, refused.Status);
+        Assert.Equal(TransferStatus.TokensHeld, refused.Status);
         var taken = await servers.Ledger.MoveAsync(deduction with { Amount = 50 }, Cancellation);
         Assert.Equal((TransferStatus.Created, 0), (taken.Status, taken.Tokens));
     }
@@ -138,6 +139,60 @@ public sealed class HoldTests(ServersFixture servers)
         Assert.Equal(HoldOutcome.Failed, (await OneAsync(Hold())).Outcome);
         await transaction.RollbackAsync(Cancellation);
         Assert.Equal((4000, 100), await BooksAsync());
+    }
+
+    /// <summary>The caller asks another replica after 1 s, for all of the batch.</summary>
+    [Fact]
+    public async Task Batch_WithALockedAccount_DoesTheOthersAtOnceInOneCommitAndFailsItsItemsSoon()
+    {
+        long[] others = [ServersFixture.NewAccount(), ServersFixture.NewAccount(), ServersFixture.NewAccount()];
+        List<HoldItem> holds =
+        [
+            .. Enumerable.Range(0, 20).Select(_ => Hold() with { Amount = 1 }),
+            .. others.Select(account => Hold() with { Account = account }),
+        ];
+        await servers.Holds.CarryOutAsync(holds, Cancellation);
+        await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
+        await using var transaction = await holder.BeginTransactionAsync(Cancellation);
+        await ExecuteAsync(holder, $"UPDATE accounts SET balance = balance WHERE id = {_account}");
+
+        var watch = Stopwatch.StartNew();
+        var batch = servers.Holds.CarryOutAsync(
+            holds.ConvertAll(hold => hold with { Operation = HoldOperation.Capture }), Cancellation);
+        const string Charges = "FROM transfers WHERE account = ANY ($1) AND kind = 2";
+        while (await NumberAsync($"SELECT count(*) {Charges}", others) < others.Length)
+        {
+            Assert.False(batch.IsCompleted, "The others had to wait for the locked account.");
+        }
+
+        Assert.Equal(1, await NumberAsync($"SELECT count(DISTINCT xmin::text) {Charges}", others));
+        var results = await batch;
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(2), $"It took {watch.Elapsed}.");
+        Assert.All(results.Take(20), result => Assert.Equal(HoldOutcome.Failed, result.Outcome));
+        Assert.All(results.Skip(20), result => Assert.Equal(HoldOutcome.Captured, result.Outcome));
+        await transaction.RollbackAsync(Cancellation);
+        Assert.Equal((4000, 20), await BooksAsync());
+    }
+
+    /// <summary>A commit may take a moment; what waits for it does not fail.</summary>
+    [Fact]
+    public async Task Batch_WhoseAccountIsLockedForAMoment_IsDone()
+    {
+        var (hold, other) = (Hold(), Hold() with { Account = ServersFixture.NewAccount() });
+        await servers.Holds.CarryOutAsync([hold, other], Cancellation);
+        await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
+        await using var transaction = await holder.BeginTransactionAsync(Cancellation);
+        await ExecuteAsync(holder, $"UPDATE accounts SET balance = balance WHERE id = {_account}");
+        var batch = servers.Holds.CarryOutAsync(
+            [
+                hold with { Operation = HoldOperation.Capture }, other with { Operation = HoldOperation.Capture },
+                hold with { Operation = HoldOperation.Release },
+            ],
+            Cancellation);
+        await Task.Delay(TimeSpan.FromMilliseconds(200), Cancellation);
+        await transaction.RollbackAsync(Cancellation);
+        Assert.All(await batch, result => Assert.Equal(HoldOutcome.Captured, result.Outcome));
+        Assert.Equal((3900, 0), await BooksAsync());
     }
 
     [Fact]
@@ -182,6 +237,13 @@ public sealed class HoldTests(ServersFixture servers)
     {
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(Cancellation);
+    }
+
+    private async Task<long> NumberAsync(string sql, long[] accounts)
+    {
+        await using var command = servers.Database.CreateCommand(sql);
+        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = accounts });
+        return (long)(await command.ExecuteScalarAsync(Cancellation))!;
     }
 
     private HoldItem Hold() => new(HoldOperation.Hold, _account, Guid.NewGuid(), Guid.NewGuid(), 100, Hash);

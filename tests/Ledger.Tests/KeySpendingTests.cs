@@ -1,6 +1,5 @@
 using System.Globalization;
 using Ledger.Service.Holds;
-using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
 using Npgsql;
@@ -15,6 +14,13 @@ public sealed class KeySpendingTests(ServersFixture servers)
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     private readonly long _account = ServersFixture.NewAccount();
+
+    /// <summary>A key with its limits, on a day.</summary>
+    private sealed record KeyUse(
+        long Id, long? Limit, long? DailyLimit, DateOnly Day, long? MonthlyLimit = null)
+    {
+        public UsedApiKey Key => new(Id, Limit, DailyLimit, MonthlyLimit);
+    }
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -74,7 +80,8 @@ public sealed class KeySpendingTests(ServersFixture servers)
     public async Task Deduction_ThatTheBalanceRefuses_IsNotCountedForTheKey()
     {
         await DeductAsync(1, new KeyUse(1, null, null, Monday));
-        var refused = await servers.Ledger.MoveAsync(Deduction(new KeyUse(1, null, null, Monday), 5000), Cancellation);
+        var refused = await servers.LedgerOn(Clock.On(Monday)).MoveAsync(
+            Deduction(new UsedApiKey(1, null, null), 5000), Cancellation);
         Assert.Equal(TransferStatus.InsufficientTokens, refused.Status);
         await AssertSpentAsync(1, total: 100, today: 100);
     }
@@ -82,14 +89,14 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [Fact]
     public async Task Deduction_SentAgainAtOnceAndLater_CountsOnce()
     {
-        var deduction = Deduction(new KeyUse(1, Limit: 150, DailyLimit: 150, Monday));
+        var deduction = Deduction(new UsedApiKey(1, Limit: 150, DailyLimit: 150));
         var outcomes = await Task.WhenAll(
             Enumerable.Range(0, 20).Select(_ => servers.Ledger.MoveAsync(deduction, Cancellation)))
             .WaitAsync(Timeout, Cancellation);
         Assert.Single(outcomes, outcome => outcome.Status is TransferStatus.Created);
         Assert.Equal(19, outcomes.Count(outcome => outcome.Status is TransferStatus.Exists));
         // With another key, or none, it is the same request.
-        foreach (var key in new[] { new KeyUse(2, 0, 0, Tuesday), null })
+        foreach (var key in new[] { new UsedApiKey(2, 0, 0), null })
         {
             var again = await servers.Ledger.MoveAsync(deduction with { Key = key }, Cancellation);
             Assert.Equal(TransferStatus.Exists, again.Status);
@@ -136,12 +143,9 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [InlineData("2026-01-05T23:59:59.999Z", "2026-01-05")]
     [InlineData("2026-01-06T00:00:00Z", "2026-01-06")]
     [InlineData("2026-01-06T00:30:00+01:00", "2026-01-05")] // The day is UTC's, wherever the machine is.
-    public void Day_OfAUse_IsThatOfUtc(string now, string expected)
-    {
-        var clock = new Clock(DateTimeOffset.Parse(now, CultureInfo.InvariantCulture));
-        var use = KeyUse.Now(new UsedApiKey(1, 2, 3), clock);
-        Assert.Equal(new KeyUse(1, 2, 3, DateOnly.Parse(expected, CultureInfo.InvariantCulture)), use);
-    }
+    public void Day_OfAUse_IsThatOfUtc(string now, string expected) => Assert.Equal(
+        DateOnly.Parse(expected, CultureInfo.InvariantCulture),
+        new Clock(DateTimeOffset.Parse(now, CultureInfo.InvariantCulture)).UtcDay());
 
     [Fact]
     public async Task Deduction_OfASlowClock_CountsForTheKeysDay()
@@ -162,12 +166,12 @@ public sealed class KeySpendingTests(ServersFixture servers)
             {
                 var day = n < 6 ? Monday : Tuesday;
                 var key = n % 3 == 0 ? null : new UsedApiKey(n % 3, null, 10_000);
-                var deduction = Deduction(KeyUse.Now(key, Clock.On(day)), 1);
+                var (deduction, ledger) = (Deduction(key, 1), servers.LedgerOn(Clock.On(day)));
                 var hold = Hold(key);
                 return new Task[]
                 {
-                    servers.Ledger.MoveAsync(deduction, Cancellation),
-                    servers.Ledger.MoveAsync(deduction, Cancellation),
+                    ledger.MoveAsync(deduction, Cancellation),
+                    ledger.MoveAsync(deduction, Cancellation),
                     servers.HoldsOn(Clock.On(day)).CarryOutAsync(
                         [hold, hold with { Operation = HoldOperation.Capture, Amount = 2 }], Cancellation),
                     servers.Holds.CarryOutAsync([hold with { Operation = HoldOperation.Release }], Cancellation),
@@ -201,8 +205,8 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [Fact]
     public async Task Deduction_WhileItsKeyIsLocked_WaitsWithItsAccountLockedAndOthersDoNot()
     {
-        var deduction = Deduction(new KeyUse(1, null, null, Monday));
-        await DeductAsync(1, deduction.Key!);
+        var deduction = Deduction(new UsedApiKey(1, null, null));
+        await servers.Ledger.MoveAsync(deduction with { Id = Guid.NewGuid() }, Cancellation);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await ExecuteAsync(holder, $"SELECT FROM key_spending WHERE account = {_account} FOR UPDATE");
@@ -226,12 +230,14 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [InlineData("UPDATE key_spending SET total = -1", "ck_key_spending_today")]
     [InlineData("UPDATE key_spending SET today = -1", "ck_key_spending_today")]
     [InlineData("UPDATE key_spending SET today = total + 1", "ck_key_spending_today")]
+    [InlineData("UPDATE key_spending SET this_month = total + 1", "ck_key_spending_today")]
+    [InlineData("UPDATE key_spending SET this_month = today - 1", "ck_key_spending_today")]
     [InlineData(
         """
         INSERT INTO transfers (account, id, version, kind, amount, request_hash, balance_after, held_after, key_id)
         VALUES (1, gen_random_uuid(), 1000, 2, -1, '', 0, 0, 1)
-        """,
-        "ck_transfers_key")]
+        """, // It counts for no day.
+        "ck_transfers_spent")]
     public async Task Row_ThatCannotBe_IsRefused(string sql, string constraint)
     {
         await DeductAsync(1, new KeyUse(1, null, null, Monday));
@@ -241,7 +247,7 @@ public sealed class KeySpendingTests(ServersFixture servers)
         Assert.Equal(constraint, refused.ConstraintName);
     }
 
-    private TransferRequest Deduction(KeyUse? key, long amount = 100) =>
+    private TransferRequest Deduction(UsedApiKey? key, long amount = 100) =>
         new(Guid.NewGuid(), _account, amount, TransferKind.Deduction, Key: key);
 
     private HoldItem Hold(UsedApiKey? key) =>
@@ -256,7 +262,8 @@ public sealed class KeySpendingTests(ServersFixture servers)
     }
 
     private Task<Outcome[]> DeductAsync(int count, KeyUse key) => Task.WhenAll(
-        Enumerable.Range(0, count).Select(_ => servers.Ledger.MoveAsync(Deduction(key), Cancellation)))
+        Enumerable.Range(0, count).Select(_ =>
+            servers.LedgerOn(Clock.On(key.Day)).MoveAsync(Deduction(key.Key), Cancellation)))
         .WaitAsync(Timeout, Cancellation);
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)

@@ -41,7 +41,7 @@ public sealed class LockOrderTests(ServersFixture servers)
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await ExecuteAsync(holder, $"""
             SELECT move(3::smallint, {one}, '{first.Id}', 100, '\x{Convert.ToHexString(first.Hash())}', NULL,
-                NULL, NULL, NULL, NULL)
+                '2026-01-05', NULL, NULL, NULL, NULL)
             """);
 
         var sameId = servers.Ledger.MoveAsync(first, Cancellation);

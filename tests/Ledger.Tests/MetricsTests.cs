@@ -43,11 +43,12 @@ public sealed class MetricsTests(ServersFixture servers)
             HoldOperation.Hold, ServersFixture.NewAccount(), Guid.NewGuid(), Guid.Empty, 100, new byte[32]);
         var capture = hold with { Operation = HoldOperation.Capture, Amount = 30 };
         await holds.CarryOutAsync([hold, capture, capture with { Id = Guid.NewGuid() }], Cancellation);
+        await holds.CarryOutAsync([capture, hold], Cancellation); // Sent again, they move nothing.
 
         Assert.Equal(1, seen.Sum("ledger.transfers", "kind=charge"));
         Assert.Equal(30, seen.Sum("ledger.tokens", "kind=charge"));
         Assert.Equal(1, seen.Sum("ledger.holds.items", "operation=hold,outcome=held"));
-        Assert.Equal(1, seen.Sum("ledger.holds.items", "operation=capture,outcome=captured"));
+        Assert.Equal(2, seen.Sum("ledger.holds.items", "operation=capture,outcome=captured"));
         Assert.Equal(1, seen.Sum("ledger.unknown_hold", ""));
     }
 

@@ -1,6 +1,5 @@
 using Ledger.Service.Accounts;
 using Ledger.Service.Holds;
-using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
 
@@ -29,8 +28,12 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(TransferStatus.Exists), "exists, key limit" },
         { nameof(TransferStatus.KeyLimitReached), "key limit, amount too high" },
         { nameof(TransferStatus.KeyLimitReached), "key limit" },
+        { nameof(TransferStatus.KeyLimitReached), "key limit, budget" },
+        { nameof(TransferStatus.BudgetReached), "budget, amount too high" },
+        { nameof(TransferStatus.BudgetReached), "budget" },
         { nameof(TransferStatus.InsufficientTokens), "amount too high" },
-        { nameof(TransferStatus.InsufficientTokens), "held" },
+        { nameof(TransferStatus.InsufficientTokens), "held, amount too high" },
+        { nameof(TransferStatus.TokensHeld), "held" },
         { nameof(TransferStatus.Created), "" },
     };
 
@@ -45,6 +48,8 @@ public sealed class PrecedenceTests(ServersFixture servers)
         { nameof(HoldOutcome.UnknownAccount), "unknown account, key limit, amount too high" },
         { nameof(HoldOutcome.AccountClosed), "closed, key limit, amount too high" },
         { nameof(HoldOutcome.KeyLimitReached), "key limit, amount too high" },
+        { nameof(HoldOutcome.KeyLimitReached), "key limit, budget" },
+        { nameof(HoldOutcome.BudgetReached), "budget, amount too high" },
         { nameof(HoldOutcome.InsufficientTokens), "amount too high" },
         { nameof(HoldOutcome.Held), "" },
     };
@@ -87,7 +92,8 @@ public sealed class PrecedenceTests(ServersFixture servers)
         }
 
         request = request with { Amount = Has("amount 0") ? 0 : Has("amount too high") ? TooMuch : 100 };
-        request = request with { Key = Has("key limit") ? new KeyUse(1, 99, null, new DateOnly(2026, 1, 5)) : null };
+        request = request with { Key = Has("key limit") ? new UsedApiKey(1, 99, null) : null };
+        await servers.Ledger.SetBudgetAsync(account, Has("budget") ? 99 : null, Cancellation);
         await CloseIfAsync(Has("closed"), account);
         await AssertAsync(expected, account, () => servers.Ledger.MoveAsync(request, Cancellation));
 
@@ -117,6 +123,7 @@ public sealed class PrecedenceTests(ServersFixture servers)
             Holder = Has("other holder") ? Guid.NewGuid() : hold.Holder,
             Key = Has("key limit") ? new UsedApiKey(1, 99, null) : null,
         };
+        await servers.Ledger.SetBudgetAsync(account, Has("budget") ? 99 : null, Cancellation);
         await CloseIfAsync(Has("closed"), account);
         var result = Assert.Single(await servers.Holds.CarryOutAsync([request], Cancellation));
         Assert.Equal(expected, $"{result.Outcome}");

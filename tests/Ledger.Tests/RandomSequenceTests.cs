@@ -1,7 +1,6 @@
 using CsCheck;
 using Ledger.Service.Accounts;
 using Ledger.Service.Holds;
-using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
 using Npgsql;
@@ -19,7 +18,7 @@ public sealed class RandomSequenceTests(ServersFixture servers)
     /// <summary>None, for half of the steps, or a key with one of the limits, or with both.</summary>
     private static readonly UsedApiKey?[] Keys =
     [
-        null, null, null, new(1, 3000, null), new(2, null, 1500), new(3, 2000, 2500),
+        null, null, null, new(1, 3000, null), new(2, null, 1500), new(3, 2000, 2500), new(4, null, null, 1800),
     ];
 
     private enum Operation
@@ -30,10 +29,11 @@ public sealed class RandomSequenceTests(ServersFixture servers)
         Capture,
         Release,
         Close,
+        Budget,
         Read,
     }
 
-    private sealed record Step(Operation Operation, int Account, long Amount, int Name, UsedApiKey? Key);
+    private sealed record Step(Operation Operation, int Account, long Amount, int Name, UsedApiKey? Key, DateOnly Day);
 
     private static readonly Gen<Step[]> Sequences = Gen.Select(
         Gen.Frequency(
@@ -43,13 +43,15 @@ public sealed class RandomSequenceTests(ServersFixture servers)
             (3, Gen.Const(Operation.Capture)),
             (2, Gen.Const(Operation.Release)),
             (1, Gen.Const(Operation.Close)),
+            (1, Gen.Const(Operation.Budget)),
             (3, Gen.Const(Operation.Read))),
         Gen.Int[0, Accounts - 1],
         Gen.Frequency(
             (12, Gen.Long[1, 1500]), (1, Gen.Const(4000L)), (1, Gen.Const(Balance.Max)), (1, Gen.Long[-1, 0])),
         Gen.Int[0, Names - 1],
         Gen.Int[0, Keys.Length - 1].Select(key => Keys[key]),
-        (operation, account, amount, name, key) => new Step(operation, account, amount, name, key))
+        Gen.Int[0, 3].Select(day => new DateOnly(2026, 1, 30).AddDays(day)),
+        (operation, account, amount, name, key, day) => new Step(operation, account, amount, name, key, day))
         .Array[1, 64];
 
     [Fact]
@@ -73,12 +75,14 @@ public sealed class RandomSequenceTests(ServersFixture servers)
 
     private async Task RunAsync(Step step, long account, (Guid Move, Guid Hold) name, LedgerModel model)
     {
-        var (ledger, never) = (servers.Ledger, CancellationToken.None);
+        var clock = Clock.On(step.Day);
+        var (ledger, never) = (servers.LedgerOn(clock), CancellationToken.None);
+        model.Today = step.Day;
         switch (step.Operation)
         {
             case Operation.Deduct:
                 var deduction = new TransferRequest(
-                    name.Move, account, step.Amount, TransferKind.Deduction, Key: KeyUse.Now(step.Key, Clock.Today));
+                    name.Move, account, step.Amount, TransferKind.Deduction, Key: step.Key);
                 Assert.Equal(model.Move(deduction), (await ledger.MoveAsync(deduction, never)).Status);
                 break;
             case Operation.Credit:
@@ -88,6 +92,11 @@ public sealed class RandomSequenceTests(ServersFixture servers)
             case Operation.Close:
                 Assert.Equal(model.Close(account), await ledger.CloseAsync(account, never));
                 break;
+            case Operation.Budget:
+                long? budget = step.Amount is > 0 and < Balance.Max ? step.Amount * 2 : null;
+                model.SetBudget(account, budget);
+                await ledger.SetBudgetAsync(account, budget, never);
+                break;
             case Operation.Read:
                 Assert.Equal(model.Read(account), await ledger.GetBalanceAsync(account, never));
                 break;
@@ -95,7 +104,7 @@ public sealed class RandomSequenceTests(ServersFixture servers)
                 var operation = Enum.Parse<HoldOperation>($"{step.Operation}");
                 var item = new HoldItem(
                     operation, account, name.Hold, Guid.Empty, Math.Max(step.Amount, 0), Hash, step.Key);
-                Assert.Equal(model.CarryOut([item]), await servers.HoldsOn(Clock.Today).CarryOutAsync([item], never));
+                Assert.Equal(model.CarryOut([item]), await servers.HoldsOn(clock).CarryOutAsync([item], never));
                 break;
         }
     }
@@ -128,16 +137,31 @@ public sealed class RandomSequenceTests(ServersFixture servers)
         Assert.Equal(model.Accounts.Count, opened);
         await row.CloseAsync();
         await using var keys = servers.Database.CreateCommand(
-            "SELECT account, key_id, total, today FROM key_spending WHERE account = ANY ($1)");
+            "SELECT account, key_id, total, today, this_month FROM key_spending WHERE account = ANY ($1)");
         keys.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = accounts });
         await using var spending = await keys.ExecuteReaderAsync();
-        var spent = new Dictionary<(long, long), long>();
+        var spent = new List<(long, long, long, long, long)>();
         while (await spending.ReadAsync())
         {
-            spent.Add((spending.GetInt64(0), spending.GetInt64(1)), spending.GetInt64(2));
-            Assert.Equal(spending.GetInt64(2), spending.GetInt64(3));
+            spent.Add((
+                spending.GetInt64(0), spending.GetInt64(1), spending.GetInt64(2), spending.GetInt64(3),
+                spending.GetInt64(4)));
         }
 
-        Assert.Equal(model.Spent.OrderBy(each => each.Key), spent.OrderBy(each => each.Key));
+        Assert.Equal(model.Keys.Order(), spent.Order());
+        await spending.CloseAsync();
+        await using var events = servers.Database.CreateCommand(
+            "SELECT account, kind, key_id, period, threshold FROM limit_events WHERE account = ANY ($1)");
+        events.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = accounts });
+        await using var limit = await events.ExecuteReaderAsync();
+        var noted = new List<(long, string, long, DateOnly, int)>();
+        while (await limit.ReadAsync())
+        {
+            noted.Add((
+                limit.GetInt64(0), limit.GetString(1), limit.GetInt64(2), limit.GetFieldValue<DateOnly>(3),
+                limit.GetInt32(4)));
+        }
+
+        Assert.Equal(model.Events.Order(), noted.Order());
     }
 }

@@ -1,4 +1,9 @@
+using Ledger.Service;
 using Ledger.Service.Transfers;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Ledger.Tests;
@@ -88,6 +93,22 @@ public sealed class SchemaTests(ServersFixture servers)
         await using var row = await statistics.ExecuteReaderAsync(Cancellation);
         Assert.True(await row.ReadAsync(Cancellation));
         Assert.Equal(row.GetInt64(0), row.GetInt64(1));
+    }
+
+    /// <summary>A process that hangs in a transaction must not keep its locks.</summary>
+    [Fact]
+    public async Task Connections_OfTheService_EndIdleTransactions()
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.Configuration["ConnectionStrings:ledgerdb"] = servers.ConnectionString;
+        builder.AddServiceDatabase<LedgerDb>("ledgerdb");
+        await using var app = builder.Build();
+        await using var scope = app.Services.CreateAsyncScope();
+        await using var command = app.Services.GetRequiredService<NpgsqlDataSource>()
+            .CreateCommand("SHOW idle_in_transaction_session_timeout");
+        Assert.Equal("5s", await command.ExecuteScalarAsync(Cancellation));
+        var pooled = scope.ServiceProvider.GetRequiredService<LedgerDb>().Database;
+        Assert.Contains("_session_timeout=5s", pooled.GetConnectionString(), StringComparison.Ordinal);
     }
 
     private static Task<List<string>> IndexesWithoutTheAccountAsync(OwnDatabase books) => AccountKeys.MissingAsync(

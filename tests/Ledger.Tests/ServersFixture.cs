@@ -81,8 +81,9 @@ public sealed class ServersFixture : IAsyncLifetime
 
     /// <summary>A ledger with a cache of the test's choice, such as one without Redis.</summary>
     internal static TokenLedger NewLedger(
-        NpgsqlDataSource database, BalanceCache cache, LedgerMetrics? metrics = null, Openings? openings = null) => new(
-        database, cache, metrics ?? NewMetrics(), openings ?? Identity.Openings);
+        NpgsqlDataSource database, BalanceCache cache, LedgerMetrics? metrics = null, Openings? openings = null,
+        TimeProvider? clock = null) => new(
+        database, cache, metrics ?? NewMetrics(), openings ?? Identity.Openings, clock ?? TimeProvider.System);
 
     /// <summary>A verifier of a database that has no cache.</summary>
     internal static LedgerVerifier NewVerifier(NpgsqlDataSource database)
@@ -90,6 +91,9 @@ public sealed class ServersFixture : IAsyncLifetime
         var cache = NewCache(redis: null);
         return new LedgerVerifier(database, NewLedger(database, cache), cache);
     }
+
+    /// <summary>What reads and moves, on a clock of the test's choice.</summary>
+    internal TokenLedger LedgerOn(TimeProvider clock) => NewLedger(Database, _cache!, clock: clock);
 
     /// <summary>What holds, captures and releases, as a replica has it.</summary>
     internal HoldLedger NewHolds() => HoldsOn(TimeProvider.System);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Ledger.Service.Holds;
+using Npgsql;
 
 namespace Ledger.Tests;
 
@@ -21,35 +22,59 @@ public sealed class TokensApiTests(ServersFixture servers) : IAsyncLifetime
     public async Task Account_SaysWhatIsHeldAndWhetherItIsClosed()
     {
         await HoldAsync(100);
-        Assert.Equal("""{"tokens":3900,"balance":4000,"held":100,"closed":false}""", await AccountAsync());
+        Assert.Equal(Account("false"), await AccountAsync());
         Assert.Equal("""{"tokens":3900}""", await _host.User(_account).GetStringAsync("/api/tokens", Cancellation));
         await servers.Ledger.CloseAsync(_account, Cancellation);
-        Assert.Equal("""{"tokens":3900,"balance":4000,"held":100,"closed":true}""", await AccountAsync());
+        Assert.Equal(Account("true"), await AccountAsync());
         var nobodys = await _host.Nobody().GetAsync("/api/tokens/account", Cancellation);
         Assert.Equal(HttpStatusCode.Unauthorized, nobodys.StatusCode);
+
+        static string Account(string closed) =>
+            $$"""{"tokens":3900,"balance":4000,"held":100,"closed":{{closed}},"monthly_budget":null,"this_month":100}""";
 
         Task<string> AccountAsync() => _host.User(_account).GetStringAsync("/api/tokens/account", Cancellation);
     }
 
     [Theory]
-    [InlineData(3950, 100, 50, 3950)]
-    [InlineData(0, 4001, 4000, 0)]
+    [InlineData(3950, 100, 50, HttpStatusCode.Conflict, "tokens_held")]
+    [InlineData(3950, 4000, 50, HttpStatusCode.Conflict, "tokens_held")]
+    [InlineData(3950, 4001, 50, HttpStatusCode.PaymentRequired, "insufficient_tokens")]
+    [InlineData(0, 4001, 4000, HttpStatusCode.PaymentRequired, "insufficient_tokens")]
     public async Task Deduction_OfMoreThanCanBeSpent_SaysWhatIsNeededAvailableAndHeld(
-        long held, long needed, long available, long expectedHeld)
+        long held, long needed, long available, HttpStatusCode status, string code)
     {
         await HoldAsync(held);
         var answer = await _host.User(_account).PostAsJsonAsync(
             "/api/tokens/deduct", new { amount = needed }, Cancellation);
-        Assert.Equal(HttpStatusCode.PaymentRequired, answer.StatusCode);
+        Assert.Equal(status, answer.StatusCode);
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(Cancellation);
-        Assert.Equal("insufficient_tokens", problem.GetProperty("code").GetString());
+        Assert.Equal(code, problem.GetProperty("code").GetString());
         Assert.Equal(
-            (needed, available, expectedHeld),
+            (needed, available, held),
             (problem.GetProperty("needed").GetInt64(), problem.GetProperty("available").GetInt64(),
                 problem.GetProperty("held").GetInt64()));
         var sentence = problem.GetProperty("detail").GetString()!;
         Assert.Contains($"needs {needed}, {available} are available", sentence, StringComparison.Ordinal);
         Assert.Equal(held > 0, sentence.Contains($"{held} are held", StringComparison.Ordinal));
+        await servers.AssertBooksBalanceAsync(_account, 4000);
+    }
+
+    [Fact]
+    public async Task Deduction_OfALockedAccount_IsToldToComeAgainAndWritesNothing()
+    {
+        await servers.Ledger.GetBalanceAsync(_account, Cancellation);
+        await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
+        await using var transaction = await holder.BeginTransactionAsync(Cancellation);
+        await using var command = new NpgsqlCommand(
+            $"SELECT FROM accounts WHERE id = {_account} FOR NO KEY UPDATE", holder);
+        await command.ExecuteNonQueryAsync(Cancellation);
+        var answer = await _host.User(_account).PostAsJsonAsync(
+            "/api/tokens/deduct", new { amount = 1 }, Cancellation);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.Equal("1", Assert.Single(answer.Headers.GetValues("Retry-After")));
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(Cancellation);
+        Assert.Equal("account_locked", problem.GetProperty("code").GetString());
+        await transaction.RollbackAsync(Cancellation);
         await servers.AssertBooksBalanceAsync(_account, 4000);
     }
 

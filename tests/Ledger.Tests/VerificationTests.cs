@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Ledger.Service.Holds;
-using Ledger.Service.Keys;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 using Microsoft.Extensions.Hosting;
@@ -40,6 +39,11 @@ public sealed class VerificationTests(ServersFixture servers)
     [InlineData("DELETE FROM transfers WHERE version = 2", "transfer", "2 is missing")]
     [InlineData("UPDATE key_spending SET total = 300", "key 5 of account 7", "spent 300, transfers and holds add up")]
     [InlineData("UPDATE key_spending SET today = 1", "key 5 of account 7", "1 on its day, transfers and holds say 210")]
+    [InlineData(
+        "UPDATE key_spending SET this_month = 211, total = 211", "key 5 of account 7", "spent 211, transfers and")]
+    [InlineData(
+        "UPDATE key_spending SET today = 0, this_month = 1", "key 5 of account 7", "0 on its day, transfers and holds")]
+    [InlineData("UPDATE accounts SET this_month = 1", "account 7", "1 in its month, transfers and holds say 310")]
     [InlineData("DELETE FROM key_spending", "key 5 of account 7", "it has spent 210 tokens and has no row")]
     [InlineData("UPDATE transfers SET key_id = 6 WHERE kind = 2", "key 6 of account 7", "has no row")]
     public async Task Verify_AfterAnAlteration_NamesTheRow(string alteration, string row, string problem)
@@ -118,13 +122,13 @@ public sealed class VerificationTests(ServersFixture servers)
     {
         var books = await OwnDatabase.CreateAsync(servers.ConnectionString);
         var cache = ServersFixture.NewCache(redis: null);
-        var ledger = ServersFixture.NewLedger(books.Database, cache);
+        var ledger = ServersFixture.NewLedger(books.Database, cache, clock: Clock.Today);
         var holds = ServersFixture.NewHolds(books.Database, ledger, cache, clock: Clock.Today);
         var key = new UsedApiKey(5, 1000, null);
         var deduction = new TransferRequest(Guid.NewGuid(), Account, 100, TransferKind.Deduction);
         await ledger.MoveAsync(deduction, Cancellation);
         await ledger.MoveAsync(
-            deduction with { Id = Guid.NewGuid(), Key = KeyUse.Now(key, Clock.Today) }, Cancellation);
+            deduction with { Id = Guid.NewGuid(), Key = key }, Cancellation);
         var hold = new HoldItem(HoldOperation.Hold, Account, Guid.NewGuid(), Guid.Empty, 100, new byte[32], key);
         await holds.CarryOutAsync(
             [

@@ -20,6 +20,9 @@ namespace Ledger.Service.Migrations
                     held = table.Column<long>(type: "bigint", nullable: false),
                     version = table.Column<long>(type: "bigint", nullable: false),
                     revision = table.Column<long>(type: "bigint", nullable: false),
+                    monthly_budget = table.Column<long>(type: "bigint", nullable: true),
+                    month = table.Column<DateOnly>(type: "date", nullable: true),
+                    this_month = table.Column<long>(type: "bigint", nullable: false, defaultValue: 0L),
                     opened_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()"),
                     closed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true)
                 },
@@ -28,6 +31,7 @@ namespace Ledger.Service.Migrations
                     table.PrimaryKey("pk_accounts", x => x.id);
                     table.CheckConstraint("ck_accounts_balance", "0 <= held AND held <= balance");
                     table.CheckConstraint("ck_accounts_id", "id > 0");
+                    table.CheckConstraint("ck_accounts_month", "this_month >= 0 AND monthly_budget >= 0");
                 })
                 .Annotation("Npgsql:StorageParameter:fillfactor", 70);
 
@@ -40,8 +44,8 @@ namespace Ledger.Service.Migrations
                     holder = table.Column<Guid>(type: "uuid", nullable: false),
                     request_hash = table.Column<byte[]>(type: "bytea", nullable: false),
                     amount = table.Column<long>(type: "bigint", nullable: false),
+                    day = table.Column<DateOnly>(type: "date", nullable: false),
                     key_id = table.Column<long>(type: "bigint", nullable: true),
-                    key_day = table.Column<DateOnly>(type: "date", nullable: true),
                     conversation = table.Column<Guid>(type: "uuid", nullable: true),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()"),
                     renewed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()")
@@ -50,7 +54,6 @@ namespace Ledger.Service.Migrations
                 {
                     table.PrimaryKey("pk_holds", x => new { x.account_id, x.id });
                     table.CheckConstraint("ck_holds_amount", "amount >= 0");
-                    table.CheckConstraint("ck_holds_key", "(key_id IS NULL) = (key_day IS NULL)");
                 })
                 .Annotation("Npgsql:StorageParameter:autovacuum_vacuum_cost_delay", 0)
                 .Annotation("Npgsql:StorageParameter:autovacuum_vacuum_scale_factor", 0)
@@ -65,14 +68,39 @@ namespace Ledger.Service.Migrations
                     key_id = table.Column<long>(type: "bigint", nullable: false),
                     total = table.Column<long>(type: "bigint", nullable: false),
                     day = table.Column<DateOnly>(type: "date", nullable: false),
-                    today = table.Column<long>(type: "bigint", nullable: false)
+                    today = table.Column<long>(type: "bigint", nullable: false),
+                    this_month = table.Column<long>(type: "bigint", nullable: false),
+                    total_limit = table.Column<long>(type: "bigint", nullable: true),
+                    daily_limit = table.Column<long>(type: "bigint", nullable: true),
+                    monthly_limit = table.Column<long>(type: "bigint", nullable: true)
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("pk_key_spending", x => new { x.account, x.key_id });
-                    table.CheckConstraint("ck_key_spending_today", "today >= 0 AND total >= today");
+                    table.CheckConstraint("ck_key_spending_today", "today >= 0 AND this_month >= today AND total >= this_month");
                 })
                 .Annotation("Npgsql:StorageParameter:fillfactor", 70);
+
+            migrationBuilder.CreateTable(
+                name: "limit_events",
+                columns: table => new
+                {
+                    account = table.Column<long>(type: "bigint", nullable: false),
+                    kind = table.Column<string>(type: "text", nullable: false),
+                    key_id = table.Column<long>(type: "bigint", nullable: false),
+                    period = table.Column<DateOnly>(type: "date", nullable: false),
+                    threshold = table.Column<int>(type: "integer", nullable: false),
+                    most = table.Column<long>(type: "bigint", nullable: false),
+                    spent = table.Column<long>(type: "bigint", nullable: false),
+                    created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()"),
+                    attempts = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
+                    next_attempt_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()"),
+                    delivered_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_limit_events", x => new { x.account, x.kind, x.key_id, x.period, x.threshold });
+                });
 
             migrationBuilder.CreateTable(
                 name: "transfers",
@@ -88,7 +116,7 @@ namespace Ledger.Service.Migrations
                     held_after = table.Column<long>(type: "bigint", nullable: false),
                     reason = table.Column<string>(type: "text", nullable: true),
                     key_id = table.Column<long>(type: "bigint", nullable: true),
-                    key_day = table.Column<DateOnly>(type: "date", nullable: true),
+                    day = table.Column<DateOnly>(type: "date", nullable: true),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "now()")
                 },
                 constraints: table =>
@@ -96,9 +124,15 @@ namespace Ledger.Service.Migrations
                     table.PrimaryKey("pk_transfers", x => new { x.account, x.id });
                     table.CheckConstraint("ck_transfers_account", "account > 0 AND version > 0");
                     table.CheckConstraint("ck_transfers_after", "0 <= held_after AND held_after <= balance_after");
-                    table.CheckConstraint("ck_transfers_key", "CASE WHEN key_id IS NULL THEN key_day IS NULL ELSE key_day IS NOT NULL AND kind IN (2, 3) END");
                     table.CheckConstraint("ck_transfers_kind", "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3) THEN amount < 0 ELSE false END");
+                    table.CheckConstraint("ck_transfers_spent", "CASE WHEN kind IN (2, 3) THEN day IS NOT NULL ELSE day IS NULL AND key_id IS NULL END");
                 });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_limit_events_next_attempt_at",
+                table: "limit_events",
+                column: "next_attempt_at",
+                filter: "delivered_at IS NULL");
 
             migrationBuilder.CreateIndex(
                 name: "ix_transfers_created_at",
@@ -112,6 +146,7 @@ namespace Ledger.Service.Migrations
                 columns: new[] { "account", "version" },
                 unique: true);
 
+            migrationBuilder.Sql(LedgerDb.Function("Budgets.limits"));
             migrationBuilder.Sql(LedgerDb.Function("Transfers.move"));
             migrationBuilder.Sql(LedgerDb.Function("Holds.carry_out"));
             migrationBuilder.Sql("""
@@ -127,7 +162,10 @@ namespace Ledger.Service.Migrations
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.Sql("DROP FUNCTION carry_out; DROP FUNCTION move;");
+            migrationBuilder.Sql("""
+                DROP FUNCTION carry_out; DROP FUNCTION move; DROP FUNCTION note_limits; DROP FUNCTION spend_with_key;
+                DROP FUNCTION limit_reached; DROP FUNCTION month_of;
+                """);
 
             migrationBuilder.DropTable(
                 name: "accounts");
@@ -137,6 +175,9 @@ namespace Ledger.Service.Migrations
 
             migrationBuilder.DropTable(
                 name: "key_spending");
+
+            migrationBuilder.DropTable(
+                name: "limit_events");
 
             migrationBuilder.DropTable(
                 name: "transfers");
