@@ -144,8 +144,8 @@ public sealed class LedgerClientTests(ChatDatabase database) : IAsyncLifetime
     }
 
     /// <summary>
-    /// Two batches are carried out when the ledger dies, and their answers are lost. The ledger that comes back is asked
-    /// for them again, and for what waits behind them.
+    /// Two batches are carried out when the ledger dies, and their answers are lost. When it is back, it is asked for
+    /// them again, and for what waits behind them.
     /// </summary>
     [Fact]
     public async Task Holds_OfALedgerThatIsRestarted_AreAllHeldOnce()

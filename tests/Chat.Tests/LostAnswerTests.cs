@@ -64,7 +64,7 @@ public sealed class LostAnswerTests(ChatDatabase database) : IAsyncLifetime
         await AssertKeptAsync();
     }
 
-    /// <summary>The statement never reaches Postgres. The sweep's tombstone comes first, and the chat stays out.</summary>
+    /// <summary>The statement reaches Postgres late: the sweep's tombstone is there, and the chat stays out.</summary>
     [Fact]
     public async Task Store_ThatIsCarriedOutAfterTheSweep_StoresNothing()
     {
