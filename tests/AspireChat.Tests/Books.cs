@@ -14,8 +14,8 @@ internal static class Books
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     /// <summary>
-    /// Ends when a user's charges are those of the user's stored chats, one by one, nothing is held any more, and the
-    /// balance says the same.
+    /// Ends when a user's charges are those of the user's stored chats, one by one, nothing is held any more, and
+    /// balance and history say the same.
     /// </summary>
     /// <returns>How many there are.</returns>
     public static async Task<int> AssertPaidForRepliesOnlyAsync(AppHostFixture system, SignedInUser user)
@@ -37,6 +37,10 @@ internal static class Books
                         CultureInfo.InvariantCulture,
                         $"SELECT sum(amount)::bigint FROM transfers WHERE account = {id}"));
                 Assert.Equal(balance, await user.Client.BalanceAsync());
+                var history = await user.Client.ReadPagesAsync<Entry>("/api/tokens/history?limit=1000");
+                Assert.True(charged.SetEquals(history
+                    .Where(entry => entry.Kind is not ("opening" or "deduction" or "credit"))
+                    .Select(entry => entry.Transaction)));
                 return charged.Count;
             }
 
@@ -53,10 +57,31 @@ internal static class Books
     public static async Task<int> HeldAsync(AppHostFixture system, SignedInUser user) => (await IdsAsync(
         system, "ledgerdb", "SELECT id FROM holds WHERE account_id = $1", await IdAsync(user))).Count;
 
-    /// <summary>A connection of its own.</summary>
+    /// <summary>How many of a user's chats are stored.</summary>
+    public static async Task<int> StoredAsync(AppHostFixture system, SignedInUser user) => (await IdsAsync(
+        system, "chatdb", "SELECT hold_id FROM chats WHERE user_id = $1 AND status IN (1, 3)", await IdAsync(user)))
+        .Count;
+
+    /// <summary>Runs the ledger's <c>verify</c>, which computes everything again and must find nothing.</summary>
+    public static async Task AssertVerifiedAsync(AppHostFixture system)
+    {
+        const string Tool = "ledger-verify";
+        var notifications = system.App.ResourceNotifications;
+        var last = notifications.TryGetCurrentState(Tool, out var state) ? state.Snapshot.StartTimeStamp : null;
+        var started = await system.App.ResourceCommands.ExecuteCommandAsync("ledger", Tool, CancellationToken);
+        Assert.True(started.Success, started.Message);
+        var ended = await notifications.WaitForResourceAsync(
+                Tool, e => e.Snapshot.StartTimeStamp != last && e.Snapshot.ExitCode is not null, CancellationToken)
+            .WaitAsync(AppHostFixture.StartTimeout, CancellationToken);
+        Assert.Equal(0, ended.Snapshot.ExitCode);
+    }
+
+    /// <summary>A connection of its own, not one that a killed Postgres has left.</summary>
     public static async Task<NpgsqlConnection> OpenAsync(AppHostFixture system, string database)
     {
-        var connection = new NpgsqlConnection(await system.App.GetConnectionStringAsync(database, CancellationToken));
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(
+            await system.App.GetConnectionStringAsync(database, CancellationToken)) { Pooling = false }
+            .ConnectionString);
         await connection.OpenAsync(CancellationToken);
         return connection;
     }
@@ -102,4 +127,6 @@ internal static class Books
         NpgsqlDataSource.Create((await system.App.GetConnectionStringAsync(database, CancellationToken))!);
 
     private sealed record Me(long Id);
+
+    private sealed record Entry(Guid Transaction, string Kind);
 }

@@ -39,6 +39,14 @@ public sealed class ChatDatabase : IAsyncLifetime
     /// <summary>A context with the options of <c>AddServiceDatabase</c>.</summary>
     internal ChatDb CreateContext() => CreateContext(Source);
 
+    /// <summary>The database's own port, for what stands between it and a replica.</summary>
+    internal int Port => new NpgsqlConnectionStringBuilder(_connectionString).Port;
+
+    /// <summary>The database by another way.</summary>
+    /// <param name="way">What leads to <see cref="Port"/>.</param>
+    internal NpgsqlDataSource SourceThrough(TestProxy way) => NpgsqlDataSource.Create(
+        new NpgsqlConnectionStringBuilder(_connectionString) { Host = "127.0.0.1", Port = way.Port }.ConnectionString);
+
     /// <summary>An empty database of a test's own, on the same server.</summary>
     internal async Task<NpgsqlDataSource> CreateOwnAsync()
     {

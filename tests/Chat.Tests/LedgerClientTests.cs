@@ -1,7 +1,10 @@
 using Chat.Service.Chats;
 using Chat.Service.Ledger;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Chat.Tests;
 
@@ -44,10 +47,19 @@ public sealed class LedgerClientTests(ChatDatabase database) : IAsyncLifetime
     [Fact]
     public async Task Holds_ManyAtOnce_GoInFewBatches()
     {
-        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _ledger.Before["hold"] = _ => goOn.Task;
+        var (bothThere, goOn, calls) = (NewSignal(), NewSignal(), 0);
+        _ledger.Before["hold"] = _ =>
+        {
+            if (Interlocked.Increment(ref calls) == 2)
+            {
+                bothThere.TrySetResult();
+            }
+
+            return goOn.Task;
+        };
         var chats = Enumerable.Range(0, 200).Select(_ => New()).ToList();
         var holds = chats.ConvertAll(chat => Client.HoldAsync(chat, CancellationToken));
+        await bothThere.Task.Soon();
         goOn.SetResult();
         Assert.All(await Task.WhenAll(holds).Soon(), hold => Assert.Equal(HoldOutcome.Held, hold.Outcome));
         Assert.Equal(200 * 100, _ledger.Held);
@@ -131,28 +143,81 @@ public sealed class LedgerClientTests(ChatDatabase database) : IAsyncLifetime
         await Assert.ThrowsAsync<HttpRequestException>(() => Client.HoldAsync(New(), CancellationToken).Soon());
     }
 
-    /// <summary>A batch under way and what waits behind it are carried out by the ledger that comes back.</summary>
+    /// <summary>
+    /// Two batches are carried out when the ledger dies, and their answers are lost. When it is back, it is asked for
+    /// them again, and for what waits behind them.
+    /// </summary>
     [Fact]
-    public async Task Holds_OfALedgerThatIsRestarted_AreAllAnswered()
+    public async Task Holds_OfALedgerThatIsRestarted_AreAllHeldOnce()
     {
-        var address = _ledger.Address;
-        var holds = Enumerable.Range(0, 100).Select(_ => Client.HoldAsync(New(), CancellationToken)).ToList();
-        await _ledger.DisposeAsync();
-        _ledger = await TestLedger.StartAsync(address);
-        foreach (var hold in holds)
+        await using var way = TestProxy.To(_ledger.Address.Port);
+        using var replica = new TestReplica(database.Source, way.Address);
+        var (carriedOut, died, batches) = (NewSignal(), NewSignal(), 0);
+        _ledger.After["hold"] = _ =>
         {
-            try
+            if (Interlocked.Increment(ref batches) == 2)
             {
-                Assert.NotEqual(HoldOutcome.Failed, (await hold.Soon()).Outcome);
+                carriedOut.TrySetResult();
             }
-            catch (HttpRequestException)
-            {
-                // It was away for longer than all attempts: the caller releases.
-            }
+
+            return died.Task;
+        };
+        var holds = Enumerable.Range(0, 100).Select(_ => replica.Ledger.HoldAsync(New(), CancellationToken)).ToList();
+        await carriedOut.Task.Soon();
+        _ledger.Recover();
+        way.Break(refusals: 2); // One attempt of each, or two of one.
+        died.SetResult();
+        Assert.All(await Task.WhenAll(holds).Soon(), hold => Assert.Equal(HoldOutcome.Held, hold.Outcome));
+        Assert.Equal(100 * 100, _ledger.Held);
+        Assert.InRange(_ledger.Asked.Count(), 102, int.MaxValue);
+    }
+
+    /// <summary>
+    /// One replica takes the call and says nothing. After a second the other one is asked for the same hold; what the
+    /// first does when it goes on, be it in the middle of the chat or after its end, changes nothing.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Hold_OfAReplicaThatIsFrozen_IsHeldOnceByTheOther(bool isOverWhenItGoesOn)
+    {
+        await using var frozen = TestProxy.To(_ledger.Address.Port);
+        frozen.Freeze();
+        var builder = Host.CreateApplicationBuilder();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["services:ledger:http:0"] = $"{frozen.Address}",
+            ["services:ledger:http:1"] = $"{_ledger.Address}",
+            ["services:identity:http:0"] = $"{_ledger.Address}",
+            ["Ledger:ClientSecret"] = "secret",
+        });
+        builder.Logging.ClearProviders();
+        builder.AddServiceDefaults();
+        builder.AddLedgerClient();
+        using var host = builder.Build();
+        var client = host.Services.GetRequiredService<LedgerClient>();
+        PendingChat[] chats = [New(), New()]; // Replicas are asked in turn, so one of the two goes to the frozen one.
+        foreach (var chat in chats)
+        {
+            Assert.Equal(HoldOutcome.Held, (await client.HoldAsync(chat, CancellationToken).Soon()).Outcome);
         }
 
-        _ledger.Balance = 1_000_000;
-        Assert.Equal(HoldOutcome.Held, (await Client.HoldAsync(New(), CancellationToken).Soon()).Outcome);
+        await frozen.Taken.Soon();
+        Assert.Equal(["hold", "hold"], _ledger.Asked);
+        foreach (var chat in isOverWhenItGoesOn ? chats : [])
+        {
+            await client.CaptureAsync(new AnsweredChat(chat, "hi", 0).ToStored(1, DateTimeOffset.UnixEpoch)).Soon();
+        }
+
+        var late = NewSignal();
+        _ledger.After["hold"] = _ =>
+        {
+            late.TrySetResult();
+            return Task.CompletedTask;
+        };
+        frozen.Thaw();
+        await late.Task.Soon();
+        Assert.Equal(isOverWhenItGoesOn ? (1_000_000 - 200, 0) : (1_000_000, 200), (_ledger.Balance, _ledger.Held));
     }
 
     [Fact]

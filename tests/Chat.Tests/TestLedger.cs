@@ -25,11 +25,11 @@ internal sealed class TestLedger : IAsyncDisposable
     private readonly ConcurrentQueue<int> _batches = [];
     private TaskCompletionSource _changed = NewSignal();
 
-    private TestLedger(Uri? address)
+    private TestLedger()
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls(address?.ToString() ?? "http://127.0.0.1:0");
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.ConfigureHttpJsonOptions(options =>
             options.SerializerOptions.TypeInfoResolverChain.Insert(0, HoldJson.Default));
         _app = builder.Build();
@@ -73,9 +73,9 @@ internal sealed class TestLedger : IAsyncDisposable
     /// <summary>Where it listens.</summary>
     public Uri Address => new(_app.Urls.Single());
 
-    public static async Task<TestLedger> StartAsync(Uri? address = null)
+    public static async Task<TestLedger> StartAsync()
     {
-        var ledger = new TestLedger(address);
+        var ledger = new TestLedger();
         await ledger._app.StartAsync(TestContext.Current.CancellationToken).Soon();
         return ledger;
     }
