@@ -59,8 +59,15 @@ public sealed class KillTests(SlowSystem slow) : IAsyncLifetime
 
         foreach (var call in calls)
         {
-            using var response = await call;
-            Assert.True((int)response.StatusCode is 409 or 502 or 503 or 504, $"{response.StatusCode}");
+            try
+            {
+                using var response = await call;
+                Assert.True((int)response.StatusCode is 409 or 502 or 503 or 504, $"{response.StatusCode}");
+            }
+            catch (HttpRequestException)
+            {
+                // Its answer was cut off in the middle.
+            }
         }
 
         Assert.Equal(0, await Books.AssertPaidForRepliesOnlyAsync(_system, reader));
