@@ -8,7 +8,7 @@ internal sealed class LimitEvent
 {
     public long Account { get; init; }
 
-    /// <summary>The user's budget, <c>month</c>, or a key's <c>key_total</c>, <c>key_month</c>, <c>key_day</c>.</summary>
+    /// <summary>The user's budget: <c>month</c>. A key's: <c>key_total</c>, <c>key_month</c>, <c>key_day</c>.</summary>
     public required string Kind { get; init; }
 
     /// <summary>The API key's number; 0 for the user's budget.</summary>

@@ -109,7 +109,7 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
     }
 
     /// <summary>
-    /// Verifies the books of some accounts, or all, at one moment, and reports what it does, since it may take a minute.
+    /// Verifies the books of some accounts, or all, at one moment, and says what it does: it may take a minute.
     /// </summary>
     /// <returns>Every row that is off.</returns>
     public async IAsyncEnumerable<Drift> VerifyBooksAsync(

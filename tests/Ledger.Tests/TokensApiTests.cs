@@ -30,7 +30,8 @@ public sealed class TokensApiTests(ServersFixture servers) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Unauthorized, nobodys.StatusCode);
 
         static string Account(string closed) =>
-            $$"""{"tokens":3900,"balance":4000,"held":100,"closed":{{closed}},"monthly_budget":null,"this_month":100}""";
+            $$"""{"tokens":3900,"balance":4000,"held":100,"closed":{{closed}},"""
+            + "\"monthly_budget\":null,\"this_month\":100}";
 
         Task<string> AccountAsync() => _host.User(_account).GetStringAsync("/api/tokens/account", Cancellation);
     }
