@@ -23,11 +23,17 @@ internal sealed class LedgerClient
     private const int MaxItems = 64;
     private const int MaxCalls = 2;
 
-    /// <summary>How long each attempt waits, 9 s together: an answer waits 10 s for its hold to end.</summary>
-    private static readonly TimeSpan[] Attempts =
-        [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(3)];
-
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    /// <summary>
+    /// How long each attempt waits, and how long it is put off: 9.5 s together, as an answer waits 10 s for its hold to
+    /// end. The second goes to another replica at once; the later ones give a ledger that restarts the time for it.
+    /// </summary>
+    private static readonly (TimeSpan Patience, TimeSpan Pause)[] Attempts =
+    [
+        (TimeSpan.FromSeconds(1), TimeSpan.Zero),
+        (TimeSpan.FromSeconds(2), TimeSpan.Zero),
+        (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(0.5)),
+        (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)),
+    ];
 
     private readonly IHttpClientFactory _clients;
     private readonly ILogger _logger;
@@ -165,7 +171,7 @@ internal sealed class LedgerClient
         for (var attempt = 0; ; attempt++)
         {
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            patience.CancelAfter(Attempts[attempt]);
+            patience.CancelAfter(Attempts[attempt].Patience);
             try
             {
                 using var response = await send(_clients.CreateClient(ClientName), patience.Token);
@@ -181,7 +187,7 @@ internal sealed class LedgerClient
                 }
             }
 
-            await Task.Delay(Pause * attempt, cancellationToken);
+            await Task.Delay(Attempts[attempt + 1].Pause, cancellationToken);
         }
     }
 }

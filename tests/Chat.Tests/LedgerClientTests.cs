@@ -206,7 +206,7 @@ public sealed class LedgerClientTests(ChatDatabase database) : IAsyncLifetime
         Assert.Equal(["hold", "hold"], _ledger.Asked);
         foreach (var chat in isOverWhenItGoesOn ? chats : [])
         {
-            await client.CaptureAsync(new AnsweredChat(chat, "hi", 0).ToStored(1, DateTimeOffset.UnixEpoch)).Soon();
+            await client.CaptureAsync(chat.Answered("hi", 0).ToStored(1, DateTimeOffset.UnixEpoch)).Soon();
         }
 
         var late = NewSignal();

@@ -14,7 +14,7 @@ public sealed class LostAnswerTests(ChatDatabase database) : IAsyncLifetime
 
     private static readonly TimeSpan Dead = TimeSpan.FromSeconds(31);
 
-    private readonly PendingChat _chat = new(Guid.NewGuid(), User, "hello", Cost);
+    private readonly PendingChat _chat = new(Guid.NewGuid(), User, "hello") { Most = Cost };
     private TestLedger _ledger = null!;
     private TestProxy _way = null!;
     private NpgsqlDataSource _source = null!;
