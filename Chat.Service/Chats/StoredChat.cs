@@ -43,7 +43,9 @@ internal sealed class StoredChat
     /// <summary>The model that answered: the one that was asked, or a fallback.</summary>
     public string? AnsweredBy { get; init; }
 
-    /// <summary>The model's tokens of what it was told; null in a tombstone and when imported, as all that follows.</summary>
+    /// <summary>
+    /// The model's tokens of what it was told; null in a tombstone and when imported, as all that follows.
+    /// </summary>
     public long? InputTokens { get; init; }
 
     /// <summary>Those of them that the endpoint had in its cache.</summary>

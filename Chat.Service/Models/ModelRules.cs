@@ -89,7 +89,8 @@ internal sealed partial class ModelRules(IConfiguration configuration) : IValida
             var other =>
                 [$"{place}:Provider is '{other}': use '{ModelOptions.Mock}' or '{ModelOptions.OpenAi}'."],
         };
-        foreach (var fault in faults.Concat(PriceFaults(place, model)).Concat(FallbackFaults(place, name, model, settings)))
+        foreach (var fault in faults
+            .Concat(PriceFaults(place, model)).Concat(FallbackFaults(place, name, model, settings)))
         {
             yield return fault;
         }

@@ -116,7 +116,7 @@ internal sealed class PriceOptions
     [Required, Range(0.0, 1_000_000.0)]
     public decimal? Input { get; init; }
 
-    /// <summary>Of what the model is told and the endpoint has in its cache; as <see cref="Input"/> when null.</summary>
+    /// <summary>Of what the endpoint has in its cache already; as <see cref="Input"/> when null.</summary>
     [Range(0.0, 1_000_000.0)]
     public decimal? CachedInput { get; init; }
 

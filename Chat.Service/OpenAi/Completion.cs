@@ -40,7 +40,7 @@ internal sealed record Completion(
     /// <param name="hold">The hold.</param>
     public static string IdOf(Guid hold) => $"chatcmpl-{hold:N}";
 
-    /// <summary>Why an answer ended there. One whose caller left was cut: OpenAI's clients know no word for that.</summary>
+    /// <summary>Why an answer ended there. One whose caller left was cut: OpenAI has no word for that.</summary>
     private static string FinishReasonOf(StoredChat chat) =>
         chat.FinishReason is Reply.Cancelled ? "length" : chat.FinishReason ?? "stop";
 }

@@ -336,7 +336,8 @@ public sealed class ChatPipelineTests(ChatDatabase database) : IAsyncLifetime
         var drained = StopAsync(replica, leaveFor: TimeSpan.Zero);
 
         var refused = await replica.AnswerAsync(
-            PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello") with { Most = 100 }, ScriptedModel.Answers("hi"));
+            PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello") with { Most = Cost },
+            ScriptedModel.Answers("hi"));
         Assert.Equal((ReplyStatus.Draining, true), (refused.Status, refused.IsUntouched));
         Assert.Contains("restarts", ChatProblems.Of(refused).ProblemDetails.Detail!, StringComparison.Ordinal);
         if (endsInTime)

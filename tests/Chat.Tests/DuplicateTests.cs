@@ -9,7 +9,8 @@ public sealed class DuplicateTests(ChatDatabase database) : IAsyncLifetime
 {
     private const long User = 5;
 
-    private readonly PendingChat _chat = PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello") with { Most = 100 };
+    private readonly PendingChat _chat =
+        PendingChat.New(User, "chat", $"{Guid.NewGuid()}", "hello") with { Most = 100 };
     private readonly TaskCompletionSource<string> _reply = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TestLedger _ledger = null!;
     private TestReplica _replica = null!;

@@ -98,7 +98,8 @@ public sealed class LimitTests(ChatDatabase database)
         readers.ForEach(reader => reader.Dispose());
 
         async Task<StoredChat> StoreAsync(string reply) => Assert.IsType<StoredChat>(
-            await store.AddAsync(new PendingChat(Guid.NewGuid(), user, "hello") { Most = 100 }.Answered(reply, 3900)).Soon());
+            await store.AddAsync(
+                new PendingChat(Guid.NewGuid(), user, "hello") { Most = 100 }.Answered(reply, 3900)).Soon());
     }
 
     [Theory]

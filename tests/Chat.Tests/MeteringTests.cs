@@ -10,7 +10,8 @@ using Microsoft.Extensions.AI;
 namespace Chat.Tests;
 
 /// <summary>
-/// Models that are priced by tokens: the most is held, what was used is captured, and who leaves pays for what was made.
+/// Models that are priced by tokens: the most is held, what was used is captured, and who leaves pays for what was
+/// made.
 /// </summary>
 public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
 {
@@ -61,7 +62,7 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
     {
         var expected = new ModelUsage(input, cached, output, isEstimated);
         await using var upstream = await FakeUpstream.StartAsync(
-            FakeUpstream.Send([Piece("three small "), Piece("words"), Stop, .. report is null ? [] : new[] { report }]));
+            FakeUpstream.Send([Piece("three small "), Piece("words"), Stop, report ?? """{"choices":[]}"""]));
         var (chat, row) = await AskAsync(upstream);
 
         Assert.Equal(ReplyStatus.Stored, chat.Status);
@@ -302,7 +303,9 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
             {
                 var kinds = tags.ToArray().Where(tag => tag.Key is "chat.status" or "chat.token.type");
                 counted.AddOrUpdate(
-                    string.Join(' ', kinds.Select(tag => tag.Value).Prepend(instrument.Name)), value, (_, sum) => sum + value);
+                    string.Join(' ', kinds.Select(tag => tag.Value).Prepend(instrument.Name)),
+                    value,
+                    (_, sum) => sum + value);
             }
         }
     }
@@ -316,8 +319,14 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
     private static string Usage(string input, string output, string? cached = null) =>
         $$"""{"choices":[],"usage":{{Figures(input, output, cached)}}}""";
 
-    private static string Piece(string text, string? figures = null) =>
-        $$$"""{"choices":[{"index":0,"delta":{"content":"{{{text}}}"},"finish_reason":{{{(figures is null ? "null" : "\"stop\"")}}}}],"usage":{{{figures ?? "null"}}}}""";
+    private static string Piece(string text, string? figures = null)
+    {
+        var reason = figures is null ? "null" : "\"stop\"";
+        return $$$"""{"choices":[{"index":0,"delta":{"content":"{{{text}}}"},"finish_reason":{{{reason}}}}],"""
+            + $$"""
+                "usage":{{figures ?? "null"}}}
+                """;
+    }
 
     private static ModelUsage UsageOf(StoredChat row) => new(
         row.InputTokens!.Value, row.CachedTokens!.Value, row.OutputTokens!.Value, row.IsUsageEstimated!.Value);

@@ -78,7 +78,8 @@ public sealed class MockScriptTests
     private static async Task AssertFailsAsync(ModelHost host, string message, string said)
     {
         var prompt = new Prompt(host.Models.Find(null)!, [new(ChatRole.User, message)]);
-        var whole = await Record.ExceptionAsync(() => new ReplyDraft(prompt).AskAsync(sink: null, 100, CancellationToken).Soon());
+        var whole = await Record.ExceptionAsync(
+            () => new ReplyDraft(prompt).AskAsync(sink: null, 100, CancellationToken).Soon());
         Assert.True(whole is ModelException or InvalidDataException, whole?.ToString());
         var (text, finishReason, failed) = await StreamAsync(host, message, CancellationToken);
         Assert.Equal((said, null), (text, finishReason));

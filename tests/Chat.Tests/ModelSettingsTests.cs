@@ -30,7 +30,8 @@ public sealed class ModelSettingsTests
         ]);
         await host.StartAsync();
         Assert.Equal(["e", "m"], host.Models.All.Select(model => model.Name));
-        Assert.Equal(((long?)250, TimeSpan.FromMinutes(2)), (host.Models.Find(null)!.Price.Request, host.Models.Find(null)!.Timeout));
+        var first = host.Models.Find(null)!;
+        Assert.Equal(((long?)250, TimeSpan.FromMinutes(2)), (first.Price.Request, first.Timeout));
         Assert.Equal(12, host.Models.Find("m")!.Price.Request);
         Assert.Null(host.Models.Find("mock"));
         Assert.Null(host.Models.Find("E"));

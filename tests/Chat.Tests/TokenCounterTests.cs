@@ -20,12 +20,13 @@ public sealed class TokenCounterTests
     [Fact]
     public void Count_OfALongText_IsWithinThreePercentAndNotBelow()
     {
-        var text = string.Concat(Enumerable.Range(0, 2_000).Select(n => $"Sentence {n} is about the number {n * n}.\n"));
+        var text = string.Concat(
+            Enumerable.Range(0, 2_000).Select(n => $"Sentence {n} is about the number {n * n}.\n"));
         var (exact, counted) = (Exact.CountTokens(text), TokenCounter.O200k.Count(text));
         Assert.InRange(counted, exact, exact * 1.03);
     }
 
-    /// <summary>A tokenizer's work grows with the square of what it takes for one word: here it takes the whole.</summary>
+    /// <summary>A tokenizer's work grows with the square of what it takes for one word: here it takes all.</summary>
     [Theory]
     [InlineData("的一是不了人我在有他这中大来上国")]
     [InlineData(" ")]

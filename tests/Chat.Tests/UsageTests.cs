@@ -6,7 +6,9 @@ using Npgsql;
 
 namespace Chat.Tests;
 
-/// <summary>What was used is added up with the chats, once each, and shown to whom it belongs and to administrators.</summary>
+/// <summary>
+/// What was used is added up with the chats, once each, and shown to whom it belongs and to administrators.
+/// </summary>
 public sealed class UsageTests(ChatDatabase database) : IAsyncLifetime
 {
     private readonly long _user = Random.Shared.NextInt64(1_000_000, int.MaxValue);
@@ -110,7 +112,9 @@ public sealed class UsageTests(ChatDatabase database) : IAsyncLifetime
         {
             var chat = new PendingChat(Guid.NewGuid(), _user + (n % 7), "hello")
             {
-                Most = 1, Key = new UsedApiKey(1 + (n % 5), null, null), Conversation = n % 2 == 0 ? Guid.NewGuid() : null,
+                Most = 1,
+                Key = new UsedApiKey(1 + (n % 5), null, null),
+                Conversation = n % 2 == 0 ? Guid.NewGuid() : null,
             };
             Assert.NotNull(await replicas[n % 2].AddAsync(chat.Answered("hi", 1)));
         })).Soon();
