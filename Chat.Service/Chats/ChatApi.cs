@@ -112,6 +112,10 @@ internal sealed record ChatResponse(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Model,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Conversation)
 {
+    /// <summary>Why the reply ended early: cancelled, as its caller had left. Null where it is whole.</summary>
+    [JsonPropertyName("finish_reason"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? FinishReason { get; init; }
+
     /// <summary>What the model used, where one chat is asked for.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ChatUsage? Usage { get; init; }

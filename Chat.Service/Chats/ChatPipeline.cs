@@ -21,17 +21,11 @@ internal sealed partial class ChatPipeline(
     /// <summary>How long a chat waits for the ledger, others before it in the queue included.</summary>
     private static readonly TimeSpan HoldTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long an answer waits for its capture, where that gives credits back.</summary>
-    private static readonly TimeSpan CaptureTimeout = TimeSpan.FromSeconds(1);
-
     /// <summary>Answers a message.</summary>
     /// <param name="chat">Who pays, what for.</param>
     /// <param name="prompt">Who answers what.</param>
     /// <param name="sink">Takes the reply in pieces while it is made; null when only the whole is of use.</param>
-    /// <param name="caller">
-    /// The caller has left, who pays nothing: unless the reply is stored, or the model's price is by tokens and its
-    /// first piece has come, which pays for what was made.
-    /// </param>
+    /// <param name="caller">The caller has left, who pays nothing; or for what was made, at a price by tokens.</param>
     /// <returns>The stored chat, or why there is none. Nothing is thrown.</returns>
     public async Task<ChatResult> RunAsync(
         PendingChat chat, Prompt prompt, IReplySink? sink, CancellationToken caller)
@@ -120,7 +114,9 @@ internal sealed partial class ChatPipeline(
         catch (Exception failed)
         {
             var why = WhyFailed(failed, run);
-            if (why is not ReplyStatus.CallerLeft || prompt.Model.Price.IsFlat || !draft.HasBegun)
+            // Who reads so slowly that the time runs out has left, too.
+            var hasLeft = why is ReplyStatus.CallerLeft || (why is ReplyStatus.ModelTimedOut && draft.IsAtReader);
+            if (!hasLeft || prompt.Model.Price.IsFlat || !draft.HasBegun)
             {
                 logger.LogWarning(failed, "No reply for chat {Chat}", chat.Id);
                 return await settlement.ReleaseAsync(chat, why);
@@ -139,7 +135,7 @@ internal sealed partial class ChatPipeline(
         catch (Exception failed)
         {
             logger.LogError(failed, "It is not known whether chat {Chat} is stored", chat.Id);
-            return await settlement.SettleAsync(chat, ReplyStatus.StoreUnavailable);
+            return await settlement.SettleAsync(chat, ReplyStatus.StoreUnavailable); // Not in the metrics, if it is.
         }
 
         if (stored is null)
@@ -153,7 +149,7 @@ internal sealed partial class ChatPipeline(
         if (answered.Cost < hold.Amount)
         {
             // Who reads the answer may spend the rest. A flat price's hold is as good as its charge.
-            await Task.WhenAny(capture, Task.Delay(CaptureTimeout, CancellationToken.None));
+            await Task.WhenAny(capture, Task.Delay(Settlement.CaptureTimeout, CancellationToken.None));
         }
 
         return new(ReplyStatus.Stored, stored);

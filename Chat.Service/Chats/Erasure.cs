@@ -54,7 +54,8 @@ internal static class ErasureApi
 /// </summary>
 /// <param name="db">The chats.</param>
 /// <param name="settlement">Ends the holds of what is still being answered.</param>
-internal sealed class Erasure(ChatDb db, Settlement settlement)
+/// <param name="running">What this replica is answering.</param>
+internal sealed class Erasure(ChatDb db, Settlement settlement, RunningChats running)
 {
     /// <summary>Few at a time, so that one huge account does not hold up others.</summary>
     private const int PageSize = 500;
@@ -82,6 +83,7 @@ internal sealed class Erasure(ChatDb db, Settlement settlement)
     public async Task<int> EraseAsync(long userId, Guid? conversation, CancellationToken cancellationToken)
     {
         await settlement.SettleAllAsync(userId, conversation, cancellationToken);
+        running.Lose(userId, conversation); // Another replica's find out when they renew their holds.
         var erased = await EraseAsync(
             db.Chats.Where(chat => chat.UserId == userId
                 && (conversation == null || chat.ConversationId == conversation)),

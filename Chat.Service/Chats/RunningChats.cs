@@ -69,6 +69,18 @@ internal sealed class RunningChats : IDisposable
         return _byHolder[chat.Holder] = new(this, chat, timeout, _clock.GetTimestamp(), caller, _cut.Token);
     }
 
+    /// <summary>Ends the chats of a user who deletes what they are for, before their renewals find out.</summary>
+    /// <param name="userId">The user.</param>
+    /// <param name="conversation">Only those of this conversation; all when null.</param>
+    public void Lose(long userId, Guid? conversation)
+    {
+        foreach (var chat in _byHolder.Values.Where(chat => chat.Chat.UserId == userId
+            && (conversation is null || chat.Chat.Conversation == conversation)))
+        {
+            chat.Lose();
+        }
+    }
+
     /// <summary>Lets a replica that stops wait for a capture that nobody else waits for.</summary>
     /// <param name="capture">The capture. It never fails.</param>
     public void WaitFor(Task capture)

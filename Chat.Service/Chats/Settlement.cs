@@ -13,6 +13,9 @@ namespace Chat.Service.Chats;
 internal sealed class Settlement(
     ChatStore store, LedgerClient ledger, ChatMetrics metrics, ILogger<Settlement> logger)
 {
+    /// <summary>How long an answer waits for its capture, where that gives credits back.</summary>
+    public static readonly TimeSpan CaptureTimeout = TimeSpan.FromSeconds(1);
+
     /// <summary>How long an answer waits until its hold is ended.</summary>
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 

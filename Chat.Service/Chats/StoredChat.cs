@@ -1,3 +1,5 @@
+using Chat.Service.Models;
+
 namespace Chat.Service.Chats;
 
 /// <summary>
@@ -82,7 +84,10 @@ internal sealed class StoredChat
     public ChatResponse ToResponse() =>
         new(
             Id, UserId, Message, Response ?? "", Utc(CreatedAt), Cost, Tokens, IsModelNamed ? Model : null,
-            ConversationId);
+            ConversationId)
+        {
+            FinishReason = FinishReason is Reply.Cancelled ? FinishReason : null,
+        };
 
     /// <summary>Whether it is of the same request.</summary>
     /// <param name="chat">A request with the same id.</param>

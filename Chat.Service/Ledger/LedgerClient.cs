@@ -35,6 +35,11 @@ internal sealed class LedgerClient
         (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)),
     ];
 
+    /// <summary>How often an item is sent whose account another transaction keeps locked.</summary>
+    private const int MaxTries = 4;
+
+    private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(200);
+
     private readonly IHttpClientFactory _clients;
     private readonly ILogger _logger;
     private readonly Batcher<HoldItem, HoldResult> _batches;
@@ -53,13 +58,16 @@ internal sealed class LedgerClient
             MaxCalls);
     }
 
+    /// <summary>Gets what the pauses between attempts are multiplied by: tests wait less.</summary>
+    internal double PauseFactor { get; init; } = 1;
+
     /// <summary>Holds the most that a chat can cost.</summary>
     /// <param name="chat">The chat.</param>
     /// <param name="caller">Whose leaving takes it back as long as it was not sent.</param>
     /// <exception cref="OperationCanceledException">The caller has left, and nothing was sent.</exception>
     /// <exception cref="HttpRequestException">The ledger does not answer. It may be held all the same.</exception>
     public Task<HoldResult> HoldAsync(PendingChat chat, CancellationToken caller) =>
-        _batches.AddAsync(HoldItem.Hold(chat), caller);
+        CarryOutAsync(HoldItem.Hold(chat), caller);
 
     /// <summary>Takes what a stored chat has cost, and ends its hold.</summary>
     /// <param name="chat">The chat.</param>
@@ -68,7 +76,7 @@ internal sealed class LedgerClient
     /// The ledger does not answer, or could not do it. The hold may still be open.
     /// </exception>
     public async Task<bool> CaptureAsync(StoredChat chat) =>
-        Settled(await _batches.AddAsync(HoldItem.Capture(chat))).Outcome is not HoldOutcome.UnknownHold;
+        Settled(await CarryOutAsync(HoldItem.Capture(chat))).Outcome is not HoldOutcome.UnknownHold;
 
     /// <summary>
     /// Takes what a stored chat has cost for which nothing is held any more: by a hold and its capture in one batch,
@@ -92,7 +100,7 @@ internal sealed class LedgerClient
     /// The ledger does not answer, or could not do it. The hold may still be open.
     /// </exception>
     public async Task<bool> ReleaseAsync(OpenHold hold) =>
-        Settled(await _batches.AddAsync(HoldItem.Release(hold))).Outcome is HoldOutcome.Released;
+        Settled(await CarryOutAsync(HoldItem.Release(hold))).Outcome is HoldOutcome.Released;
 
     /// <summary>Says that holds are still worked on.</summary>
     /// <param name="holds">Up to <see cref="MaxRenewed"/> of them.</param>
@@ -137,6 +145,21 @@ internal sealed class LedgerClient
             {
                 yield break;
             }
+        }
+    }
+
+    /// <summary>Carries out an item with others. One whose account is busy goes with a later batch.</summary>
+    private async Task<HoldResult> CarryOutAsync(HoldItem item, CancellationToken unwanted = default)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var result = await _batches.AddAsync(item, unwanted);
+            if (result.Outcome is not HoldOutcome.Failed || attempt == MaxTries)
+            {
+                return result;
+            }
+
+            await Task.Delay(BusyPause, unwanted);
         }
     }
 
@@ -187,7 +210,7 @@ internal sealed class LedgerClient
                 }
             }
 
-            await Task.Delay(Attempts[attempt + 1].Pause, cancellationToken);
+            await Task.Delay(Attempts[attempt + 1].Pause * PauseFactor, cancellationToken);
         }
     }
 }

@@ -28,7 +28,8 @@ internal sealed record Prompt(ChatModel Model, IReadOnlyList<ChatMessage> Messag
     /// <summary>Reads what was said before. It may be much, so it is read only when it is needed.</summary>
     public Func<CancellationToken, Task<IReadOnlyList<ChatMessage>>>? Memory { get; init; }
 
-    private int? MaxOutputTokens => Options?.MaxOutputTokens is { } wished && wished < Model.MaxOutputTokens
+    /// <summary>Gets the most tokens that the answer may have; null for no limit.</summary>
+    public int? MaxOutputTokens => Options?.MaxOutputTokens is { } wished && wished < Model.MaxOutputTokens
         ? wished
         : Model.MaxOutputTokens ?? Options?.MaxOutputTokens;
 

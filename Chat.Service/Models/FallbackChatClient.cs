@@ -7,7 +7,9 @@ namespace Chat.Service.Models;
 /// <param name="Name">Its name.</param>
 /// <param name="Client">Asks it.</param>
 /// <param name="FirstPieceTimeout">How long a stream may take to its first piece.</param>
-internal sealed record Candidate(string Name, IChatClient Client, TimeSpan FirstPieceTimeout);
+/// <param name="MaxOutputTokens">The most tokens that it may be asked for; null for no limit.</param>
+internal sealed record Candidate(
+    string Name, IChatClient Client, TimeSpan FirstPieceTimeout, int? MaxOutputTokens = null);
 
 /// <summary>
 /// Asks models in their order until one answers. A stream belongs to the model whose first piece has come: what fails
@@ -80,7 +82,7 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
     {
         var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var updates = new Enumeration(
-            candidate.Client.GetStreamingResponseAsync(messages, options, patience.Token)
+            candidate.Client.GetStreamingResponseAsync(messages, Within(candidate, options), patience.Token)
                 .GetAsyncEnumerator(patience.Token),
             patience);
         try
@@ -110,6 +112,18 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
             await updates.DisposeAsync();
             throw;
         }
+    }
+
+    private static ChatOptions? Within(Candidate candidate, ChatOptions? options)
+    {
+        if (candidate.MaxOutputTokens is not { } most || options?.MaxOutputTokens <= most)
+        {
+            return options;
+        }
+
+        var capped = options?.Clone() ?? new();
+        capped.MaxOutputTokens = most;
+        return capped;
     }
 
     private readonly record struct Begun(string Model, Enumeration Updates, List<ChatResponseUpdate> Head);

@@ -42,7 +42,8 @@ internal sealed class ModelCatalog : IDisposable
             model => new Candidate(
                 model.Key,
                 Observed(CreateClient(model.Key, model.Value, options.Value, clients, environment, clock), environment),
-                model.Value.FirstByteTimeout * PiecesAfterBytes),
+                model.Value.FirstByteTimeout * PiecesAfterBytes,
+                MaxOutputTokensOf(model.Value)),
             StringComparer.Ordinal);
         foreach (var (name, model) in configured)
         {
@@ -59,7 +60,7 @@ internal sealed class ModelCatalog : IDisposable
                     : Price.Flat(model.Cost ?? options.Value.Cost),
                 model.Timeout ?? options.Value.ModelTimeout)
             {
-                MaxOutputTokens = model.MaxOutputTokens ?? (model.Price is null ? null : DefaultMaxOutputTokens),
+                MaxOutputTokens = MaxOutputTokensOf(model),
                 Tokens = model.Tokenizer == TokenCounter.BytesName ? TokenCounter.Bytes : TokenCounter.O200k,
                 Margin = model.Margin,
             };
@@ -89,6 +90,9 @@ internal sealed class ModelCatalog : IDisposable
             model.Client.Dispose();
         }
     }
+
+    private static int? MaxOutputTokensOf(ModelOptions model) =>
+        model.MaxOutputTokens ?? (model.Price is null ? null : DefaultMaxOutputTokens);
 
     private static IChatClient CreateClient(
         string name,

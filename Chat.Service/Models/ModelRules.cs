@@ -98,6 +98,11 @@ internal sealed partial class ModelRules(IConfiguration configuration) : IValida
 
     private IEnumerable<string> PriceFaults(string place, ModelOptions model)
     {
+        if (model.Price is null && configuration[$"{place}:Price"] is not null)
+        {
+            yield return $"{place}:Price has no single value: set {string.Join(", ", OfPrices)} under it.";
+        }
+
         if (model is { Price: not null, Cost: not null })
         {
             yield return $"{place} has a Cost and a Price: leave out one of them.";

@@ -14,6 +14,9 @@ internal sealed class ReplyDraft(Prompt prompt)
     /// <summary>More tokens than any model takes or makes: such a figure is an error.</summary>
     private const long MaxTokens = 1_000_000_000;
 
+    /// <summary>More than a token has on average in any language: a longer text has more tokens than it may.</summary>
+    private const int CharactersPerToken = 8;
+
     private readonly StringBuilder _text = new();
     private readonly long _askedAt = Stopwatch.GetTimestamp();
     private string? _answeredBy;
@@ -23,6 +26,9 @@ internal sealed class ReplyDraft(Prompt prompt)
 
     /// <summary>Gets whether the model has said anything.</summary>
     public bool HasBegun => _firstPieceAfter is not null;
+
+    /// <summary>Gets whether the model waits for its reader, and not the other way round.</summary>
+    public bool IsAtReader { get; private set; }
 
     /// <summary>Asks the model.</summary>
     /// <param name="sink">Takes the pieces; null when only the whole is of use.</param>
@@ -50,7 +56,16 @@ internal sealed class ReplyDraft(Prompt prompt)
 
                 if (Add(updates.Current, maxLength) is { Length: > 0 } piece)
                 {
+                    IsAtReader = true;
                     await (sink?.WriteAsync(piece, cancellationToken) ?? Task.CompletedTask);
+                    IsAtReader = false;
+                }
+
+                if (_text.Length > MostCharacters)
+                {
+                    // The endpoint does not keep to the cap. Nobody has held what it makes from here on.
+                    _finishReason = ChatFinishReason.Length.Value;
+                    break;
                 }
             }
         }
@@ -89,6 +104,10 @@ internal sealed class ReplyDraft(Prompt prompt)
             },
             TaskScheduler.Default);
     }
+
+    private long MostCharacters => prompt.Model.Price.IsFlat || prompt.MaxOutputTokens is not { } tokens
+        ? long.MaxValue
+        : (long)tokens * CharactersPerToken;
 
     /// <returns>The text that has come.</returns>
     private string Add(ChatResponseUpdate update, int maxLength)
@@ -135,7 +154,8 @@ internal sealed class ReplyDraft(Prompt prompt)
             IsEstimated: input is null || output is null);
     }
 
-    private static long? Sane(long? reported) => reported is >= 0 and <= MaxTokens ? reported : null;
+    /// <summary>Neither a question nor an answer is empty: 0 tokens is no figure.</summary>
+    private static long? Sane(long? reported) => reported is >= 1 and <= MaxTokens ? reported : null;
 }
 
 /// <summary>Where a reply goes while the model makes it.</summary>

@@ -25,6 +25,9 @@ internal sealed class TokenCounter
     /// <summary>The roles and delimiters around each message.</summary>
     private const int PerMessage = 4;
 
+    /// <summary>What begins the answer.</summary>
+    private const int PerRequest = 3;
+
     private const int BytesPerToken = 4;
 
     /// <summary>
@@ -45,35 +48,52 @@ internal sealed class TokenCounter
 
     /// <summary>Counts the tokens of a text.</summary>
     /// <param name="text">The text.</param>
-    public long Count(string text) =>
-        _vocabulary is null ? (Encoding.UTF8.GetByteCount(text) + BytesPerToken - 1) / BytesPerToken : CountWords(text);
+    public long Count(string text) => _vocabulary is null ? BytesOf(text, BytesPerToken)
+        : CountWords(text, out var rest) + BytesOf(text.AsSpan(rest), BytesPerToken);
 
     /// <summary>Counts the tokens of messages.</summary>
     /// <param name="messages">What a model is told.</param>
-    public long Count(IReadOnlyList<ChatMessage> messages) =>
-        messages.Sum(message => PerMessage + Count(message.Text));
+    public long Count(IReadOnlyList<ChatMessage> messages) => PerRequest
+        + messages.Sum(message => PerMessage + Count(message.Text) + Count(message.AuthorName ?? ""));
 
     /// <summary>The most tokens that messages may turn out to have.</summary>
     /// <param name="messages">What a model is told.</param>
     /// <param name="margin">What other tokenizers may count more than this one: 0.2 is a fifth.</param>
-    public long CountMost(IReadOnlyList<ChatMessage> messages, double margin) => _vocabulary is null
-        ? messages.Sum(message => PerMessage + (long)Encoding.UTF8.GetByteCount(message.Text))
-        : (long)Math.Ceiling(Count(messages) * (1 + margin));
-
-    private long CountWords(string text)
+    public long CountMost(IReadOnlyList<ChatMessage> messages, double margin)
     {
-        var left = text.AsSpan();
+        var most = messages.Sum(message => PerMessage + MostOf(message.Text) + MostOf(message.AuthorName ?? ""));
+        return (long)Math.Ceiling((PerRequest + most) * (_vocabulary is null ? 1 : 1 + margin));
+    }
+
+    private static long BytesOf(ReadOnlySpan<char> text, int perToken) =>
+        (Encoding.UTF8.GetByteCount(text) + perToken - 1) / perToken;
+
+    private long MostOf(string text) => _vocabulary is null
+        ? BytesOf(text, perToken: 1)
+        : CountWords(text, out var rest) + BytesOf(text.AsSpan(rest), perToken: 1);
+
+    /// <param name="text">The text.</param>
+    /// <param name="rest">Where what is not counted begins.</param>
+    private long CountWords(string text, out int rest)
+    {
         var count = 0L;
-        while (left.Length > PieceLength && text.Length - left.Length < MaxCounted)
+        for (rest = 0; rest < text.Length && rest < MaxCounted;)
         {
-            var end = PieceLength;
-            var space = left[..end].LastIndexOf(' '); // A word begins with the space before it.
-            end = space > 0 ? space : char.IsHighSurrogate(left[end - 1]) ? end - 1 : end;
+            var left = text.AsSpan(rest);
+            var end = Math.Min(left.Length, PieceLength);
+            if (left.Length > PieceLength)
+            {
+                var space = left[..end].LastIndexOf(' '); // A word begins with the space before it.
+                end = space > 0 ? space : char.IsHighSurrogate(left[end - 1]) ? end - 1 : end;
+            }
+
+            // A user's "<|endoftext|>" is text to a model, and one special token to the vocabulary.
+            var special = left[..end].IndexOf("<|");
+            end = special < 0 ? end : special + 1;
             count += _vocabulary!.Value.CountTokens(left[..end]);
-            left = left[end..];
+            rest += end;
         }
 
-        return count
-            + (left.Length > PieceLength ? Encoding.UTF8.GetByteCount(left) : _vocabulary!.Value.CountTokens(left));
+        return count;
     }
 }

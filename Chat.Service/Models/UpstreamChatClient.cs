@@ -89,7 +89,7 @@ internal sealed class UpstreamChatClient(
                 $"HTTP {(int)response.StatusCode}: {await BeginAsync(body, cancellationToken)}");
         }
 
-        UsageDetails? usage = null;
+        var usage = new UsageDetails();
         await foreach (var item in SseParser.Create(body).EnumerateAsync(cancellationToken))
         {
             if (item.Data is UpstreamChunk.End)
@@ -97,16 +97,22 @@ internal sealed class UpstreamChatClient(
                 break;
             }
 
+            if (item.Data.Length == 0)
+            {
+                continue;
+            }
+
             using var chunk = JsonDocument.Parse(item.Data);
-            usage = UpstreamChunk.Usage(chunk.RootElement) ?? usage;
-            yield return UpstreamChunk.Read(chunk.RootElement);
+            UpstreamChunk.ReadUsage(chunk.RootElement, usage);
+            var update = UpstreamChunk.Read(chunk.RootElement);
+            if (update.Text.Length > 0 || update.FinishReason is not null)
+            {
+                yield return update; // Of what says nothing there may be no end.
+            }
         }
 
         // Once, at the end: some endpoints count up in every chunk.
-        if (usage is not null)
-        {
-            yield return new ChatResponseUpdate { Contents = [new UsageContent(usage)] };
-        }
+        yield return new ChatResponseUpdate { Contents = [new UsageContent(usage)] };
     }
 
     /// <summary>The beginning of an error, whose length nobody knows.</summary>

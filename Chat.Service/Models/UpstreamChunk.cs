@@ -42,25 +42,32 @@ internal static class UpstreamChunk
         _ => ChatFinishReason.Stop,
     };
 
-    /// <summary>The figures of a chunk. What is no whole number from 0 on is taken for not reported.</summary>
+    /// <summary>Reads the figures of a chunk. What is no whole number from 0 on is taken for not reported.</summary>
     /// <param name="chunk">The chunk.</param>
-    /// <returns>The figures; null when it has none.</returns>
-    public static UsageDetails? Usage(JsonElement chunk)
+    /// <param name="usage">Gets those that the chunk has.</param>
+    public static void ReadUsage(JsonElement chunk, UsageDetails usage)
     {
-        var usage = chunk.Find("usage");
-        return usage.ValueKind is not JsonValueKind.Object ? null : new()
-        {
-            InputTokenCount = usage.Find("prompt_tokens").Count(),
-            CachedInputTokenCount = usage.Find("prompt_tokens_details").Find("cached_tokens").Count(),
-            OutputTokenCount = usage.Find("completion_tokens").Count(),
-        };
+        var told = chunk.Find("usage");
+        usage.InputTokenCount = told.Find("prompt_tokens").Count() ?? usage.InputTokenCount;
+        usage.CachedInputTokenCount =
+            told.Find("prompt_tokens_details").Find("cached_tokens").Count() ?? usage.CachedInputTokenCount;
+        usage.OutputTokenCount = told.Find("completion_tokens").Count() ?? usage.OutputTokenCount;
     }
 
     private static JsonElement Find(this JsonElement element, string name) =>
         element.ValueKind is JsonValueKind.Object && element.TryGetProperty(name, out var found) ? found : default;
 
-    private static string? Text(this JsonElement element) =>
-        element.ValueKind is JsonValueKind.String ? element.GetString() : null;
+    private static string? Text(this JsonElement element)
+    {
+        try
+        {
+            return element.ValueKind is JsonValueKind.String ? element.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return "\uFFFD"; // It holds half a character.
+        }
+    }
 
     private static long? Count(this JsonElement element) =>
         element.ValueKind is JsonValueKind.Number && element.TryGetInt64(out var count) && count >= 0 ? count : null;

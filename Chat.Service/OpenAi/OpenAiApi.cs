@@ -39,8 +39,11 @@ internal static class OpenAiApi
     }
 
     /// <summary>One of the models.</summary>
-    internal static Results<Ok<ModelObject>, ProblemHttpResult> Get(string id, ModelCatalog models) =>
-        models.Find(id) is { } model ? TypedResults.Ok(ModelObject.Of(model)) : UnknownModel(id);
+    internal static Results<Ok<ModelObject>, ProblemHttpResult> Get(
+        string id, ModelCatalog models, ClaimsPrincipal user) =>
+        models.Find(id) is { } model && user.GetApiKey().MayUse(id)
+            ? TypedResults.Ok(ModelObject.Of(model))
+            : UnknownModel(id);
 
     /// <summary>Answers messages and pays for the reply.</summary>
     /// <remarks>As OpenAI's. What would change the answer and cannot be done is refused, and named.</remarks>

@@ -67,7 +67,7 @@ internal static class UsageApi
         CancellationToken cancellationToken = default)
     {
         var last = to ?? DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime);
-        var first = from ?? last.AddDays(1 - DefaultDays);
+        var first = from ?? DateOnly.FromDayNumber(Math.Max(0, last.DayNumber + 1 - DefaultDays));
         if (first > last || last.DayNumber - first.DayNumber >= MaxDays)
         {
             return BadRange();
@@ -111,14 +111,18 @@ internal static class UsageApi
         await using var command = database.CreateCommand($"""
             SELECT {column}, sum(requests)::bigint, sum(input_tokens)::bigint, sum(cached_tokens)::bigint,
               sum(output_tokens)::bigint, sum(credits)::bigint, sum(estimated)::bigint
-            FROM usage WHERE day BETWEEN $1 AND $2 AND ($3 IS NULL OR user_id = $3)
-            GROUP BY {column} ORDER BY {order} LIMIT $4 OFFSET $5
+            FROM usage WHERE day BETWEEN $1 AND $2 {(user is null ? "" : "AND user_id = $5")}
+            GROUP BY {column} ORDER BY {order} LIMIT $3 OFFSET $4
             """);
         command.Parameters.Add(new NpgsqlParameter<DateOnly> { TypedValue = days.First });
         command.Parameters.Add(new NpgsqlParameter<DateOnly> { TypedValue = days.Last });
-        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = user });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = page.Limit });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = page.Skip });
+        if (user is { } one)
+        {
+            command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = one });
+        }
+
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var rows = new List<UsageRow>();
         while (await reader.ReadAsync(cancellationToken))

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Mime;
 using System.Security.Cryptography;
 using System.Text;
@@ -23,12 +24,15 @@ internal sealed class LimitWebhook(
 {
     private const int MaxAtOnce = 16;
 
-    /// <summary>$1 is the first lease; each is twice as long as the one before, up to an hour.</summary>
+    /// <summary>
+    /// $1 is the first lease; each is twice as long as the one before, up to an hour, for three days. New events go
+    /// first.
+    /// </summary>
     private const string TakeSql = """
         WITH due AS MATERIALIZED (
             SELECT account, kind, key_id, period, threshold FROM limit_events
-            WHERE delivered_at IS NULL AND next_attempt_at <= now()
-            ORDER BY next_attempt_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+            WHERE delivered_at IS NULL AND next_attempt_at <= now() AND created_at > now() - interval '3 days'
+            ORDER BY attempts, next_attempt_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
         UPDATE limit_events e SET attempts = attempts + 1,
             next_attempt_at = now() + least($1 * 2 ^ least(attempts, 16), interval '1 hour')
         FROM due WHERE (e.account, e.kind, e.key_id, e.period, e.threshold)
@@ -51,6 +55,7 @@ internal sealed class LimitWebhook(
     private readonly HttpClient _http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
+        ActivityHeadersPropagator = null, // The receiver is somebody else.
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
     })
     {
@@ -83,9 +88,9 @@ internal sealed class LimitWebhook(
                     // There may be more.
                 }
             }
-            catch (NpgsqlException exception)
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
-                logger.LogWarning("Events about limits could not be read: {Problem}", exception.Message);
+                logger.LogWarning(exception, "Events about limits could not be sent; they will be tried again");
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
@@ -106,7 +111,9 @@ internal sealed class LimitWebhook(
 
     private async Task SendAsync(Uri url, Limit limit, CancellationToken cancellationToken)
     {
-        var id = $"limit_{limit.User}_{limit.Kind}_{limit.Key}_{limit.Period:yyyyMMdd}_{limit.Threshold}";
+        var id = string.Create(
+            CultureInfo.InvariantCulture,
+            $"limit_{limit.User}_{limit.Kind}_{limit.Key}_{limit.Period:yyyyMMdd}_{limit.Threshold}");
         var time = clock.GetUtcNow().ToUnixTimeSeconds();
         var body = JsonSerializer.Serialize(new Event("limit.reached", limit.Written, limit));
         var signature = HMACSHA256.HashData(options.Value.ToKey(), Encoding.UTF8.GetBytes($"{id}.{time}.{body}"));
@@ -131,7 +138,7 @@ internal sealed class LimitWebhook(
 
         await using var delivered = database.Command(
             DeliveredSql, limit.User, limit.Kind, limit.Key, limit.Period, limit.Threshold);
-        await delivered.ExecuteNonQueryAsync(cancellationToken);
+        await delivered.ExecuteNonQueryAsync(CancellationToken.None); // Or it would be sent twice.
         metrics.CountEvent(delivered: true);
     }
 

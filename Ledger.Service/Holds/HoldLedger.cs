@@ -20,10 +20,8 @@ internal sealed class HoldLedger(
         "SELECT outcome, amount, coalesce(balance, 0), coalesce(held, 0), coalesce(revision, -1), taken "
         + "FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)";
 
-    // Locks last for a few milliseconds. One that lasts longer keeps its own account's items waiting, and no others.
-    // Together less than the 1 s after which Chat.Service asks another replica.
+    /// <summary>Locks last for a few milliseconds. Who waits longer for one keeps others waiting.</summary>
     private const int PatienceMs = 100;
-    private const int PatienceForLockedMs = 500;
 
     /// <summary>One that is locked is being settled at this moment: it is neither renewed nor gone.</summary>
     private const string RenewSql = """
@@ -63,7 +61,7 @@ internal sealed class HoldLedger(
         List<HoldResult> results = [];
         try
         {
-            results = await TryCarryOutAsync(items, PatienceMs, cancellationToken);
+            results = await TryCarryOutAsync(items, cancellationToken);
         }
         catch (PostgresException failed) when (items.Count > 1)
         {
@@ -119,32 +117,19 @@ internal sealed class HoldLedger(
     }
 
     /// <summary>
-    /// Carries out items in one commit. When an account stays locked, all others' items are carried out without it, and
-    /// then it is waited for a last time.
+    /// Carries out items in one commit. When an account stays locked, its items fail and all others are carried out:
+    /// the caller sends those once more, with a later batch.
     /// </summary>
     private async Task<List<HoldResult>> TryCarryOutAsync(
-        IReadOnlyList<HoldItem> items, int patienceMs, CancellationToken cancellationToken)
+        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
     {
         try
         {
-            return await OpenAndCarryOutAsync(items, patienceMs, cancellationToken);
+            return await OpenAndCarryOutAsync(items, PatienceMs, cancellationToken);
         }
         catch (PostgresException locked) when (locked.SqlState is PostgresErrorCodes.LockNotAvailable)
         {
-            var results = await OpenAndCarryOutAsync(items, patienceMs: 0, cancellationToken);
-            int[] failed =
-                [.. Enumerable.Range(0, results.Count).Where(i => results[i].Outcome is HoldOutcome.Failed)];
-            if (patienceMs < PatienceForLockedMs && failed.Length > 0)
-            {
-                var late = await TryCarryOutAsync(
-                    [.. failed.Select(index => items[index])], PatienceForLockedMs, cancellationToken);
-                foreach (var (index, result) in failed.Zip(late))
-                {
-                    results[index] = result;
-                }
-            }
-
-            return results;
+            return await OpenAndCarryOutAsync(items, patienceMs: 0, cancellationToken);
         }
     }
 

@@ -23,7 +23,7 @@ DECLARE
     locked bigint[];
     busy bigint[] := '{}';
 BEGIN
-    -- One that is opened while this waits is not locked by it: what is not locked is not touched.
+    -- One that is opened while this waits is not locked by it: what is not locked is not touched, and its items fail.
     IF patience_ms > 0 THEN
         PERFORM set_config('lock_timeout', patience_ms::text, true);
         locked := ARRAY(SELECT id FROM accounts WHERE id = ANY (account_ids) ORDER BY id FOR NO KEY UPDATE);
@@ -42,7 +42,8 @@ BEGIN
         amount := 0;
         taken := 0;
 
-        IF account_ids[i] = ANY (busy) THEN
+        -- Looked up after its holds: where there is no account now, there were none.
+        IF account_ids[i] <> ALL (locked) AND EXISTS (SELECT FROM accounts WHERE id = account_ids[i]) THEN
             outcome := 0; -- failed
         ELSIF kinds[i] = 1 AND (transfer.id IS NOT NULL OR hold.id IS NOT NULL) THEN
             outcome := CASE

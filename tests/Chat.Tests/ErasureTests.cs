@@ -78,6 +78,18 @@ public sealed class ErasureTests(ChatDatabase database) : IAsyncLifetime
         await AssertAsync(deleted, ChatStatus.Tombstone, "", response: null, isOfAConversation ? deleted.Hash : null);
     }
 
+    /// <summary>Or its user would read on without paying.</summary>
+    [Fact]
+    public async Task Chat_DeletedWhileItsAnswerIsMade_LeavesItsModelAtOnce()
+    {
+        var model = ScriptedModel.NeverEnds("word ");
+        var answer = _replica.AnswerAsync(Chat(_user), model);
+        await model.Asked.Soon();
+        await EraseAsync();
+        await model.Left.Soon();
+        Assert.Equal(ReplyStatus.TooLate, (await answer).Status);
+    }
+
     /// <summary>It is stored and not captured yet: its words go, and it is paid for.</summary>
     [Fact]
     public async Task Chat_DeletedBeforeItsCapture_IsPaidFor()
@@ -112,7 +124,8 @@ public sealed class ErasureTests(ChatDatabase database) : IAsyncLifetime
     private async Task<int> EraseAsync(Guid? conversation = null)
     {
         await using var db = database.CreateContext();
-        return await new Erasure(db, _replica.Settlement).EraseAsync(_user, conversation, CancellationToken).Soon();
+        return await new Erasure(db, _replica.Settlement, _replica.Running)
+            .EraseAsync(_user, conversation, CancellationToken).Soon();
     }
 
     private async Task AssertAsync(

@@ -75,7 +75,7 @@ public sealed class ImportTests(ChatDatabase database)
         using var replica = new TestReplica(database.Source, ledger.Address);
         await using (var db = database.CreateContext())
         {
-            var erasure = new Erasure(db, replica.Settlement);
+            var erasure = new Erasure(db, replica.Settlement, replica.Running);
             Assert.Equal(2, await erasure.EraseUserAsync(_user, CancellationToken).Soon());
         }
 

@@ -167,7 +167,8 @@ public sealed class InterleavingTests(ChatDatabase database)
         private async Task DeleteAsync(Actor actor)
         {
             await using var db = database.CreateContext();
-            await new Erasure(db, actor.Replica.Settlement).EraseAsync(User, conversation: null, CancellationToken)
+            await new Erasure(db, actor.Replica.Settlement, actor.Replica.Running)
+                .EraseAsync(User, conversation: null, CancellationToken)
                 .Soon();
         }
 

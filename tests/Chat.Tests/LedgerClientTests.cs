@@ -68,6 +68,16 @@ public sealed class LedgerClientTests(ChatDatabase database) : IAsyncLifetime
         Assert.InRange(_ledger.Batches.Count(), 5, 8);
     }
 
+    [Theory]
+    [InlineData(3, true)]
+    [InlineData(4, false)]
+    public async Task Hold_WhoseAccountIsBusy_IsSentFourTimesInAll(int busy, bool isHeld)
+    {
+        _ledger.Busy = busy;
+        Assert.Equal(isHeld ? HoldOutcome.Held : HoldOutcome.Failed, (await Client.HoldAsync(New(), CancellationToken).Soon()).Outcome);
+        Assert.Equal(4, _ledger.Batches.Count());
+    }
+
     /// <summary>Each caller gets the outcome of its own item.</summary>
     [Fact]
     public async Task Items_OfABatch_HaveOutcomesOfTheirOwn()

@@ -43,14 +43,16 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
     {
         { "as OpenAI does", Usage("11", "7", "4"), 11, 4, 7, false },
         { "without the cached ones", Usage("11", "7"), 11, 0, 7, false },
-        { "nothing", null, 5, 0, 3, true },
-        { "null", """{"usage":null}""", 5, 0, 3, true },
-        { "a list", """{"usage":[11,7]}""", 5, 0, 3, true },
-        { "a text", Usage("\"11\"", "7"), 5, 0, 7, true },
+        { "nothing", null, 8, 0, 3, true },
+        { "null", """{"usage":null}""", 8, 0, 3, true },
+        { "a list", """{"usage":[11,7]}""", 8, 0, 3, true },
+        { "a text", Usage("\"11\"", "7"), 8, 0, 7, true },
         { "a fraction", Usage("11", "7.5"), 11, 0, 3, true },
-        { "below nothing", Usage("-11", "7"), 5, 0, 7, true },
+        { "below nothing", Usage("-11", "7"), 8, 0, 7, true },
         { "a huge figure", Usage("11", "99999999999999999999999999"), 11, 0, 3, true },
-        { "a figure for a planet", Usage("9007199254740991", "7"), 5, 0, 7, true },
+        { "a figure for a planet", Usage("9007199254740991", "7"), 8, 0, 7, true },
+        { "zeros", Usage("0", "0"), 8, 0, 3, true },
+        { "figures and then none", Usage("11", "7") + "\n\ndata: {\"usage\":{}}", 11, 0, 7, false },
         { "more cached than told", Usage("11", "7", "99"), 11, 11, 7, false },
         { "cached ones of no sense", Usage("11", "7", "{}"), 11, 0, 7, false },
     };
@@ -94,11 +96,55 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
         });
         var (chat, row) = await AskAsync(upstream, "MaxOutputTokens=100", "Margin=0.5");
 
-        // "hello" and its delimiters are 5 tokens, 8 with the margin.
-        Assert.Equal(8 + 300, await held.Task.Soon());
+        // "hello" and its delimiters are 8 tokens, 12 with the margin.
+        Assert.Equal(12 + 300, await held.Task.Soon());
         Assert.Equal(100, (int)upstream.Asked[0].Body["max_completion_tokens"]!);
         Assert.Equal((9L + 3, Opening - 12), (row!.Cost, chat.Chat!.Tokens!.Value));
         await AssertChargedAsync(row);
+    }
+
+    /// <summary>An endpoint that does not know the field for it makes as much as it likes.</summary>
+    [Fact]
+    public async Task Reply_FarBeyondTheCap_IsEndedAndPaidUpToIt()
+    {
+        await using var upstream = await FakeUpstream.StartAsync(
+            FakeUpstream.Send([.. Enumerable.Repeat(Piece("12345678"), 1000), Stop, Usage("9", "2000")]));
+        var (chat, row) = await AskAsync(upstream, "MaxOutputTokens=10", "Margin=0");
+        Assert.Equal((ReplyStatus.Stored, "length", 8 + 30), (chat.Status, row!.FinishReason, row.Cost));
+        Assert.Equal(11 * 8, row.Response!.Length);
+        await AssertChargedAsync(row);
+    }
+
+    /// <summary>Or it would be a way to read without paying.</summary>
+    [Fact]
+    public async Task Reader_WhoIsSoSlowThatTheTimeRunsOut_PaysForWhatWasMade()
+    {
+        var model = ScriptedModel.NeverEnds("four").Model(ByTokens, TimeSpan.FromMilliseconds(200)) with
+        {
+            MaxOutputTokens = 1000,
+        };
+        var result = await _replica.Pipeline.RunAsync(
+            new(Guid.NewGuid(), _user, "hello"), new(model, [new(ChatRole.User, "hello")]), new Stuck(),
+            CancellationToken).Soon();
+        var chat = result.Chat!;
+        Assert.Equal((ReplyStatus.Stored, "cancelled", 9 + 3), (result.Status, chat.FinishReason, chat.Cost));
+        Assert.Equal("cancelled", chat.ToResponse().FinishReason);
+    }
+
+    [Fact]
+    public async Task Fallback_WithACapOfItsOwn_IsAskedForNoMore()
+    {
+        await using var down = await FakeUpstream.StartAsync(FakeUpstream.Fail());
+        await using var other = await FakeUpstream.StartAsync(FakeUpstream.Send(Piece("hi"), Stop, Usage("9", "1")));
+        using var host = ModelHost.Create(
+        [
+            "Chat:DefaultModel=one", .. ModelHost.At("one", down, "Retries=0", "Fallbacks:0=two"),
+            .. ModelHost.At("two", other, "MaxOutputTokens=5"),
+        ]);
+        await new ReplyDraft(new(host.Models.Find("one")!, [new(ChatRole.User, "hello")])).AskAsync(
+            sink: null, maxLength: 100, CancellationToken).Soon();
+        Assert.Equal(5, (int)other.Asked[0].Body["max_completion_tokens"]!);
+        Assert.Null(down.Asked[0].Body["max_completion_tokens"]);
     }
 
     /// <summary>The answer says what can be spent, and it can be spent at once.</summary>
@@ -117,8 +163,8 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
         await using var upstream = await FakeUpstream.StartAsync(
             FakeUpstream.Send(Piece("hi"), Stop, Usage("9", "100000")));
         var (chat, row) = await AskAsync(upstream, "MaxOutputTokens=10", "Margin=0");
-        Assert.Equal(5 + 30, row!.Cost);
-        Assert.Equal(Opening - 35, chat.Chat!.Tokens);
+        Assert.Equal(8 + 30, row!.Cost);
+        Assert.Equal(Opening - 38, chat.Chat!.Tokens);
         await AssertChargedAsync(row);
     }
 
@@ -128,7 +174,7 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
         await using var upstream = await FakeUpstream.StartAsync();
         var (chat, row) = await AskAsync(upstream, "MaxOutputTokens=2000");
         Assert.Equal((ReplyStatus.InsufficientTokens, null), (chat.Status, row));
-        Assert.Equal((5 * 1.2m) + 6000, chat.Hold!.Amount);
+        Assert.Equal(10 + 6000, chat.Hold!.Amount); // 8 tokens are 9.6 with the margin.
         Assert.Empty(upstream.Asked);
     }
 
@@ -174,8 +220,8 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
         var row = (await RowAsync(result.Chat!.HoldId))!;
         Assert.Equal("cancelled", row.FinishReason);
         Assert.Equal(string.Concat(Words.Take(pieces)), row.Response);
-        Assert.Equal(new ModelUsage(4 + 2, 0, pieces, IsEstimated: true), UsageOf(row)); // A token for 4 bytes.
-        Assert.Equal(6 + (3 * pieces), row.Cost);
+        Assert.Equal(new ModelUsage(7 + 2, 0, pieces, IsEstimated: true), UsageOf(row)); // A token for 4 bytes.
+        Assert.Equal(9 + (3 * pieces), row.Cost);
         await AssertChargedAsync(row);
     }
 
@@ -290,8 +336,8 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
         Assert.Equal(
             new SortedDictionary<string, double>
             {
-                ["chat.credits"] = 9, ["chat.credits.uncharged"] = 0, ["chat.first_piece.duration"] = 1,
-                ["chat.model.tokens cached_input"] = 0, ["chat.model.tokens input"] = 6,
+                ["chat.credits"] = 12, ["chat.credits.uncharged"] = 0, ["chat.first_piece.duration"] = 1,
+                ["chat.model.tokens cached_input"] = 0, ["chat.model.tokens input"] = 9,
                 ["chat.model.tokens output"] = 1, ["chat.replies ModelFailed"] = 1, ["chat.replies Stored"] = 1,
                 ["chat.usage.estimated"] = 1,
             },
@@ -322,10 +368,8 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
     private static string Piece(string text, string? figures = null)
     {
         var reason = figures is null ? "null" : "\"stop\"";
-        return $$$"""{"choices":[{"index":0,"delta":{"content":"{{{text}}}"},"finish_reason":{{{reason}}}}],"""
-            + $$"""
-                "usage":{{figures ?? "null"}}}
-                """;
+        var choice = $$$"""{"index":0,"delta":{"content":"{{{text}}}"},"finish_reason":{{{reason}}}}""";
+        return $$"""{"choices":[{{choice}}],"usage":{{figures ?? "null"}}}""";
     }
 
     private static ModelUsage UsageOf(StoredChat row) => new(
@@ -373,6 +417,18 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
         await _replica.Running.DrainAsync(CancellationToken).Soon();
         Assert.Equal((Opening - row.Cost, 0), (_ledger.Balance, _ledger.Held));
         Assert.Equal(Opening - row.Cost, row.Tokens);
+    }
+
+    /// <summary>A caller who takes nothing.</summary>
+    private sealed class Stuck : IReplySink
+    {
+        public void Began(Guid hold)
+        {
+            // Nobody waits for it.
+        }
+
+        public Task WriteAsync(string text, CancellationToken cancellationToken) =>
+            Task.Delay(Timeout.Infinite, cancellationToken);
     }
 
     /// <summary>A caller who takes some pieces and leaves.</summary>

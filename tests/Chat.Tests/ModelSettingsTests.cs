@@ -49,6 +49,7 @@ public sealed class ModelSettingsTests
         { ["Chat:Models:-x:Provider=mock"], "a model's name has" },
         { [Mock, "Chat:Models:m:Cost=-1"], "Chat:Models:m: The field Cost" },
         { [Mock, .. Prices, "Chat:Models:m:Cost=1"], "Chat:Models:m has a Cost and a Price" },
+        { [Mock, "Chat:Models:m:Price=5"], "Chat:Models:m:Price has no single value" },
         { [Mock, "Chat:Models:m:Price:Input=1"], "The Output field is required" },
         { [Mock, .. Prices, "Chat:Models:m:Price:Input=-1"], "The field Input" },
         { [Mock, .. Prices, "Chat:Models:m:Price:Input=cheap"], "Failed to convert configuration" },

@@ -70,6 +70,9 @@ internal sealed class TestLedger : IAsyncDisposable
     /// <summary>Runs when a call with such an operation is carried out, and before it is answered.</summary>
     public ConcurrentDictionary<string, Func<HttpContext, Task>> After { get; } = [];
 
+    /// <summary>How many items fail, as if their account were locked.</summary>
+    public int Busy { get; set; }
+
     /// <summary>Where it listens.</summary>
     public Uri Address => new(_app.Urls.Single());
 
@@ -188,6 +191,12 @@ internal sealed class TestLedger : IAsyncDisposable
 
     private HoldResult CarryOut(HoldItem item)
     {
+        if (Busy > 0)
+        {
+            Busy--;
+            return new HoldResult(HoldOutcome.Failed);
+        }
+
         var name = (item.Account, item.Id);
         var held = _holds.Values.Sum(hold => hold.Amount);
         var hold = _holds.GetValueOrDefault(name);

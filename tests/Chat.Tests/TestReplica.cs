@@ -30,7 +30,10 @@ internal sealed class TestReplica : IDisposable
         _services = services.BuildServiceProvider();
         var metrics = TestMetrics.New();
         Ledger = new LedgerClient(
-            _services.GetRequiredService<IHttpClientFactory>(), NullLogger<LedgerClient>.Instance);
+            _services.GetRequiredService<IHttpClientFactory>(), NullLogger<LedgerClient>.Instance)
+        {
+            PauseFactor = 0.05,
+        };
         Store = new ChatStore(database);
         Running = new RunningChats(Lifetime, options, Clock);
         Settlement = new Settlement(Store, Ledger, metrics, NullLogger<Settlement>.Instance);

@@ -41,27 +41,39 @@ public sealed class TokenCounterTests
     }
 
     [Fact]
-    public void Count_OfMoreThanIsCounted_TakesEachByteOfTheRestForAToken()
+    public void Count_OfMoreThanIsCounted_TakesBytesOfTheRest()
     {
         var words = string.Concat(Enumerable.Repeat("word ", 1 + (256 * 1024 / 5)));
-        var counted = TokenCounter.O200k.Count(words);
+        ChatMessage[] all = [new(ChatRole.User, words)], more = [new(ChatRole.User, words + new string('x', 40_000))];
         Assert.InRange(
-            TokenCounter.O200k.Count(words + new string('x', 50_000)), counted + 49_000, counted + 51_000);
+            TokenCounter.O200k.Count(more) - TokenCounter.O200k.Count(all), 9_900, 10_100);
+        Assert.InRange(
+            TokenCounter.O200k.CountMost(more, 0) - TokenCounter.O200k.CountMost(all, 0), 39_900, 40_100);
     }
+
+    /// <summary>The vocabulary takes it for one token; endpoints take a user's for text.</summary>
+    [Fact]
+    public void Count_OfASpecialTokenThatAUserWrites_IsThatOfItsText() => Assert.InRange(
+        TokenCounter.O200k.Count(string.Concat(Enumerable.Repeat("<|endoftext|>", 100))), 600, 1_300);
+
+    [Fact]
+    public void Name_OfASpeaker_Counts() => Assert.Equal(
+        1, TokenCounter.O200k.Count([new(ChatRole.User, "hi") { AuthorName = "Ann" }])
+            - TokenCounter.O200k.Count([new ChatMessage(ChatRole.User, "hi")]));
 
     [Fact]
     public void Bytes_HoldOneForEachAndCountOneForFour()
     {
         ChatMessage[] messages = [new(ChatRole.System, "12345"), new(ChatRole.User, "äöü")];
-        Assert.Equal(4 + 5 + 4 + 6, TokenCounter.Bytes.CountMost(messages, margin: 9));
-        Assert.Equal(4 + 2 + 4 + 2, TokenCounter.Bytes.Count(messages));
+        Assert.Equal(3 + 4 + 5 + 4 + 6, TokenCounter.Bytes.CountMost(messages, margin: 9));
+        Assert.Equal(3 + 4 + 2 + 4 + 2, TokenCounter.Bytes.Count(messages));
     }
 
     [Fact]
     public void Margin_IsAddedToWhatIsHeld()
     {
         ChatMessage[] messages = [new(ChatRole.User, "one two three four five six")];
-        Assert.Equal(10, TokenCounter.O200k.Count(messages));
-        Assert.Equal(12, TokenCounter.O200k.CountMost(messages, margin: 0.2));
+        Assert.Equal(13, TokenCounter.O200k.Count(messages));
+        Assert.Equal(16, TokenCounter.O200k.CountMost(messages, margin: 0.2));
     }
 }

@@ -196,6 +196,8 @@ public sealed class UsageTests(ChatDatabase database) : IAsyncLifetime
     [InlineData("?from=2025-01-02&to=2025-01-01", HttpStatusCode.BadRequest)]
     [InlineData("?from=2024-01-01&to=2025-01-01", HttpStatusCode.BadRequest)]
     [InlineData("?from=yesterday", HttpStatusCode.BadRequest)]
+    [InlineData("?to=0001-01-05&from=0001-01-06", HttpStatusCode.BadRequest)]
+    [InlineData("?to=0001-01-05", HttpStatusCode.OK)]
     [InlineData("?user=-1", HttpStatusCode.BadRequest)]
     [InlineData("?limit=0", HttpStatusCode.BadRequest)]
     public async Task Request_ThatIsNotAllowed_IsRefused(string query, HttpStatusCode expected) =>
