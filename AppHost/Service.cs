@@ -94,7 +94,6 @@ internal static class ServiceExtensions
             .StartsBuiltProgram()
             .WithDirectEndpoint("http", port == 0 ? null : FreePort.Take(port + i, "--GatewayPort"))
             .WithTelemetryOf(builder.Configuration)
-            .WithServiceName(name, i == 0 ? "" : $"{i + 1}-")
             .WithPatientHealthCheck())]);
     }
 
@@ -132,24 +131,6 @@ internal static class ServiceExtensions
 
         return service;
     }
-
-    /// <summary>
-    /// Names the service in its telemetry, which all replicas are: <c>chat</c>. Aspire would name the resource. What
-    /// tells them apart is <c>service.instance.id</c>; the two together are still the resource: <c>chat-2-wxyz</c>.
-    /// </summary>
-    private static IResourceBuilder<ProjectResource> WithServiceName(
-        this IResourceBuilder<ProjectResource> replica, string service, string number) =>
-        replica.WithEnvironment(context =>
-        {
-            const string Attributes = "OTEL_RESOURCE_ATTRIBUTES";
-            const string Instance = "service.instance.id=";
-            context.EnvironmentVariables["OTEL_SERVICE_NAME"] = service;
-            if (context.EnvironmentVariables.GetValueOrDefault(Attributes) is string attributes)
-            {
-                context.EnvironmentVariables[Attributes] = attributes.Replace(
-                    Instance, Instance + number, StringComparison.Ordinal);
-            }
-        });
 
     /// <summary>Lets callers reach an endpoint without Aspire's proxy in between.</summary>
     public static IResourceBuilder<T> WithDirectEndpoint<T>(

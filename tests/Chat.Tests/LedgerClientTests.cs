@@ -74,7 +74,8 @@ public sealed class LedgerClientTests(ChatDatabase database) : IAsyncLifetime
     public async Task Hold_WhoseAccountIsBusy_IsSentFourTimesInAll(int busy, bool isHeld)
     {
         _ledger.Busy = busy;
-        Assert.Equal(isHeld ? HoldOutcome.Held : HoldOutcome.Failed, (await Client.HoldAsync(New(), CancellationToken).Soon()).Outcome);
+        var hold = await Client.HoldAsync(New(), CancellationToken).Soon();
+        Assert.Equal(isHeld ? HoldOutcome.Held : HoldOutcome.Failed, hold.Outcome);
         Assert.Equal(4, _ledger.Batches.Count());
     }
 

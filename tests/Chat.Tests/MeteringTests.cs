@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text.Json;
 using Chat.Service.Chats;
@@ -301,59 +299,6 @@ public sealed class MeteringTests(ChatDatabase database) : IAsyncLifetime
                 usage.GetProperty("finish_reason").GetString()));
         Assert.InRange(usage.GetProperty("first_piece_ms").GetInt32(), 0, usage.GetProperty("duration_ms").GetInt32());
         Assert.Equal(JsonValueKind.Null, usage.GetProperty("key").ValueKind);
-    }
-
-    [Fact]
-    public async Task Metrics_ByModel_CountTokensCreditsAndEstimates()
-    {
-        var name = $"model-{Guid.NewGuid():N}";
-        var counted = new ConcurrentDictionary<string, double>();
-        using var meters = new MeterListener
-        {
-            InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Meter.Name == "Chat.Tests")
-                {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Note(instrument, value, tags));
-        meters.SetMeasurementEventCallback<double>((instrument, _, tags, _) => Note(instrument, 1, tags));
-        meters.Start();
-
-        var model = ScriptedModel.Answers("four").Model(new Price { Input = 1000, Output = 3000 }) with
-        {
-            Name = name, MaxOutputTokens = 1,
-        };
-        Prompt prompt = new(model, [new(ChatRole.User, "hello")]);
-        await _replica.Pipeline.RunAsync(
-            new(Guid.NewGuid(), _user, "hello"), prompt, sink: null, CancellationToken).Soon();
-        prompt = prompt with { Model = model with { Client = ScriptedModel.Fails() } };
-        await _replica.Pipeline.RunAsync(
-            new(Guid.NewGuid(), _user, "hello"), prompt, sink: null, CancellationToken).Soon();
-
-        Assert.Equal(
-            new SortedDictionary<string, double>
-            {
-                ["chat.credits"] = 12, ["chat.credits.uncharged"] = 0, ["chat.first_piece.duration"] = 1,
-                ["chat.model.tokens cached_input"] = 0, ["chat.model.tokens input"] = 9,
-                ["chat.model.tokens output"] = 1, ["chat.replies ModelFailed"] = 1, ["chat.replies Stored"] = 1,
-                ["chat.usage.estimated"] = 1,
-            },
-            new SortedDictionary<string, double>(counted));
-
-        void Note(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
-        {
-            if (tags.ToArray().Any(tag => tag.Key is "chat.model" && Equals(tag.Value, name)))
-            {
-                var kinds = tags.ToArray().Where(tag => tag.Key is "chat.status" or "chat.token.type");
-                counted.AddOrUpdate(
-                    string.Join(' ', kinds.Select(tag => tag.Value).Prepend(instrument.Name)),
-                    value,
-                    (_, sum) => sum + value);
-            }
-        }
     }
 
     private static string Stop => """{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""";

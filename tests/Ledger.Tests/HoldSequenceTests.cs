@@ -12,6 +12,7 @@ public sealed class HoldSequenceTests(ServersFixture servers)
     private const int Accounts = 3;
     private const int Names = 4;
     private const int MaxItems = 64;
+    private const int MaxRounds = 20;
 
     private static readonly Guid[] Holders = [Guid.NewGuid(), Guid.NewGuid()];
     private static readonly byte[][] Hashes = [SHA256.HashData([1]), SHA256.HashData([2])];
@@ -85,10 +86,9 @@ public sealed class HoldSequenceTests(ServersFixture servers)
     public Task Batches_OfTwoLedgersAtOnce_KeepTheBooks() => Sequences.Select(Sequences).SampleAsync(async both =>
     {
         var (accounts, names) = NewNames();
-        var replicas = await Task.WhenAll(
+        await Task.WhenAll(
             RunAsync(both.Item1, accounts, names),
             RunAsync(both.Item2, accounts, names));
-        Assert.DoesNotContain(replicas.SelectMany(each => each), result => result.Outcome is HoldOutcome.Failed);
         await AssertVerifiedAsync(accounts);
 
         foreach (var account in accounts)
@@ -106,17 +106,21 @@ public sealed class HoldSequenceTests(ServersFixture servers)
             "SELECT coalesce(sum(held), 0)::bigint FROM accounts WHERE id = ANY ($1)", accounts));
     }, iter: 512, threads: 2);
 
-    private async Task<List<HoldResult>> RunAsync(Batch[] batches, long[] accounts, Guid[] names)
+    private async Task RunAsync(Batch[] batches, long[] accounts, Guid[] names)
     {
-        var results = new List<HoldResult>();
         foreach (var batch in batches)
         {
             var ledger = servers.HoldsOn(Clock.On(batch.Day));
-            results.AddRange(await ledger.CarryOutAsync(
-                [.. batch.Steps.Select(step => Item(step, accounts, names))], CancellationToken.None));
-        }
+            List<HoldItem> left = [.. batch.Steps.Select(step => Item(step, accounts, names))];
+            for (var round = 0; left.Count > 0 && round < MaxRounds; round++)
+            {
+                // What fails is sent again, as Chat.Service does: its account was locked, or opened in this moment.
+                var some = await ledger.CarryOutAsync(left, CancellationToken.None);
+                left = [.. left.Where((_, index) => some[index].Outcome is HoldOutcome.Failed)];
+            }
 
-        return results;
+            Assert.Empty(left);
+        }
     }
 
     /// <summary>Accounts share the ids, which are unique in an account only.</summary>
