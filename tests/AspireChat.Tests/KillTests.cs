@@ -17,7 +17,7 @@ public sealed class KillTests(SlowSystem slow) : IAsyncLifetime
     private const int Chats = 12;
 
     /// <summary>The statement that stores a chat; a tombstone's is another.</summary>
-    private const string Store = "INTO chats%RETURNING";
+    private const string Store = "INTO chats (status";
 
     private static readonly TimeSpan Outage = TimeSpan.FromMinutes(2);
 
