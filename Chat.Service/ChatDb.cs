@@ -12,8 +12,6 @@ internal sealed class ChatDb(DbContextOptions<ChatDb> options) : DbContext(optio
 
     public DbSet<ErasedUser> ErasedUsers => Set<ErasedUser>();
 
-    public DbSet<UsedTokens> Usage => Set<UsedTokens>();
-
     public DbSet<Conversation> Conversations => Set<Conversation>();
 
     /// <summary>The bytes of a text in UTF-8. PostgreSQL knows them without reading the text.</summary>

@@ -5,13 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 accounts=${1:-1000000} each=${2:-10}
 
-bin=$(dirname "$(readlink -f "$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb | tail -1)")")
-folder=$(mktemp -d) port=$((20000 + RANDOM % 10000))
-run=() && [ "$(id -u)" = 0 ] && chown postgres "$folder" && run=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-trap '"${run[@]}" "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1; rm -rf "$folder"' EXIT
-"${run[@]}" "$bin/initdb" -D "$folder/data" -U postgres --auth=trust --no-sync >/dev/null
-"${run[@]}" "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w start -o "-p $port -c listen_addresses=localhost \
-  -c unix_socket_directories= -c fsync=off -c shared_buffers=256MB -c max_wal_size=8GB" >/dev/null
+source bench/postgres.sh
 
 export ConnectionStrings__ledgerdb="Host=localhost;Port=$port;Username=postgres;Database=ledgerdb"
 export ConnectionStrings__cache=localhost:1 Ledger__CacheKey=only-for-this-bench-and-nothing-else

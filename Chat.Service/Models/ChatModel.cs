@@ -29,9 +29,7 @@ internal sealed record Prompt(ChatModel Model, IReadOnlyList<ChatMessage> Messag
     public Func<CancellationToken, Task<IReadOnlyList<ChatMessage>>>? Memory { get; init; }
 
     /// <summary>Gets the most tokens that the answer may have; null for no limit.</summary>
-    public int? MaxOutputTokens => Options?.MaxOutputTokens is { } wished && wished < Model.MaxOutputTokens
-        ? wished
-        : Model.MaxOutputTokens ?? Options?.MaxOutputTokens;
+    public int? MaxOutputTokens => ToOptions()?.MaxOutputTokens;
 
     /// <summary>The question with what was said before it.</summary>
     /// <param name="cancellationToken">Ends the query.</param>
@@ -46,16 +44,25 @@ internal sealed record Prompt(ChatModel Model, IReadOnlyList<ChatMessage> Messag
             Model.Tokens.CountMost(Messages, Model.Margin), CachedTokens: 0, MaxOutputTokens ?? int.MaxValue));
 
     /// <summary>The wishes, within what the model's configuration allows.</summary>
-    public ChatOptions? ToOptions()
+    public ChatOptions? ToOptions() => Options.Within(Model.MaxOutputTokens);
+}
+
+/// <summary>Limits of what a model is asked for.</summary>
+internal static class OutputLimit
+{
+    /// <summary>Wishes with a limit of the answer's tokens.</summary>
+    /// <param name="options">The wishes, which stay as they are.</param>
+    /// <param name="most">The limit; null for none.</param>
+    public static ChatOptions? Within(this ChatOptions? options, int? most)
     {
-        if (MaxOutputTokens is not { } most)
+        if (most is null || options?.MaxOutputTokens <= most)
         {
-            return Options;
+            return options;
         }
 
-        var options = Options?.Clone() ?? new();
-        options.MaxOutputTokens = most;
-        return options;
+        var limited = options?.Clone() ?? new();
+        limited.MaxOutputTokens = most;
+        return limited;
     }
 }
 

@@ -82,7 +82,8 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
     {
         var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var updates = new Enumeration(
-            candidate.Client.GetStreamingResponseAsync(messages, Within(candidate, options), patience.Token)
+            candidate.Client
+                .GetStreamingResponseAsync(messages, options.Within(candidate.MaxOutputTokens), patience.Token)
                 .GetAsyncEnumerator(patience.Token),
             patience);
         try
@@ -112,18 +113,6 @@ internal sealed class FallbackChatClient(IReadOnlyList<Candidate> candidates, Ti
             await updates.DisposeAsync();
             throw;
         }
-    }
-
-    private static ChatOptions? Within(Candidate candidate, ChatOptions? options)
-    {
-        if (candidate.MaxOutputTokens is not { } most || options?.MaxOutputTokens <= most)
-        {
-            return options;
-        }
-
-        var capped = options?.Clone() ?? new();
-        capped.MaxOutputTokens = most;
-        return capped;
     }
 
     private readonly record struct Begun(string Model, Enumeration Updates, List<ChatResponseUpdate> Head);

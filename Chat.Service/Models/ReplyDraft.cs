@@ -17,6 +17,10 @@ internal sealed class ReplyDraft(Prompt prompt)
     /// <summary>More than a token has on average in any language: a longer text has more tokens than it may.</summary>
     private const int CharactersPerToken = 8;
 
+    private readonly long _mostCharacters = prompt.Model.Price.IsFlat || prompt.MaxOutputTokens is not { } tokens
+        ? long.MaxValue
+        : (long)tokens * CharactersPerToken;
+
     private readonly StringBuilder _text = new();
     private readonly long _askedAt = Stopwatch.GetTimestamp();
     private string? _answeredBy;
@@ -61,7 +65,7 @@ internal sealed class ReplyDraft(Prompt prompt)
                     IsAtReader = false;
                 }
 
-                if (_text.Length > MostCharacters)
+                if (_text.Length > _mostCharacters)
                 {
                     // The endpoint does not keep to the cap. Nobody has held what it makes from here on.
                     _finishReason = ChatFinishReason.Length.Value;
@@ -104,10 +108,6 @@ internal sealed class ReplyDraft(Prompt prompt)
             },
             TaskScheduler.Default);
     }
-
-    private long MostCharacters => prompt.Model.Price.IsFlat || prompt.MaxOutputTokens is not { } tokens
-        ? long.MaxValue
-        : (long)tokens * CharactersPerToken;
 
     /// <returns>The text that has come.</returns>
     private string Add(ChatResponseUpdate update, int maxLength)
