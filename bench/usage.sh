@@ -11,8 +11,9 @@ source bench/postgres.sh
 export ConnectionStrings__chatdb="Host=localhost;Port=$port;Username=postgres;Database=chatdb"
 export Ledger__ClientSecret=only-for-this-bench
 dotnet build Chat.Service -c Release -v quiet --nologo >/dev/null
-dotnet tool restore >/dev/null
-(cd Chat.Service && dotnet tool run dotnet-ef database update --configuration Release --no-build >/dev/null)
+# Its tool has a manifest of its own: two in one are restored side by side, and that fails now and then.
+(cd bench && dotnet tool restore >/dev/null &&
+  dotnet tool run dotnet-ef database update --project ../Chat.Service --configuration Release --no-build >/dev/null)
 
 psql() { "$bin/psql" -q -t -h localhost -p "$port" -U postgres chatdb "$@"; }
 report() { # title, column, order, condition

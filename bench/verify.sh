@@ -10,8 +10,9 @@ source bench/postgres.sh
 export ConnectionStrings__ledgerdb="Host=localhost;Port=$port;Username=postgres;Database=ledgerdb"
 export ConnectionStrings__cache=localhost:1 Ledger__CacheKey=only-for-this-bench-and-nothing-else
 dotnet build Ledger.Service -c Release -v quiet --nologo >/dev/null
-dotnet tool restore >/dev/null
-(cd Ledger.Service && dotnet tool run dotnet-ef database update --configuration Release --no-build >/dev/null)
+# Its tool has a manifest of its own: two in one are restored side by side, and that fails now and then.
+(cd bench && dotnet tool restore >/dev/null &&
+  dotnet tool run dotnet-ef database update --project ../Ledger.Service --configuration Release --no-build >/dev/null)
 
 echo "Filling: $accounts accounts with $each transfers each"
 # An opening of 4000, then charges of 100 in the order of time, so that the accounts lie mixed as they do in life.
