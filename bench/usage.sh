@@ -15,7 +15,7 @@ dotnet build Chat.Service -c Release -v quiet --nologo >/dev/null
 (cd bench && dotnet tool restore >/dev/null &&
   dotnet tool run dotnet-ef database update --project ../Chat.Service --configuration Release --no-build >/dev/null)
 
-psql() { "$bin/psql" -q -t -h localhost -p "$port" -U postgres chatdb "$@"; }
+psql() { "$bin/psql" -q -t -v ON_ERROR_STOP=1 -h localhost -p "$port" -U postgres chatdb "$@"; }
 report() { # title, column, order, condition
   echo "$1: $(psql -c "EXPLAIN (ANALYZE, TIMING off) SELECT $2, sum(requests)::bigint, sum(input_tokens)::bigint,
     sum(cached_tokens)::bigint, sum(output_tokens)::bigint, sum(credits)::bigint, sum(estimated)::bigint

@@ -16,12 +16,13 @@ dotnet build Ledger.Service -c Release -v quiet --nologo >/dev/null
 
 echo "Filling: $accounts accounts with $each transfers each"
 # An opening of 4000, then charges of 100 in the order of time, so that the accounts lie mixed as they do in life.
-"$bin/psql" -q -h localhost -p "$port" -U postgres ledgerdb <<SQL
-INSERT INTO accounts (id, balance, held, version, revision)
-  SELECT a, 4000 - 100 * ($each - 1), 0, $each, $each FROM generate_series(1, $accounts) a;
-INSERT INTO transfers (account, id, version, amount, kind, request_hash, balance_after, held_after)
+"$bin/psql" -q -v ON_ERROR_STOP=1 -h localhost -p "$port" -U postgres ledgerdb <<SQL
+INSERT INTO accounts (id, balance, held, version, revision, month, this_month)
+  SELECT a, 4000 - 100 * ($each - 1), 0, $each, $each, month_of(current_date), 100 * ($each - 1) FROM generate_series(1, $accounts) a;
+INSERT INTO transfers (account, id, version, amount, kind, request_hash, balance_after, held_after, day)
   SELECT a, gen_random_uuid(), n, CASE n WHEN 1 THEN 4000 ELSE -100 END, CASE n WHEN 1 THEN 1 ELSE 2 END,
-    CASE n WHEN 1 THEN ''::bytea ELSE sha256(int8send(a * 100 + n)) END, 4000 - 100 * (n - 1), 0
+    CASE n WHEN 1 THEN ''::bytea ELSE sha256(int8send(a * 100 + n)) END, 4000 - 100 * (n - 1), 0,
+    CASE WHEN n > 1 THEN current_date END
   FROM generate_series(1, $each) n, generate_series(1, $accounts) a;
 VACUUM ANALYZE;
 SELECT 'transfers with indexes: ' || pg_size_pretty(pg_total_relation_size('transfers'));
