@@ -61,9 +61,9 @@ public sealed class SlowSystem : IAsyncLifetime
     internal async Task KillAsync(params string[] resources)
     {
         var processes = await Task.WhenAll(resources.Select(System.ProcessAsync));
+        Array.ForEach(processes, process => process.Kill());
         foreach (var process in processes)
         {
-            process.Kill();
             await process.WaitForExitAsync(CancellationToken).WaitAsync(AppHostFixture.StartTimeout, CancellationToken);
             process.Dispose();
         }
