@@ -24,6 +24,18 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
     /// <summary>Users of another system who were brought here. Written by <see cref="ImportStore"/> alone.</summary>
     public DbSet<ImportedUser> ImportedUsers => Set<ImportedUser>();
 
+    /// <summary>Logins that go on, and those that ended not long ago.</summary>
+    public DbSet<Session> Sessions => Set<Session>();
+
+    /// <summary>What addresses have registered.</summary>
+    public DbSet<RegistrationCount> Registrations => Set<RegistrationCount>();
+
+    /// <summary>Invitations, used ones too.</summary>
+    public DbSet<Invitation> Invitations => Set<Invitation>();
+
+    /// <summary>Who did what. Written by <see cref="AuditLog"/> alone.</summary>
+    public DbSet<AuditEntry> Audit => Set<AuditEntry>();
+
     /// <summary>Users' API keys, those that were revoked not long ago too.</summary>
     public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
 
@@ -72,6 +84,30 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
             imported.HasKey(each => each.Key);
             imported.Property(each => each.Key).ValueGeneratedNever();
             imported.HasIndex(each => each.UserId).IsUnique();
+        });
+        builder.Entity<Session>(session =>
+        {
+            session.ToTable("sessions");
+            session.Property(each => each.Id).ValueGeneratedNever();
+            session.HasIndex(each => each.UserId);
+            session.HasIndex(each => each.EndedAt).HasFilter("ended_at IS NOT NULL");
+        });
+        builder.Entity<RegistrationCount>(count =>
+        {
+            count.ToTable("registrations");
+            count.HasKey(each => new { each.Source, each.Day });
+        });
+        builder.Entity<Invitation>(invitation =>
+        {
+            invitation.ToTable("invitations");
+            invitation.Property(each => each.Note).HasMaxLength(Invitation.MaxNoteLength);
+            invitation.HasIndex(each => each.Hash).IsUnique();
+        });
+        builder.Entity<AuditEntry>(entry =>
+        {
+            entry.ToTable("audit");
+            entry.Property(each => each.At).HasDefaultValueSql("now()");
+            entry.HasIndex(each => each.Subject);
         });
         builder.Entity<ApiKey>(key =>
         {

@@ -29,10 +29,12 @@ app.UseAuthentication();
 app.UseAuthorization();
 app.MapDefaultEndpoints();
 app.MapOpenApi();
-app.MapUsers();
+app.MapRegistration();
 app.MapAccount();
 app.MapOpening();
 app.MapApiKeys();
+app.MapSessions();
+app.MapAdministration();
 app.MapTokens();
 
 return ImportCommand.IsAskedFor(args) ? await app.ImportAsync(args)

@@ -41,6 +41,13 @@ public static class ApiKeys
     /// <summary>The claim that holds the names of the models that the key may use, with spaces between them.</summary>
     public const string ModelsClaim = "key_models";
 
+    /// <summary>The claim that holds what the key may be used for, with spaces between.</summary>
+    public const string ScopesClaim = "key_scopes";
+
+    /// <summary>What a key may be used for: it is the name of a policy, too.</summary>
+    public static readonly IReadOnlyList<string> Scopes =
+        [Tokens.ChatPolicy, Tokens.HistoryPolicy, Tokens.TokensPolicy];
+
     private const int RandomBytes = 32;
 
     private static readonly SearchValues<char> Letters =

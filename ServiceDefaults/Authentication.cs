@@ -23,11 +23,26 @@ public static class Tokens
     /// <summary>The scope of a user's token: that user's own chats and tokens.</summary>
     public const string UserScope = "api";
 
+    /// <summary>The claim of a login's tokens that names its session (OpenID Connect Back-Channel Logout, 2.4).</summary>
+    public const string SessionClaim = "sid";
+
     /// <summary>The scope of a service's token: hold, capture and release on any account.</summary>
     public const string LedgerScope = "ledger";
 
     /// <summary>The policy, by name, for calls of users. Needs <see cref="UserScope"/>.</summary>
     public const string UserPolicy = "user";
+
+    /// <summary>
+    /// The policy, by name, for asking models and for what they cost: <see cref="UserPolicy"/>, and an API key needs
+    /// the scope of this name. So do the next two.
+    /// </summary>
+    public const string ChatPolicy = "chat";
+
+    /// <summary>The policy, by name, for reading earlier chats.</summary>
+    public const string HistoryPolicy = "history";
+
+    /// <summary>The policy, by name, for balance, ledger and usage.</summary>
+    public const string TokensPolicy = "tokens";
 
     /// <summary>
     /// The policy, by name, for what users do with their account itself. Needs <see cref="UserScope"/> from a login of
@@ -131,13 +146,18 @@ public static class Authentication
 
         // A service that has never seen the keys would call good tokens bad. Once seen they are kept, whatever happens.
         builder.Services.AddHealthChecks().AddCheck<SigningKeysCheck>("signing keys");
-        builder.Services.AddAuthorizationBuilder()
+        var authorization = builder.Services.AddAuthorizationBuilder()
             .AddPolicy(Tokens.UserPolicy, policy => policy.RequireScope(Tokens.UserScope))
             .AddPolicy(Tokens.AccountsPolicy, policy => policy.RequireScope(Tokens.AccountsScope))
             .AddPolicy(Tokens.UsersPolicy, policy => policy.RequireScope(Tokens.UsersScope))
             .AddPolicy(Tokens.LoginPolicy, policy => policy.RequireLogin())
             .AddPolicy(Tokens.AdminPolicy, policy => policy.RequireLogin().RequireRole(Tokens.AdminRole))
             .AddPolicy(Tokens.LedgerPolicy, policy => policy.RequireScope(Tokens.LedgerScope));
+        foreach (var scope in ApiKeys.Scopes)
+        {
+            authorization.AddPolicy(scope, policy => policy.RequireScope(Tokens.UserScope).RequireKeyScope(scope));
+        }
+
         return builder;
     }
 
@@ -194,6 +214,13 @@ public static class Authentication
     private static AuthorizationPolicyBuilder RequireLogin(this AuthorizationPolicyBuilder policy) => policy
         .RequireScope(Tokens.UserScope)
         .RequireAssertion(context => !context.User.HasClaim(claim => claim.Type == ApiKeys.IdClaim));
+
+    /// <summary>A login may do all that its user may; a key what it was made for.</summary>
+    private static AuthorizationPolicyBuilder RequireKeyScope(
+        this AuthorizationPolicyBuilder policy, string scope) => policy.RequireAssertion(context =>
+        !context.User.HasClaim(claim => claim.Type == ApiKeys.IdClaim)
+        || context.User.FindFirst(ApiKeys.ScopesClaim)?.Value.Split(' ').Contains(scope, StringComparer.Ordinal)
+            is true);
 
     private static AuthorizationPolicyBuilder RequireScope(
         this AuthorizationPolicyBuilder policy, string scope) => policy

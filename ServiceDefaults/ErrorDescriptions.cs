@@ -70,7 +70,7 @@ public static class ErrorDescriptions
             yield return StatusCodes.Status401Unauthorized;
         }
 
-        if (policies.Exists(policy => policy is not Tokens.UserPolicy))
+        if (policies.Exists(policy => policy is not Tokens.UserPolicy)) // Which every token of a user meets.
         {
             yield return StatusCodes.Status403Forbidden;
         }

@@ -16,7 +16,7 @@ internal static class HistoryApi
     /// <summary>Maps what is under <c>/api/chat</c> besides sending.</summary>
     public static void MapHistory(this IEndpointRouteBuilder app)
     {
-        var chats = app.MapGroup("/api/chat").WithTags("Chat").RequireAuthorization(Tokens.UserPolicy);
+        var chats = app.MapGroup("/api/chat").WithTags("Chat").RequireAuthorization(Tokens.HistoryPolicy);
         chats.MapGet("/", List).Refuses(ChatProblems.TooManyPages());
         chats.MapGet("/export", Export).Produces(StatusCodes.Status200OK).Refuses(ChatProblems.TooManyExports())
             .Gives("application/jsonl", $"{ChatResponse.Example}\n");

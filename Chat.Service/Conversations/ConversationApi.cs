@@ -14,7 +14,7 @@ internal static class ConversationApi
     public static void MapConversations(this IEndpointRouteBuilder app)
     {
         var conversations = app.MapGroup("/api/conversations")
-            .WithTags("Conversations").RequireAuthorization(Tokens.UserPolicy);
+            .WithTags("Conversations").RequireAuthorization(Tokens.HistoryPolicy);
         conversations.MapGet("/", List).Refuses(InvalidPage());
         conversations.MapPatch("/{id:guid}", Rename).RequireAuthorization(Tokens.LoginPolicy);
         conversations.MapDelete("/{id:guid}", Delete).RequireAuthorization(Tokens.LoginPolicy).ErasesWithTheLedger();

@@ -20,7 +20,7 @@ internal static class OpenAiApi
     /// <summary>Maps what is under <c>/api/v1</c>.</summary>
     public static void MapOpenAi(this IEndpointRouteBuilder app)
     {
-        var api = app.MapGroup(OpenAiErrors.PathPrefix).WithTags("OpenAI").RequireAuthorization(Tokens.UserPolicy);
+        var api = app.MapGroup(OpenAiErrors.PathPrefix).WithTags("OpenAI").RequireAuthorization(Tokens.ChatPolicy);
         api.MapPost("/chat/completions", Complete)
             .Takes<CompletionBody>()
             .Refuses([IdempotencyKey.Invalid(), UnknownModel("gpt-0"), .. ChatProblems.All])

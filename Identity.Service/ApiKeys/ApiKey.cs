@@ -28,6 +28,13 @@ public sealed class ApiKey
     internal const string ModelsRule =
         "The models are 1 to 50 names without spaces, as GET /api/v1/models lists them, or null for all.";
 
+    /// <summary>The rule of scopes in words.</summary>
+    internal const string ScopesRule =
+        "The scopes are 1 to 3 of chat (ask models), history (read chats) and tokens (balance and usage).";
+
+    /// <summary>The rule of the end in words.</summary>
+    internal const string ExpiresRule = "A key's end is in the future, or null for none.";
+
     /// <summary>The key's number, <c>key</c> in its tokens.</summary>
     public long Id { get; init; }
 
@@ -55,8 +62,17 @@ public sealed class ApiKey
     /// <summary>The names of the models that it may use; null for all.</summary>
     public string[]? Models { get; init; }
 
+    /// <summary>What it may be used for: some of <see cref="ApiKeys.Scopes"/>.</summary>
+    public required string[] Scopes { get; init; }
+
     /// <summary>When it was made.</summary>
     public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>Until when it is good; null when it has no end.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>When it was last used, within a minute; null when it never was.</summary>
+    public DateTimeOffset? LastUsedAt { get; init; }
 
     /// <summary>When it was revoked; null while it lives.</summary>
     public DateTimeOffset? RevokedAt { get; init; }
@@ -90,6 +106,30 @@ internal sealed class ModelNamesAttribute() : ValidationAttribute(ApiKey.ModelsR
             name is { Length: > 0 and <= ApiKey.MaxNameLength } && name.All(c => c is > ' ' and <= '~')));
 }
 
+/// <summary>What a key may be used for.</summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Parameter)]
+internal sealed class KeyScopesAttribute() : ValidationAttribute(ApiKey.ScopesRule)
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null
+        || (value is string[] { Length: > 0 } scopes && scopes.Distinct().Count() == scopes.Length
+            && scopes.All(ApiKeys.Scopes.Contains));
+}
+
+/// <summary>When a key may end.</summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Parameter)]
+internal sealed class FutureAttribute() : ValidationAttribute(ApiKey.ExpiresRule)
+{
+    /// <inheritdoc/>
+    protected override ValidationResult? IsValid(object? value, ValidationContext validationContext)
+    {
+        var clock = validationContext.GetService<TimeProvider>() ?? TimeProvider.System;
+        return value is null || (value is DateTimeOffset end && end > clock.GetUtcNow())
+            ? ValidationResult.Success
+            : new(ErrorMessageString);
+    }
+}
+
 /// <summary>A key to be made.</summary>
 /// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Name">What the user calls it.</param>
@@ -97,8 +137,11 @@ internal sealed class ModelNamesAttribute() : ValidationAttribute(ApiKey.ModelsR
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC; null for no limit.</param>
 /// <param name="MonthlyLimit">The most tokens it may spend in a month of UTC; null for no limit.</param>
 /// <param name="Models">The names of the models that it may use; null for all.</param>
+/// <param name="Scopes">What it may be used for: chat, history, tokens; null for chat alone.</param>
+/// <param name="Expires">Until when it is good; null for no end.</param>
 /// <example>
-/// {"name":"my program","limit":2000,"daily_limit":500,"monthly_limit":1500,"models":["mock"]}
+/// {"name":"my program","limit":2000,"daily_limit":500,"monthly_limit":1500,"models":["mock"],"scopes":["chat"],
+/// "expires":"2035-01-06T00:00:00Z"}
 /// </example>
 public sealed record CreateKeyRequest(
     [Required(ErrorMessage = ApiKey.NameRule), KeyName] string? Name,
@@ -109,7 +152,9 @@ public sealed record CreateKeyRequest(
     [Range(0, ApiKey.MaxLimit, ErrorMessage = ApiKey.LimitRule)]
     [property: JsonPropertyName("monthly_limit")]
     long? MonthlyLimit = null,
-    [ModelNames] string[]? Models = null);
+    [ModelNames] string[]? Models = null,
+    [KeyScopes] string[]? Scopes = null,
+    [Future] DateTimeOffset? Expires = null);
 
 /// <summary>
 /// What to change of a key: what is there. A limit of null is one that is taken away, unlike one that is not there.
@@ -138,6 +183,20 @@ public sealed class ChangeKeyRequest
     [ModelNames]
     public string[]? Models { get; set => (field, HasModels) = (value, true); }
 
+    /// <summary>What it may be used for from now on; null for chat alone.</summary>
+    [KeyScopes]
+    public string[]? Scopes { get; set => (field, HasScopes) = (value, true); }
+
+    /// <summary>Until when it is good; null for no end any more.</summary>
+    [Future]
+    public DateTimeOffset? Expires { get; set => (field, HasExpires) = (value, true); }
+
+    /// <summary>Whether the request has scopes, or null for them.</summary>
+    internal bool HasScopes { get; private set; }
+
+    /// <summary>Whether the request has an end, or null for none.</summary>
+    internal bool HasExpires { get; private set; }
+
     /// <summary>Whether the request has a name.</summary>
     internal bool HasName { get; private set; }
 
@@ -162,10 +221,14 @@ public sealed class ChangeKeyRequest
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC.</param>
 /// <param name="MonthlyLimit">The most tokens it may spend in a month of UTC.</param>
 /// <param name="Models">The names of the models that it may use; null for all.</param>
+/// <param name="Scopes">What it may be used for.</param>
 /// <param name="Created">When it was made, in UTC.</param>
+/// <param name="Expires">Until when it is good, in UTC; null for no end.</param>
+/// <param name="LastUsed">When it was last used, within a minute, in UTC; null when it never was.</param>
 /// <example>
 /// {"id":1,"name":"my program","start":"ac_Xk2f9Q","limit":2000,"daily_limit":500,"monthly_limit":1500,
-/// "models":["mock"],"created":"2025-01-06T12:34:56.789Z"}
+/// "models":["mock"],"scopes":["chat"],"created":"2025-01-06T12:34:56.789Z","expires":null,
+/// "last_used":"2025-01-06T12:44:56.789Z"}
 /// </example>
 internal sealed record KeyResponse(
     long Id,
@@ -175,12 +238,15 @@ internal sealed record KeyResponse(
     [property: JsonPropertyName("daily_limit")] long? DailyLimit,
     [property: JsonPropertyName("monthly_limit")] long? MonthlyLimit,
     string[]? Models,
-    DateTime Created)
+    string[] Scopes,
+    DateTime Created,
+    DateTime? Expires,
+    [property: JsonPropertyName("last_used")] DateTime? LastUsed)
 {
     /// <summary>What a user sees of a key.</summary>
     public static KeyResponse Of(ApiKey key) => new(
         key.Id, key.Name, key.Start, key.Limit, key.DailyLimit, key.MonthlyLimit, key.Models,
-        key.CreatedAt.UtcDateTime);
+        key.Scopes, key.CreatedAt.UtcDateTime, key.ExpiresAt?.UtcDateTime, key.LastUsedAt?.UtcDateTime);
 }
 
 /// <summary>A key that was just made, the one time that it is shown.</summary>
@@ -192,10 +258,12 @@ internal sealed record KeyResponse(
 /// <param name="DailyLimit">The most tokens it may spend in a day of UTC.</param>
 /// <param name="MonthlyLimit">The most tokens it may spend in a month of UTC.</param>
 /// <param name="Models">The names of the models that it may use; null for all.</param>
+/// <param name="Scopes">What it may be used for.</param>
 /// <param name="Created">When it was made, in UTC.</param>
+/// <param name="Expires">Until when it is good, in UTC; null for no end.</param>
 /// <example>
 /// {"id":1,"name":"my program","key":"ac_Xk2f9Q…","start":"ac_Xk2f9Q","limit":2000,"daily_limit":500,
-/// "monthly_limit":1500,"models":["mock"],"created":"2025-01-06T12:34:56.789Z"}
+/// "monthly_limit":1500,"models":["mock"],"scopes":["chat"],"created":"2025-01-06T12:34:56.789Z","expires":null}
 /// </example>
 internal sealed record NewKeyResponse(
     long Id,
@@ -206,4 +274,6 @@ internal sealed record NewKeyResponse(
     [property: JsonPropertyName("daily_limit")] long? DailyLimit,
     [property: JsonPropertyName("monthly_limit")] long? MonthlyLimit,
     string[]? Models,
-    DateTime Created);
+    string[] Scopes,
+    DateTime Created,
+    DateTime? Expires);

@@ -13,15 +13,15 @@ internal static class ApiKeyApi
     public static void MapApiKeys(this IEndpointRouteBuilder routes)
     {
         var keys = routes.MapGroup("/api/keys").WithTags("Keys").RequireAuthorization(Tokens.LoginPolicy);
-        keys.MapPost("/", Create).Refuses(TooManyKeys());
-        keys.MapGet("/", List);
-        keys.MapPatch("/{id:long}", Change);
-        keys.MapDelete("/{id:long}", Revoke);
+        keys.MapPost("/", Create).WithSummary("Create an API key").Refuses(TooManyKeys());
+        keys.MapGet("/", List).WithSummary("List API keys");
+        keys.MapPatch("/{id:long}", Change).WithSummary("Change an API key");
+        keys.MapDelete("/{id:long}", Revoke).WithSummary("Revoke an API key");
     }
 
     /// <summary>Makes an API key, which is shown this once.</summary>
     internal static async Task<Results<Created<NewKeyResponse>, ProblemHttpResult>> Create(
-        CreateKeyRequest request, ClaimsPrincipal caller, IdentityDb db, SecurityLog log, HttpResponse response)
+        CreateKeyRequest request, ClaimsPrincipal caller, IdentityDb db, SecurityLog log, AuditLog audit, HttpResponse response)
     {
         var key = ApiKeys.Create();
         var stored = new ApiKey
@@ -34,6 +34,8 @@ internal static class ApiKeyApi
             DailyLimit = request.DailyLimit,
             MonthlyLimit = request.MonthlyLimit,
             Models = request.Models,
+            Scopes = request.Scopes ?? [Tokens.ChatPolicy],
+            ExpiresAt = request.Expires?.ToUniversalTime(),
         };
         if (await db.Database.CreateExecutionStrategy().ExecuteAsync(() => AddAsync(db, stored)) is { } refusal)
         {
@@ -41,10 +43,11 @@ internal static class ApiKeyApi
         }
 
         log.ApiKeyCreated(stored.UserId, stored.Id);
+        await audit.AddAsync("key_created", stored.UserId, $"key {stored.Id}");
         response.Headers.CacheControl = CacheControlHeaderValue.NoStoreString;
         return TypedResults.Created((string?)null, new NewKeyResponse(
             stored.Id, stored.Name, key, stored.Start, stored.Limit, stored.DailyLimit, stored.MonthlyLimit,
-            stored.Models, stored.CreatedAt.UtcDateTime));
+            stored.Models, stored.Scopes, stored.CreatedAt.UtcDateTime, stored.ExpiresAt?.UtcDateTime));
     }
 
     /// <summary>The caller's API keys, newest first, without those that are revoked.</summary>
@@ -63,6 +66,7 @@ internal static class ApiKeyApi
         ClaimsPrincipal caller,
         IdentityDb db,
         SecurityLog log,
+        AuditLog audit,
         CancellationToken cancellationToken)
     {
         if (request is { HasName: true, Name: null })
@@ -73,7 +77,7 @@ internal static class ApiKeyApi
         var userId = caller.GetUserId();
         var one = Living(db, userId).Where(key => key.Id == id);
         if ((request.HasName || request.HasLimit || request.HasDailyLimit || request.HasMonthlyLimit
-                || request.HasModels)
+                || request.HasModels || request.HasScopes || request.HasExpires)
             && await one.ExecuteUpdateAsync(
                 set =>
                 {
@@ -81,11 +85,15 @@ internal static class ApiKeyApi
                     _ = request.HasLimit ? set.SetProperty(key => key.Limit, request.Limit) : set;
                     _ = request.HasDailyLimit ? set.SetProperty(key => key.DailyLimit, request.DailyLimit) : set;
                     _ = request.HasMonthlyLimit ? set.SetProperty(key => key.MonthlyLimit, request.MonthlyLimit) : set;
+                    var (scopes, end) = (request.Scopes ?? [Tokens.ChatPolicy], request.Expires?.ToUniversalTime());
+                    _ = request.HasScopes ? set.SetProperty(key => key.Scopes, scopes) : set;
+                    _ = request.HasExpires ? set.SetProperty(key => key.ExpiresAt, end) : set;
                     _ = request.HasModels ? set.SetProperty(key => key.Models, request.Models) : set;
                 },
                 cancellationToken) > 0)
         {
             log.ApiKeyChanged(userId, id);
+            await audit.AddAsync("key_changed", userId, $"key {id}");
         }
 
         return await one.SingleOrDefaultAsync(cancellationToken) is { } changed
@@ -99,6 +107,7 @@ internal static class ApiKeyApi
         ClaimsPrincipal caller,
         IdentityDb db,
         SecurityLog log,
+        AuditLog audit,
         TimeProvider clock,
         CancellationToken cancellationToken)
     {
@@ -111,6 +120,7 @@ internal static class ApiKeyApi
         }
 
         log.ApiKeyRevoked(userId, id);
+        await audit.AddAsync("key_revoked", userId, $"key {id}");
         return TypedResults.NoContent();
     }
 

@@ -12,6 +12,9 @@ public sealed class ServiceClientsOptions
 
     /// <summary>Ledger.Service.</summary>
     public ServiceClientOptions Ledger { get; set; } = new();
+
+    /// <summary>The gateway.</summary>
+    public ServiceClientOptions Gateway { get; set; } = new();
 }
 
 /// <summary>A service that asks for tokens.</summary>
@@ -27,8 +30,7 @@ public sealed class ServiceClientOptions
 }
 
 /// <summary>
-/// The services that may ask for tokens of their own (client credentials, RFC 6749, 4.4). Chat.Service may also ask
-/// about those of others.
+/// The services that may ask for tokens of their own (client credentials, RFC 6749, 4.4).
 /// </summary>
 /// <param name="options">The clients' secrets.</param>
 /// <param name="applications">OpenIddict's clients.</param>
@@ -40,12 +42,11 @@ internal sealed class ServiceClients(
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
         await EnsureAsync(
-            Describe(
-                "chat", "Chat.Service", options.Value.Chat.Secret, Tokens.LedgerScope,
-                Permissions.Endpoints.Introspection, Permissions.Endpoints.Revocation),
-            cancellationToken);
+            Describe("chat", "Chat.Service", options.Value.Chat.Secret, Tokens.LedgerScope), cancellationToken);
         await EnsureAsync(
             Describe("ledger", "Ledger.Service", options.Value.Ledger.Secret, Tokens.UsersScope), cancellationToken);
+        await EnsureAsync(
+            Describe("gateway", "Gateway", options.Value.Gateway.Secret, Tokens.UsersScope), cancellationToken);
     }
 
     private async Task EnsureAsync(OpenIddictApplicationDescriptor client, CancellationToken cancellationToken)
@@ -63,7 +64,7 @@ internal sealed class ServiceClients(
     }
 
     private static OpenIddictApplicationDescriptor Describe(
-        string id, string name, string secret, string scope, params string[] permissions)
+        string id, string name, string secret, string scope)
     {
         var client = new OpenIddictApplicationDescriptor
         {
@@ -75,7 +76,7 @@ internal sealed class ServiceClients(
         client.Permissions.UnionWith(
         [
             Permissions.Endpoints.Token, Permissions.GrantTypes.ClientCredentials,
-            Permissions.Prefixes.Scope + scope, .. permissions,
+            Permissions.Prefixes.Scope + scope,
         ]);
         return client;
     }
@@ -90,7 +91,8 @@ internal static class ServiceClientsExtensions
     {
         builder.Services.AddOptions<ServiceClientsOptions>().BindConfiguration("Clients").ValidateOnStart()
             .Validate(clients => clients.Chat.IsValid, Rule("chat"))
-            .Validate(clients => clients.Ledger.IsValid, Rule("ledger"));
+            .Validate(clients => clients.Ledger.IsValid, Rule("ledger"))
+            .Validate(clients => clients.Gateway.IsValid, Rule("gateway"));
         builder.Services.AddScoped<ServiceClients>();
 
         static string Rule(string id) =>

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text;
 
 namespace Identity.Service;
 
@@ -22,6 +23,23 @@ public sealed class PasswordAttribute : ValidationAttribute
     /// <param name="password">The text.</param>
     internal static bool Fits(string password) =>
         // Characters, not halves of them (NIST SP 800-63B, 5.1.1.2: "each Unicode code point").
-        password.EnumerateRunes().Count() is >= User.MinPasswordLength and <= User.MaxPasswordLength
+        OneForm(password).EnumerateRunes().Count() is >= User.MinPasswordLength and <= User.MaxPasswordLength
         && !CommonPasswords.Contains(password);
+
+    /// <summary>
+    /// The same password whether its letters were typed whole or with their marks apart (RFC 8265, 4.2.2: NFC), which
+    /// is up to the keyboard. Halves of characters, which have no such form, stay as they are.
+    /// </summary>
+    /// <param name="password">What was sent.</param>
+    internal static string OneForm(string password)
+    {
+        try
+        {
+            return password.Normalize(NormalizationForm.FormC);
+        }
+        catch (ArgumentException)
+        {
+            return password;
+        }
+    }
 }

@@ -8,14 +8,6 @@ namespace Identity.Service;
 /// The one way to have a password checked, for login, password change and deletion alike: locks before it, a turn at
 /// hashing, the same work whether or not there is such a user, and a count of what failed.
 /// </summary>
-/// <param name="throttle">Who has to wait.</param>
-/// <param name="gate">Who may hash.</param>
-/// <param name="hasher">Hashes.</param>
-/// <param name="nobody">Stands for users who are not there.</param>
-/// <param name="imported">Says what a wrong password has to cost.</param>
-/// <param name="db">Keeps new hashes.</param>
-/// <param name="log">For security monitoring.</param>
-/// <param name="metrics">Counts.</param>
 internal sealed class PasswordGuard(
     LoginThrottle throttle,
     HashGate gate,
@@ -38,6 +30,7 @@ internal sealed class PasswordGuard(
     public async Task<PasswordVerdict> CheckAsync(
         string name, string password, Func<Task<User?>> find, HttpContext http)
     {
+        password = PasswordAttribute.OneForm(password);
         var attempt = throttle.Attempt(name, http.Connection.RemoteIpAddress);
         if (await IsLockedAsync(attempt, http.RequestAborted) is { } locked)
         {
@@ -87,17 +80,28 @@ internal sealed class PasswordGuard(
     /// <param name="password">The password.</param>
     /// <param name="http">The request, for its address.</param>
     /// <returns>The hash, or null when too many wait.</returns>
-    public async Task<string?> HashAsync(User user, string password, HttpContext http)
+    public Task<string?> HashAsync(User user, string password, HttpContext http) =>
+        HashAsync(user, password, isRegistration: false, http);
+
+    /// <summary>Hashes the password of a new user, in turn; there are fewer turns than for logins.</summary>
+    /// <param name="user">Whose.</param>
+    /// <param name="password">The password.</param>
+    /// <param name="http">The request, for its address.</param>
+    /// <returns>The hash, or null when too many wait.</returns>
+    public Task<string?> HashForRegistrationAsync(User user, string password, HttpContext http) =>
+        HashAsync(user, password, isRegistration: true, http);
+
+    private async Task<string?> HashAsync(User user, string password, bool isRegistration, HttpContext http)
     {
         var attempt = throttle.Attempt(user.UserName!, http.Connection.RemoteIpAddress);
-        using var turn = await gate.EnterAsync(attempt.Address, http.RequestAborted);
+        using var turn = await gate.EnterAsync(attempt.Address, http.RequestAborted, isRegistration);
         if (turn.IsRefused)
         {
             Busy();
             return null;
         }
 
-        return hasher.HashPassword(user, password);
+        return hasher.HashPassword(user, PasswordAttribute.OneForm(password));
     }
 
     private async Task<PasswordVerdict?> IsLockedAsync(LoginAttempt attempt, CancellationToken cancellationToken)

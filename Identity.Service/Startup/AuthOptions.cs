@@ -14,6 +14,9 @@ public sealed class AuthOptions
     /// <summary>How long a refresh token lives; each rotation starts anew.</summary>
     public TimeSpan RefreshTokenLifetime { get; set; } = TimeSpan.FromDays(1);
 
+    /// <summary>How long a session lasts, however often it is refreshed.</summary>
+    public TimeSpan SessionLifetime { get; set; } = TimeSpan.FromDays(30);
+
     /// <summary>How long a used refresh token still works, for clients whose answer was lost on the way.</summary>
     public TimeSpan RefreshReuseLeeway { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -39,6 +42,7 @@ internal static class AuthOptionsExtensions
     // An access token cannot be taken back, so its life bounds what a stolen one can do.
     private static readonly TimeSpan MaxAccessTokenLifetime = TimeSpan.FromDays(1);
     private static readonly TimeSpan MaxRefreshTokenLifetime = TimeSpan.FromDays(90);
+    private static readonly TimeSpan MaxSessionLifetime = TimeSpan.FromDays(366);
     private static readonly TimeSpan MaxReuseLeeway = TimeSpan.FromSeconds(30);
 
     // NIST SP 800-63B, 5.1.1.2: "at least 10,000 iterations".
@@ -62,6 +66,9 @@ internal static class AuthOptionsExtensions
                 auth => auth.RefreshTokenLifetime >= auth.AccessTokenLifetime
                     && auth.RefreshTokenLifetime <= MaxRefreshTokenLifetime,
                 "Auth:RefreshTokenLifetime must be at least Auth:AccessTokenLifetime and at most 90 days.")
+            .Validate(
+                auth => auth.SessionLifetime >= auth.RefreshTokenLifetime && auth.SessionLifetime <= MaxSessionLifetime,
+                "Auth:SessionLifetime must be at least Auth:RefreshTokenLifetime and at most 366 days.")
             .Validate(
                 auth => auth.RefreshReuseLeeway >= TimeSpan.Zero && auth.RefreshReuseLeeway <= MaxReuseLeeway
                     && auth.RefreshReuseLeeway < auth.RefreshTokenLifetime,

@@ -34,7 +34,11 @@ internal sealed partial class PruneTokens(
                     .PruneAsync(threshold, stoppingToken);
                 await scope.ServiceProvider.GetRequiredService<IOpenIddictAuthorizationManager>()
                     .PruneAsync(threshold, stoppingToken);
+                await scope.ServiceProvider.GetRequiredService<Sessions>().PruneAsync(stoppingToken);
                 await scope.ServiceProvider.GetRequiredService<LoginThrottle>().PruneAsync(stoppingToken);
+                var yesterday = DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime).AddDays(-1);
+                await scope.ServiceProvider.GetRequiredService<IdentityDb>().Registrations
+                    .Where(count => count.Day < yesterday).ExecuteDeleteAsync(stoppingToken);
                 var revokedBefore = clock.GetUtcNow() - KeepRevokedKeys;
                 await scope.ServiceProvider.GetRequiredService<IdentityDb>().ApiKeys
                     .Where(key => key.RevokedAt < revokedBefore).ExecuteDeleteAsync(stoppingToken);

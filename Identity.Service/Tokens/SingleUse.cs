@@ -4,7 +4,6 @@ using static OpenIddict.Abstractions.OpenIddictConstants;
 using static OpenIddict.Server.OpenIddictServerEvents;
 using static OpenIddict.Server.OpenIddictServerHandlers;
 using static OpenIddict.Server.OpenIddictServerHandlers.Protection;
-using static OpenIddict.Server.OpenIddictServerHandlers.Revocation;
 
 namespace Identity.Service;
 
@@ -16,25 +15,17 @@ namespace Identity.Service;
 internal static class SingleUse
 {
     /// <summary>Adds the handlers.</summary>
-    /// <param name="server">OpenIddict.</param>
     public static void AddSingleUse(this OpenIddictServerBuilder server)
     {
         server.AddEventHandler(Replay.Descriptor);
         server.RemoveEventHandler(RedeemTokenEntry.Descriptor);
         server.AddEventHandler(Redeem.Descriptor);
-        server.AddEventHandler(Revoke.Descriptor);
     }
 
     /// <summary>Ends the family of a token that was used before, and not just now.</summary>
-    /// <param name="tokens">OpenIddict's tokens.</param>
-    /// <param name="families">Ends them.</param>
-    /// <param name="auth">The leeway.</param>
-    /// <param name="clock">The time.</param>
-    /// <param name="log">For security monitoring.</param>
-    /// <param name="metrics">Counts.</param>
     public sealed class Replay(
         IOpenIddictTokenManager tokens,
-        Families families,
+        Sessions sessions,
         AuthOptions auth,
         TimeProvider clock,
         SecurityLog log,
@@ -69,7 +60,7 @@ internal static class SingleUse
                 log.TokenReused(context.AuthorizationId);
                 metrics.Reused();
             }
-            else if (await families.EndAsync(context.AuthorizationId, context.CancellationToken))
+            else if (await sessions.EndAsync(context.AuthorizationId))
             {
                 log.TokenReplayed(context.AuthorizationId!);
                 metrics.Replayed();
@@ -78,11 +69,7 @@ internal static class SingleUse
     }
 
     /// <summary>Marks a refresh token as used, in place of OpenIddict's handler.</summary>
-    /// <param name="families">Marks it.</param>
-    /// <param name="auth">The leeway.</param>
-    /// <param name="log">For security monitoring.</param>
-    /// <param name="metrics">Counts.</param>
-    public sealed class Redeem(Families families, AuthOptions auth, SecurityLog log, IdentityMetrics metrics)
+    public sealed class Redeem(Sessions sessions, AuthOptions auth, SecurityLog log, IdentityMetrics metrics)
         : IOpenIddictServerHandler<ProcessSignInContext>
     {
         /// <summary>Gets the registration: where OpenIddict's own was.</summary>
@@ -104,11 +91,11 @@ internal static class SingleUse
             var checkedTokens = context.Transaction.GetProperty<ProcessAuthenticationContext>(
                 typeof(ProcessAuthenticationContext).FullName!);
             var used = checkedTokens!.RefreshTokenPrincipal!;
-            if (!await families.RedeemAsync(used.GetTokenId()!, context.CancellationToken)
+            if (!await sessions.RedeemAsync(used.GetTokenId()!, context.CancellationToken)
                 && auth.RefreshReuseLeeway == TimeSpan.Zero)
             {
                 var family = used.GetAuthorizationId();
-                await families.EndAsync(family, context.CancellationToken);
+                await sessions.EndAsync(family);
                 log.TokenReplayed(family!);
                 metrics.Replayed();
                 context.Reject(Errors.InvalidGrant, "This refresh token has been used.");
@@ -117,34 +104,6 @@ internal static class SingleUse
 
             log.TokenRefreshed(used.GetClaim(Claims.Subject));
             metrics.Refreshed(isRotated: true);
-        }
-    }
-
-    /// <summary>
-    /// Ends the family of a refresh token that its holder gives up (RFC 7009), as POST /api/logout does.
-    /// </summary>
-    /// <param name="families">Ends it.</param>
-    /// <param name="log">For security monitoring.</param>
-    public sealed class Revoke(Families families, SecurityLog log)
-        : IOpenIddictServerHandler<HandleRevocationRequestContext>
-    {
-        /// <summary>Gets the registration: before OpenIddict revokes the token alone.</summary>
-        public static OpenIddictServerHandlerDescriptor Descriptor { get; } =
-            OpenIddictServerHandlerDescriptor.CreateBuilder<HandleRevocationRequestContext>()
-                .UseScopedHandler<Revoke>()
-                .SetOrder(RevokeToken.Descriptor.Order - 1)
-                .SetType(OpenIddictServerHandlerType.Custom)
-                .Build();
-
-        /// <inheritdoc/>
-        public async ValueTask HandleAsync(HandleRevocationRequestContext context)
-        {
-            var token = context.GenericTokenPrincipal;
-            if (token.HasTokenType(TokenTypeIdentifiers.RefreshToken)
-                && await families.EndAsync(token.GetAuthorizationId(), context.CancellationToken))
-            {
-                log.LoggedOut(token.GetClaim(Claims.Subject), token.GetAuthorizationId()!);
-            }
         }
     }
 }

@@ -35,33 +35,39 @@ internal static class TokenApi
     {
         routes.MapPost(TokenServer.TokenPath, Exchange);
         var api = routes.MapGroup("").WithTags("Account");
-        api.MapPost(TokenServer.LoginPath, LogIn).TakesJson<LoginRequest>().Refuses(
+        api.MapPost(TokenServer.LoginPath, LogIn).WithSummary("Log in").TakesJson<LoginRequest>().Refuses(
             [
                 TypedResults.Problem(WrongLogin, statusCode: StatusCodes.Status401Unauthorized),
-                .. PasswordVerdict.Refusals,
+                Disabled(), PasswordExpired(), .. PasswordVerdict.Refusals,
             ]);
-        api.MapPost(TokenServer.RefreshPath, Refresh).TakesJson<RefreshRequest>().Refuses(BadRefreshToken());
-        api.MapPost("/api/logout", LogOut).Refuses(BadRefreshToken());
+        api.MapPost(TokenServer.RefreshPath, Refresh).WithSummary("Refresh tokens").TakesJson<RefreshRequest>().Refuses(BadRefreshToken());
+        api.MapPost("/api/logout", LogOut).WithSummary("Log out").Refuses(BadRefreshToken());
     }
 
     private static Task<Answer> Exchange(
         HttpContext context,
         UserManager<User> users,
         PasswordGuard guard,
+        Sessions sessions,
         ApiKeyGrant keys,
         IOpenIddictApplicationManager applications,
         SecurityLog log,
         IdentityMetrics metrics) => context.GetOpenIddictServerRequest()!.GrantType switch
         {
-            GrantTypes.Password => LogIn(context, users, guard, log, metrics),
-            GrantTypes.RefreshToken => Refresh(context, users),
+            GrantTypes.Password => LogIn(context, users, guard, sessions, log, metrics),
+            GrantTypes.RefreshToken => Refresh(context, users, sessions),
             ApiKeys.GrantType => Use(context, keys),
             _ => Delegate(context, applications, log),
         };
 
     /// <summary>Gives tokens for a name and a password.</summary>
     internal static async Task<Answer> LogIn(
-        HttpContext context, UserManager<User> users, PasswordGuard guard, SecurityLog log, IdentityMetrics metrics)
+        HttpContext context,
+        UserManager<User> users,
+        PasswordGuard guard,
+        Sessions sessions,
+        SecurityLog log,
+        IdentityMetrics metrics)
     {
         var request = context.GetOpenIddictServerRequest()!;
         var (name, password) = (request.Username!, request.Password!);
@@ -80,13 +86,30 @@ internal static class TokenApi
             return verdict.Refuse(context.Response);
         }
 
-        log.LoginSucceeded(verdict.User!.Id);
+        var user = verdict.User!;
+        if (user.DisabledAt is not null)
+        {
+            return Disabled();
+        }
+
+        if (user.MustChangePassword)
+        {
+            return PasswordExpired();
+        }
+
+        if (await sessions.BeginAsync(user, context) is not { } session)
+        {
+            return Refuse(WrongLogin); // Another password, or no such user any more, since it was looked at.
+        }
+
+        log.LoginSucceeded(user.Id);
         metrics.LoggedIn();
-        return SignIn(await DescribeAsync(verdict.User, users, new ClaimsIdentity(Scheme)));
+        var identity = new ClaimsIdentity(Scheme).SetAuthorizationId(session).SetClaim(Tokens.SessionClaim, session);
+        return SignIn(await DescribeAsync(user, users, identity));
     }
 
     /// <summary>Gives new tokens for a refresh token, which is used up.</summary>
-    internal static async Task<Answer> Refresh(HttpContext context, UserManager<User> users)
+    internal static async Task<Answer> Refresh(HttpContext context, UserManager<User> users, Sessions sessions)
     {
         var ticket = await context.AuthenticateAsync(Scheme);
         var user = await users.FindByIdAsync(ticket.Principal!.GetClaim(Claims.Subject)!);
@@ -100,6 +123,11 @@ internal static class TokenApi
             return Refuse("The password has changed since the login of this refresh token.");
         }
 
+        if (!await sessions.CarryOnAsync(ticket.Principal!.GetAuthorizationId(), context))
+        {
+            return Refuse("The session of this refresh token has ended. Log in again.");
+        }
+
         // The claims of the refresh token keep the family together; those about the user are read anew.
         return SignIn(await DescribeAsync(user, users, new ClaimsIdentity(ticket.Principal!.Claims, Scheme)));
     }
@@ -109,7 +137,7 @@ internal static class TokenApi
         var key = (string?)context.GetOpenIddictServerRequest()![ApiKeys.Parameter];
         return await keys.DescribeAsync(key, Scheme, context.RequestAborted) is { } identity
             ? SignIn(identity)
-            : Refuse("This API key is unknown or revoked.");
+            : Refuse("This API key is unknown, revoked or has expired.");
     }
 
     private static async Task<Answer> Delegate(
@@ -132,7 +160,7 @@ internal static class TokenApi
     internal static async Task<Results<NoContent, ProblemHttpResult>> LogOut(
         RefreshRequest request,
         IOpenIddictTokenManager tokens,
-        Families families,
+        Sessions sessions,
         SecurityLog log,
         CancellationToken cancellationToken)
     {
@@ -142,15 +170,13 @@ internal static class TokenApi
         }
 
         var token = await tokens.FindByReferenceIdAsync(request.Refresh!, cancellationToken);
-        var familyId = token is null ? null : await tokens.GetAuthorizationIdAsync(token, cancellationToken);
-        // The family first: a refresh that runs at the same time may add a token, but not one that works.
-        if (!await families.EndAsync(familyId, cancellationToken))
+        var session = token is null ? null : await tokens.GetAuthorizationIdAsync(token, cancellationToken);
+        if (!await sessions.EndAsync(session))
         {
             return BadRefreshToken();
         }
 
-        await tokens.RevokeByAuthorizationIdAsync(familyId!, cancellationToken);
-        log.LoggedOut(await tokens.GetSubjectAsync(token!, cancellationToken), familyId!);
+        log.LoggedOut(await tokens.GetSubjectAsync(token!, cancellationToken), session!);
         return TypedResults.NoContent();
     }
 
@@ -166,6 +192,13 @@ internal static class TokenApi
         new ClaimsPrincipal(identity.SetResources(Tokens.Audience).SetDestinations(
             claim => claim.Type == StampClaim ? [] : [Destinations.AccessToken])),
         authenticationScheme: Scheme);
+
+    private static ProblemHttpResult Disabled() => Problems.Refusal(
+        StatusCodes.Status403Forbidden, "user_disabled", "An administrator has disabled this user.");
+
+    private static ProblemHttpResult PasswordExpired() => Problems.Refusal(
+        StatusCodes.Status403Forbidden, "password_expired",
+        "This password has to be changed before the next login: see POST /api/login/password.");
 
     private static ProblemHttpResult BadRefreshToken() => TypedResults.Problem(
         JsonTokenResponse.BadRefreshToken, statusCode: StatusCodes.Status401Unauthorized);

@@ -11,9 +11,6 @@ internal static class TokenServer
     /// <summary>The plain OAuth token endpoint (RFC 6749), first because discovery names the first.</summary>
     public const string TokenPath = "/connect/token";
 
-    /// <summary>Says of a token whether it is good (RFC 7662).</summary>
-    public const string IntrospectionPath = "/connect/introspect";
-
     /// <summary>The token endpoint of the password grant in JSON.</summary>
     public const string LoginPath = "/api/login";
 
@@ -22,7 +19,7 @@ internal static class TokenServer
 
     /// <summary>
     /// Adds OpenIddict with its stores in <see cref="IdentityDb"/>: access tokens that every service can check by
-    /// itself, refresh tokens that live in the database, rotate, and are revoked by family.
+    /// itself, refresh tokens that live in the database, rotate, and are revoked by session.
     /// </summary>
     /// <param name="builder">The service's builder.</param>
     public static void AddTokenServer(this IHostApplicationBuilder builder)
@@ -30,7 +27,7 @@ internal static class TokenServer
         builder.Services.AddExceptionHandler<MalformedForm>();
         builder.Services.AddScoped<ApiKeyGrant>();
         builder.Services.AddHostedService<PruneTokens>();
-        builder.Services.AddScoped<Families>();
+        builder.Services.AddScoped<Sessions>();
         builder.Services.AddSingleton<RotateKeys>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RotateKeys>());
         builder.Services.AddOpenIddict()
@@ -38,8 +35,6 @@ internal static class TokenServer
             .AddServer(server =>
             {
                 server.SetTokenEndpointUris(TokenPath[1..], LoginPath[1..], RefreshPath[1..]);
-                server.SetRevocationEndpointUris("connect/revocation");
-                server.SetIntrospectionEndpointUris(IntrospectionPath[1..]);
                 server.AllowPasswordFlow().AllowRefreshTokenFlow().AllowClientCredentialsFlow();
                 server.AllowCustomFlow(ApiKeys.GrantType);
                 server.AcceptAnonymousClients();
@@ -56,7 +51,6 @@ internal static class TokenServer
                     .SetOrder(OpenIddictServerHandlers.Protection.CreateTokenEntry.Descriptor.Order - 1));
                 server.AddEventHandler(JsonTokenResponse.Descriptor);
                 server.AddEventHandler(UnknownKeys.Descriptor);
-                server.AddIntrospection();
                 server.AddSingleUse();
                 server.UseAspNetCore()
                     .EnableTokenEndpointPassthrough()

@@ -4,24 +4,24 @@ using System.Security.Claims;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.EntityFrameworkCore;
-using OpenIddict.Abstractions;
 
 namespace Identity.Service;
 
 /// <summary>What users do with their own account.</summary>
 internal static class AccountApi
 {
-    /// <summary>Maps POST /api/password and GET and DELETE /api/me.</summary>
+    /// <summary>Maps POST /api/password and /api/login/password, and GET and DELETE /api/me.</summary>
     /// <param name="routes">The service.</param>
     public static void MapAccount(this IEndpointRouteBuilder routes)
     {
         var account = routes.MapGroup("/api").WithTags("Account").RequireAuthorization(Tokens.UserPolicy);
-        account.MapPost("/password", ChangePassword).RequireAuthorization(Tokens.LoginPolicy)
-            .Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
-        account.MapGet("/me", Me);
-        account.MapDelete("/me", Delete).RequireAuthorization(Tokens.LoginPolicy)
-            .Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
+        account.MapPost("/password", ChangePassword).WithSummary("Change password")
+            .RequireAuthorization(Tokens.LoginPolicy).Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
+        account.MapGet("/me", Me).WithSummary("Who am I");
+        account.MapDelete("/me", Delete).WithSummary("Delete account")
+            .RequireAuthorization(Tokens.LoginPolicy).Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
+        routes.MapPost("/api/login/password", ChangeExpiredPassword).WithTags("Account")
+            .WithSummary("Change an expired password").Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
     }
 
     /// <summary>Who the caller is.</summary>
@@ -37,53 +37,23 @@ internal static class AccountApi
             user.Id, user.UserName!, [.. (await users.GetRolesAsync(user)).Order()], user.CreatedAt.UtcDateTime));
     }
 
-    /// <summary>Changes the password, and ends all logins.</summary>
+    /// <summary>Changes the password, and ends all sessions.</summary>
     internal static async Task<Results<NoContent, ProblemHttpResult>> ChangePassword(
         ChangePasswordRequest request,
         ClaimsPrincipal caller,
         UserManager<User> users,
-        PasswordGuard guard,
-        IdentityDb db,
-        IOpenIddictTokenManager tokens,
-        IOpenIddictAuthorizationManager families,
-        SecurityLog log,
-        HttpContext http)
+        PasswordChange change,
+        HttpContext http) => await FindAsync(users, caller) is { } user
+            ? await change.MakeAsync(user.UserName!, user, request.Old!, request.New!, http)
+            : Gone();
+
+    /// <summary>Changes the password without a login, for those who cannot log in before.</summary>
+    /// <remarks>When an administrator has asked for a new password, POST /api/login says so.</remarks>
+    internal static async Task<Results<NoContent, ProblemHttpResult>> ChangeExpiredPassword(
+        ChangeExpiredPasswordRequest request, UserManager<User> users, PasswordChange change, HttpContext http)
     {
-        if (await FindAsync(users, caller) is not { } user)
-        {
-            return Gone();
-        }
-
-        if (User.IsNameAsPassword(user.UserName!, request.New!))
-        {
-            return TypedResults.Problem(User.PasswordIsNameRule, statusCode: StatusCodes.Status400BadRequest);
-        }
-
-        var verdict = await guard.CheckAsync(user, request.Old!, http);
-        if (verdict.Status is not PasswordStatus.Right)
-        {
-            return verdict.Status is PasswordStatus.Wrong ? WrongPassword() : verdict.Refuse(http.Response);
-        }
-
-        if (await guard.HashAsync(user, request.New!, http) is not { } hash)
-        {
-            return PasswordVerdict.RefuseBusy(http.Response);
-        }
-
-        // Of two changes at once the second finds that its old password is not the old one any more.
-        var stamp = Guid.NewGuid().ToString("N");
-        var changed = await db.Users.Where(each => each.Id == user.Id && each.SecurityStamp == user.SecurityStamp)
-            .ExecuteUpdateAsync(
-                set => set.SetProperty(each => each.PasswordHash, hash).SetProperty(each => each.SecurityStamp, stamp),
-                CancellationToken.None);
-        if (changed == 0 && !await db.IsStampAsync(user.Id, stamp))
-        {
-            return WrongPassword();
-        }
-
-        log.PasswordChanged(user.Id);
-        await families.RevokeAllAsync(user.Id, tokens);
-        return TypedResults.NoContent();
+        var user = User.IsName(request.Username!) ? await users.FindByNameAsync(request.Username!) : null;
+        return await change.MakeAsync(request.Username!, user, request.Old!, request.New!, http);
     }
 
     /// <summary>Deletes the user for good.</summary>
@@ -115,7 +85,8 @@ internal static class AccountApi
             ? user
             : null;
 
-    private static ProblemHttpResult WrongPassword() => Problems.Refusal(
+    /// <summary>The answer to a wrong password.</summary>
+    internal static ProblemHttpResult WrongPassword() => Problems.Refusal(
         StatusCodes.Status400BadRequest, "wrong_password", "The password is not the one in use. Nothing was changed.");
 
     /// <summary>The answer to a caller whose access token has outlived the user.</summary>
@@ -133,6 +104,7 @@ internal static class AccountExtensions
         builder.Services.AddSingleton<OwnToken>();
         builder.Services.AddHttpClient<Belongings>();
         builder.Services.AddScoped<Departures>();
+        builder.Services.AddScoped<PasswordChange>();
         builder.Services.AddHostedService<FinishDepartures>();
     }
 }
@@ -143,6 +115,19 @@ internal static class AccountExtensions
 /// <param name="New">The one to be used from now on.</param>
 /// <example>{"old":"correct horse battery","new":"another horse battery"}</example>
 public sealed record ChangePasswordRequest(
+    [Required(AllowEmptyStrings = true, ErrorMessage = User.OldPasswordRule)]
+    [MinLength(1, ErrorMessage = User.OldPasswordRule)]
+    string? Old,
+    [Required(AllowEmptyStrings = true, ErrorMessage = "Send the new password as 'new'."), Password] string? New);
+
+/// <summary>A new password for an old one with which nobody can log in any more.</summary>
+/// <remarks>Public, because validation passes over internal types.</remarks>
+/// <param name="Username">The user's name.</param>
+/// <param name="Old">The password in use.</param>
+/// <param name="New">The one to be used from now on.</param>
+/// <example>{"username":"alice","old":"correct horse battery","new":"another horse battery"}</example>
+public sealed record ChangeExpiredPasswordRequest(
+    [Required(ErrorMessage = "Send a 'username'.")] string? Username,
     [Required(AllowEmptyStrings = true, ErrorMessage = User.OldPasswordRule)]
     [MinLength(1, ErrorMessage = User.OldPasswordRule)]
     string? Old,

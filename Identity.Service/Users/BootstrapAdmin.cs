@@ -15,16 +15,13 @@ public sealed class AdminOptions
 }
 
 /// <summary>The first user with the role <see cref="Tokens.AdminRole"/>, which registration never gives.</summary>
-/// <param name="options">Who it is.</param>
-/// <param name="users">Creates the user.</param>
-/// <param name="roles">Creates the role.</param>
-/// <param name="db">Where they are kept.</param>
-/// <param name="log">Says who was given the role.</param>
 internal sealed class BootstrapAdmin(
     IOptions<AdminOptions> options,
+    IOptions<OpeningOptions> opening,
     UserManager<User> users,
     RoleManager<IdentityRole<long>> roles,
     IdentityDb db,
+    AuditLog audit,
     SecurityLog log)
 {
     /// <summary>
@@ -58,9 +55,10 @@ internal sealed class BootstrapAdmin(
                 Check(await roles.CreateAsync(new(Tokens.AdminRole)));
             }
 
-            var user = new User { UserName = options.Value.Username };
+            var user = new User { UserName = options.Value.Username, OpeningCredits = opening.Value.Credits };
             Check(await users.CreateAsync(user, options.Value.Password));
             Check(await users.AddToRoleAsync(user, Tokens.AdminRole));
+            await audit.AddAsync("admin_appointed", user.Id, "by configuration");
             await together.CommitAsync();
             log.AdminAppointed(user.Id);
         });

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
-using OpenIddict.Abstractions;
 using OpenIddict.EntityFrameworkCore.Models;
 
 namespace Identity.Service;
@@ -9,19 +8,12 @@ namespace Identity.Service;
 /// Users who leave. In one statement they are gone for everybody: no name, no password, nothing that a login or a token
 /// finds. What they have in other services follows, at once or when these are there again, and their row goes last.
 /// </summary>
-/// <param name="db">The users.</param>
-/// <param name="belongings">What they have elsewhere.</param>
-/// <param name="throttle">Failed logins, which hold a hash of the name.</param>
-/// <param name="tokens">Refresh tokens.</param>
-/// <param name="families">Logins.</param>
-/// <param name="clock">The time.</param>
-/// <param name="log">For security monitoring.</param>
 internal sealed class Departures(
     IdentityDb db,
     Belongings belongings,
     LoginThrottle throttle,
-    IOpenIddictTokenManager tokens,
-    IOpenIddictAuthorizationManager families,
+    Sessions sessions,
+    AuditLog audit,
     TimeProvider clock,
     SecurityLog log)
 {
@@ -34,21 +26,21 @@ internal sealed class Departures(
     public async Task<bool> LeaveAsync(User user)
     {
         var (name, stamp) = (user.UserName!, Guid.NewGuid().ToString("N"));
-        var left = await db.Users
+        var hasLeft = await audit.WithAsync("user_left", user.Id, async () => await db.Users
             .Where(each => each.Id == user.Id && each.SecurityStamp == user.SecurityStamp && each.LeavingAt == null)
             .ExecuteUpdateAsync(set => set
                 .SetProperty(each => each.LeavingAt, clock.GetUtcNow())
                 .SetProperty(each => each.UserName, "")
                 .SetProperty(each => each.NormalizedUserName, User.NoName(user.Id))
                 .SetProperty(each => each.PasswordHash, "")
-                .SetProperty(each => each.SecurityStamp, stamp));
-        if (left == 0 && !await db.IsStampAsync(user.Id, stamp))
+                .SetProperty(each => each.SecurityStamp, stamp)) == 1);
+        if (!hasLeft && !await db.IsStampAsync(user.Id, stamp))
         {
             return false;
         }
 
         log.UserLeft(user.Id);
-        await families.RevokeAllAsync(user.Id, tokens);
+        await sessions.EndAllAsync(user.Id);
         await throttle.ForgetAsync(name, CancellationToken.None);
         using var patience = new CancellationTokenSource(Patience);
         await FinishAsync(user.Id, patience.Token);
@@ -72,7 +64,7 @@ internal sealed class Departures(
         try
         {
             await belongings.GiveUpAsync(userId, cancellationToken);
-            // Those of a login that ran at the same time too. The families, numbers alone, go when they are pruned.
+            // Those of a login that ran at the same time too. The sessions, numbers alone, go when they are pruned.
             var subject = userId.ToString(CultureInfo.InvariantCulture);
             await db.Set<OpenIddictEntityFrameworkCoreToken<long>>().Where(token => token.Subject == subject)
                 .ExecuteDeleteAsync(cancellationToken);
@@ -119,22 +111,9 @@ internal sealed partial class FinishDepartures(
     private static partial void Failed(ILogger logger, Exception exception);
 }
 
-/// <summary>What happens to a user's logins.</summary>
-internal static class UserLogins
+/// <summary>Whether a change was made.</summary>
+internal static class SecurityStamps
 {
-    /// <summary>Ends all logins of a user.</summary>
-    /// <param name="families">OpenIddict's authorizations.</param>
-    /// <param name="userId">The user.</param>
-    /// <param name="tokens">OpenIddict's tokens.</param>
-    public static async Task RevokeAllAsync(
-        this IOpenIddictAuthorizationManager families, long userId, IOpenIddictTokenManager tokens)
-    {
-        // Families first: a refresh that runs at the same time may add a token, but not one that works.
-        var subject = userId.ToString(CultureInfo.InvariantCulture);
-        await families.RevokeBySubjectAsync(subject, CancellationToken.None);
-        await tokens.RevokeBySubjectAsync(subject, CancellationToken.None);
-    }
-
     /// <summary>
     /// Whether a user has this stamp: a change whose confirmation was lost, and that was tried again, was done all the
     /// same.

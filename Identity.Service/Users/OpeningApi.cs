@@ -1,14 +1,13 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Options;
 
 namespace Identity.Service;
 
 /// <summary>The section <c>Opening</c>: what a new user starts with.</summary>
 public sealed class OpeningOptions
 {
-    /// <summary>Credits of an account that Ledger.Service opens.</summary>
+    /// <summary>Credits of an account that Ledger.Service opens, unless its address has had enough that day.</summary>
     [Range(0, 1_000_000_000, ErrorMessage = "'Opening:Credits' is 0 to 1,000,000,000.")]
     public long Credits { get; set; } = 4000;
 }
@@ -29,9 +28,10 @@ internal static class OpeningApi
 
     /// <summary>The credits with which a user's account opens; 404 when there is no such user, or no more.</summary>
     private static async Task<Results<Ok<OpeningResponse>, NotFound>> Find(
-        long id, IdentityDb db, IOptions<OpeningOptions> options, CancellationToken cancellationToken) =>
-        await db.Users.AnyAsync(user => user.Id == id && user.LeavingAt == null, cancellationToken)
-            ? TypedResults.Ok(new OpeningResponse(options.Value.Credits))
+        long id, IdentityDb db, CancellationToken cancellationToken) =>
+        await db.Users.Where(user => user.Id == id && user.LeavingAt == null)
+            .Select(user => (long?)user.OpeningCredits).SingleOrDefaultAsync(cancellationToken) is { } credits
+            ? TypedResults.Ok(new OpeningResponse(credits))
             : TypedResults.NotFound();
 }
 

@@ -1,4 +1,3 @@
-using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Identity;
@@ -48,6 +47,15 @@ public sealed partial class User : IdentityUser<long>
     /// <summary>When the user left; null while they stay. What is left of the row then is on its way out.</summary>
     public DateTimeOffset? LeavingAt { get; init; }
 
+    /// <summary>The credits that the account opens with.</summary>
+    public long OpeningCredits { get; set; }
+
+    /// <summary>When an administrator disabled the user; null when the user may log in.</summary>
+    public DateTimeOffset? DisabledAt { get; init; }
+
+    /// <summary>Whether the password has to be changed before the next login.</summary>
+    public bool MustChangePassword { get; init; }
+
     /// <summary>
     /// What a user who leaves has in place of a name. Nobody can be called that: names have no spaces.
     /// </summary>
@@ -67,19 +75,3 @@ public sealed partial class User : IdentityUser<long>
     [GeneratedRegex(NamePattern)]
     private static partial Regex NameRegex();
 }
-
-/// <summary>The body of POST /api/register.</summary>
-/// <param name="Username">The name, unique without regard to case.</param>
-/// <param name="Password">The password; any characters.</param>
-/// <example>{"username":"alice","password":"correct horse battery"}</example>
-public sealed record RegisterRequest(
-    [Required(ErrorMessage = "Send a 'username'.")]
-    [RegularExpression(User.NamePattern, ErrorMessage = User.NameRule)]
-    string? Username,
-    [Required(AllowEmptyStrings = true, ErrorMessage = "Send a 'password'."), Password]
-    string? Password);
-
-/// <summary>The answer to POST /api/register.</summary>
-/// <param name="Message">Says that it is done.</param>
-/// <example>{"message":"User registered successfully"}</example>
-public sealed record RegisterResponse(string Message);

@@ -108,29 +108,6 @@ public sealed class ForgedTokenTests(IdentityFixture identity, ForgedTokenTests.
     public async Task Token_Missing_Is401() =>
         Assert.Equal(HttpStatusCode.Unauthorized, await service.CallAsync(access: null));
 
-    [Theory]
-    [InlineData("alg none")]
-    [InlineData("HS256 with the public key in PEM")]
-    [InlineData("HS256 with the modulus")]
-    [InlineData("RS512 with the right key")]
-    [InlineData("another key and the right kid")]
-    [InlineData("another key and its kid")]
-    [InlineData("another key and no kid")]
-    [InlineData("wrong kid and the right key")]
-    [InlineData("wrong issuer")]
-    [InlineData("expired long ago")]
-    [InlineData("another user in the payload")]
-    [InlineData("another signature")]
-    [InlineData("no signature")]
-    [InlineData("truncated by one")]
-    public async Task Token_ForgedOrBrokenAndIntrospected_IsInactive(string name)
-    {
-        using var forge = new Forge(identity.Lenient, await _client.NewUserAsync());
-        var answer = await _client.IntrospectAsync(Forgeries[name](forge));
-        Assert.False(answer.GetProperty("active").GetBoolean());
-        Assert.True((await _client.IntrospectAsync(forge.Sign())).GetProperty("active").GetBoolean());
-    }
-
     [Fact]
     public async Task Token_OfAMegabyteAtAServiceAsItIs_IsRefusedUnread()
     {

@@ -88,7 +88,7 @@ public sealed class FuzzTests(IdentityFixture identity)
         (path, type, authorization, body) => new Input(path, type, authorization, body));
 
     private static readonly Gen<Input> ToForm = Gen.Select(
-        Gen.OneOf("/connect/token", "/connect/introspect", "/connect/revocation"),
+        Gen.Const("/connect/token"),
         Gen.Frequency(
             (15, Gen.Const(Form)), (1, Gen.OneOf("multipart/form-data", "multipart/form-data; boundary=a", Json))),
         Authorization,

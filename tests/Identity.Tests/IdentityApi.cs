@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
@@ -66,13 +67,17 @@ internal static class IdentityApi
             new FormUrlEncodedContent(form.Select(field => KeyValuePair.Create(field.Name, field.Value))),
             CancellationToken).Soon();
 
-    /// <summary>What the client <c>chat</c> hears about a token (RFC 7662, 2.2).</summary>
-    public static async Task<JsonElement> IntrospectAsync(this HttpClient client, string token)
+    /// <summary>Whether the gateways hear that a login's session has ended.</summary>
+    public static async Task<bool> IsEndedAsync(this HttpClient client, LoginAnswer login)
     {
-        using var response = await client.PostFormAsync(
-            "/connect/introspect",
-            ("client_id", "chat"), ("client_secret", IdentityServer.ChatSecret), ("token", token));
-        return await response.ReadAsync<JsonElement>(HttpStatusCode.OK);
+        using var issued = await client.OAuthAsync(
+            ("grant_type", "client_credentials"), ("client_id", "gateway"),
+            ("client_secret", IdentityServer.GatewaySecret), ("scope", "users"));
+        var token = await issued.ReadAsync<OAuthAnswer>(HttpStatusCode.OK);
+        using var response = await client.CallAsync(HttpMethod.Get, "/sessions/ended", token.Access);
+        var ended = await response.ReadAsync<JsonElement>(HttpStatusCode.OK);
+        return ended.GetProperty("sessions").EnumerateArray().Select(id => id.GetInt64())
+            .Contains(long.Parse(login.Claims.GetProperty("sid").GetString()!, CultureInfo.InvariantCulture));
     }
 
     public static async Task<LoginAnswer> LogInAsync(

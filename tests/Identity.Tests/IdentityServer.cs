@@ -15,6 +15,9 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
     /// <summary>The secret of the client <c>ledger</c>.</summary>
     public const string LedgerSecret = "another secret of the tests";
 
+    /// <summary>The secret of the client <c>gateway</c>.</summary>
+    public const string GatewaySecret = "a third secret of the tests";
+
     /// <summary>What encrypts the key ring.</summary>
     public const string KeySecret = "a secret of the tests, of 32 characters at least";
 
@@ -45,6 +48,10 @@ public sealed class IdentityServer : WebApplicationFactory<Program>
             ["ConnectionStrings:identitydb"] = connectionString,
             ["Clients:chat:Secret"] = ChatSecret,
             ["Clients:ledger:Secret"] = LedgerSecret,
+            ["Clients:gateway:Secret"] = GatewaySecret,
+            // All tests together register from one address.
+            ["Registration:PerAddressAndDay"] = "1000000",
+            ["Registration:CreditsPerAddressAndDay"] = "1000000000000",
             ["Auth:KeyProtectionSecret"] = KeySecret,
             ["Admin:Username"] = AdminName,
             ["Admin:Password"] = AdminPassword,

@@ -38,6 +38,7 @@ public sealed class KeyProtectionTests(IdentityFixture identity)
                 ["ConnectionStrings:identitydb"] = connectionString,
                 ["Clients:chat:Secret"] = IdentityServer.ChatSecret,
                 ["Clients:ledger:Secret"] = IdentityServer.LedgerSecret,
+                ["Clients:gateway:Secret"] = IdentityServer.GatewaySecret,
                 [Setting] = secret,
             });
             Assert.True(exitCode == 1, $"Exit code {exitCode}: {error}");

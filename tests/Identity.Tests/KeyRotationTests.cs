@@ -112,7 +112,6 @@ public sealed class KeyRotationTests(IdentityFixture identity)
         using var first = one.CreateClient();
         using var second = other.CreateClient();
         var known = await KeysAsync(second);
-        var before = await first.NewUserAsync();
 
         _clock.Ahead += SignFor - PublishAhead + Margin;
         await UntilAsync(() => SeeAsync([first], keys => keys.Count == 2));
@@ -121,8 +120,6 @@ public sealed class KeyRotationTests(IdentityFixture identity)
         var tokens = await first.NewUserAsync();
         Assert.Equal(known, await KeysAsync(second));
 
-        Assert.True((await second.IntrospectAsync(tokens.Access)).GetProperty("active").GetBoolean());
-        Assert.True((await second.IntrospectAsync(before.Access)).GetProperty("active").GetBoolean());
         using var refreshed = await second.RefreshAsync(tokens.Refresh);
         var rotated = await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
         Assert.Equal(KeyOf(tokens.Access), KeyOf(rotated.Access));

@@ -50,15 +50,13 @@ public sealed class ScopeTests(IdentityFixture identity)
         Assert.Equal(expected, await response.OAuthErrorAsync());
     }
 
-    [Theory]
-    [InlineData("/connect/token")]
-    [InlineData("/connect/introspect")]
-    [InlineData("/connect/revocation")]
-    public async Task Client_WithNulInItsId_IsUnknown(string path)
+    [Fact]
+    public async Task Client_WithNulInItsId_IsUnknown()
     {
         using var client = identity.Lenient.CreateClient();
         client.DefaultRequestHeaders.Authorization = new("Basic", Convert.ToBase64String("a\0b:secret"u8));
-        using var response = await client.PostFormAsync(path, ("grant_type", "client_credentials"), ("token", "a.b.c"));
+        using var response = await client.PostFormAsync(
+            "/connect/token", ("grant_type", "client_credentials"), ("token", "a.b.c"));
         Assert.Equal("invalid_client", await response.OAuthErrorAsync());
     }
 

@@ -66,6 +66,7 @@ public sealed class StartTests(IdentityFixture identity)
             ["ConnectionStrings:identitydb"] = "Host=127.0.0.1;Port=1",
             ["Clients:chat:Secret"] = IdentityServer.ChatSecret,
             ["Clients:ledger:Secret"] = IdentityServer.LedgerSecret,
+            ["Clients:gateway:Secret"] = IdentityServer.GatewaySecret,
             ["Auth:KeyProtectionSecret"] = IdentityServer.KeySecret,
             ["Admin:Username"] = IdentityServer.AdminName,
             ["Admin:Password"] = IdentityServer.AdminPassword,
