@@ -53,6 +53,8 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
             user.Property(each => each.NormalizedUserName).HasMaxLength(User.MaxNameLength).IsRequired();
             user.Property(each => each.PasswordHash).IsRequired();
             user.Property(each => each.ConcurrencyStamp).IsConcurrencyToken();
+            user.Property(each => each.OpeningCredits).HasDefaultValue(0L);
+            user.Property(each => each.MustChangePassword).HasDefaultValue(false);
             user.Property(each => each.CreatedAt).HasDefaultValueSql("now()");
             user.HasIndex(each => each.NormalizedUserName).IsUnique().HasDatabaseName(User.UniqueNameIndex);
             user.HasIndex(each => each.LeavingAt).HasFilter("leaving_at IS NOT NULL");

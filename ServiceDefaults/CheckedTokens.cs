@@ -38,7 +38,8 @@ internal sealed class CheckedTokens(TimeProvider clock, int maxTokens = 4096) : 
         }
 
         var remembered = Of(keys);
-        if (remembered.Find(token) is { } known && clock.GetUtcNow() < known.Ends)
+        if (remembered.Find(token) is { } known && clock.GetUtcNow() < known.Ends
+            && IsKeyAlive(known, validationParameters))
         {
             return known.Result();
         }
@@ -57,6 +58,14 @@ internal sealed class CheckedTokens(TimeProvider clock, int maxTokens = 4096) : 
 
         return good.Result();
     }
+
+    /// <summary>
+    /// Identity.Service has the keys at hand, which come and go under one and the same configuration: there the key is
+    /// looked up with each token. Elsewhere those that are read anew make all tokens unknown.
+    /// </summary>
+    private static bool IsKeyAlive(Good known, TokenValidationParameters parameters) =>
+        parameters.IssuerSigningKeyResolver is not { } find
+        || find(null, known.Token, known.Token.Kid, parameters).Any();
 
     /// <summary>What is remembered under some keys. Two callers may begin anew at once: of one, all is lost.</summary>
     private Remembered Of(BaseConfiguration keys)
@@ -104,6 +113,8 @@ internal sealed class CheckedTokens(TimeProvider clock, int maxTokens = 4096) : 
     /// <param name="Ends">When it is no longer.</param>
     private sealed record Good(TokenValidationResult First, DateTimeOffset Ends)
     {
+        public JsonWebToken Token => (JsonWebToken)First.SecurityToken;
+
         /// <summary>The same, with claims of its own: a request may add to them.</summary>
         public TokenValidationResult Result() => new()
         {

@@ -54,7 +54,7 @@ internal static class AdministrationApi
             found = found.Where(user => user.NormalizedUserName!.Contains(part!));
         }
 
-        var page = await WithRoles(db, found).OrderBy(user => user.Id).Take(limit + 1).ToListAsync(cancellationToken);
+        var page = await ReadAsync(db, found.OrderBy(user => user.Id).Take(limit + 1), cancellationToken);
         if (page.Count > limit)
         {
             page.RemoveAt(limit);
@@ -67,11 +67,13 @@ internal static class AdministrationApi
 
     /// <summary>A user.</summary>
     internal static async Task<Results<Ok<UserResponse>, NotFound>> FindUser(
-        long id, IdentityDb db, CancellationToken cancellationToken) =>
-        await WithRoles(db, db.Users.Where(user => user.Id == id && user.LeavingAt == null))
-            .SingleOrDefaultAsync(cancellationToken) is { } user
+        long id, IdentityDb db, CancellationToken cancellationToken)
+    {
+        var one = db.Users.Where(user => user.Id == id && user.LeavingAt == null);
+        return await ReadAsync(db, one, cancellationToken) is [var user]
             ? TypedResults.Ok(user)
             : TypedResults.NotFound();
+    }
 
     /// <summary>Disables or enables a user, or makes the password expire. What is not there stays as it is.</summary>
     /// <remarks>
@@ -103,7 +105,8 @@ internal static class AdministrationApi
         {
             await audit.WithAsync("user_enabled", id, async () =>
                 await user.Where(each => each.DisabledAt != null).ExecuteUpdateAsync(
-                    set => set.SetProperty(each => each.DisabledAt, (DateTimeOffset?)null), CancellationToken.None) == 1);
+                    set => set.SetProperty(each => each.DisabledAt, (DateTimeOffset?)null),
+                    CancellationToken.None) == 1);
         }
 
         if (request.MustChangePassword is true)
@@ -184,10 +187,7 @@ internal static class AdministrationApi
             .Where(entry => entry.Id < before
                 && (user == null || entry.Actor == user || entry.Subject == user)
                 && (action == null || entry.Action == action))
-            .OrderByDescending(entry => entry.Id).Take(limit + 1)
-            .Select(entry => new AuditResponse(
-                entry.Id, entry.At.UtcDateTime, entry.Actor, entry.Subject, entry.Action, entry.Detail, entry.Address))
-            .ToListAsync(cancellationToken);
+            .OrderByDescending(entry => entry.Id).Take(limit + 1).ToListAsync(cancellationToken);
         if (page.Count > limit)
         {
             page.RemoveAt(limit);
@@ -196,18 +196,27 @@ internal static class AdministrationApi
             response.Headers.Link = $"</api/admin/audit?{more}limit={limit}&before={page[^1].Id}>; rel=\"next\"";
         }
 
-        return TypedResults.Ok(page);
+        return TypedResults.Ok(page.ConvertAll(entry => new AuditResponse(
+            entry.Id, entry.At.UtcDateTime, entry.Actor, entry.Subject, entry.Action, entry.Detail, entry.Address)));
     }
 
-    private static IQueryable<UserResponse> WithRoles(IdentityDb db, IQueryable<User> users) =>
-        users.Select(user => new UserResponse(
-            user.Id,
-            user.UserName!,
-            db.UserRoles.Where(role => role.UserId == user.Id)
-                .Join(db.Roles, role => role.RoleId, role => role.Id, (_, role) => role.Name!).ToArray(),
-            user.CreatedAt.UtcDateTime,
-            user.DisabledAt == null ? null : user.DisabledAt.Value.UtcDateTime,
-            user.MustChangePassword));
+    private static async Task<List<UserResponse>> ReadAsync(
+        IdentityDb db, IQueryable<User> users, CancellationToken cancellationToken)
+    {
+        var page = await users.AsNoTracking().ToListAsync(cancellationToken);
+        var ids = page.ConvertAll(user => user.Id);
+        var roles = await db.UserRoles.Where(membership => ids.Contains(membership.UserId))
+            .Join(db.Roles, membership => membership.RoleId, role => role.Id, (membership, role) => new
+            {
+                membership.UserId,
+                role.Name,
+            })
+            .ToListAsync(cancellationToken);
+        return page.ConvertAll(user => new UserResponse(
+            user.Id, user.UserName!,
+            [.. roles.Where(role => role.UserId == user.Id).Select(role => role.Name!).Order()],
+            user.CreatedAt.UtcDateTime, user.DisabledAt?.UtcDateTime, user.MustChangePassword));
+    }
 
     private static ProblemHttpResult OwnAccount() => Problems.Refusal(
         StatusCodes.Status409Conflict, "own_account", "This is you. Another administrator can do that.");

@@ -375,7 +375,9 @@ namespace Identity.Service.Migrations
                         .HasColumnName("leaving_at");
 
                     b.Property<bool>("MustChangePassword")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("boolean")
+                        .HasDefaultValue(false)
                         .HasColumnName("must_change_password");
 
                     b.Property<string>("NormalizedUserName")
@@ -385,7 +387,9 @@ namespace Identity.Service.Migrations
                         .HasColumnName("normalized_user_name");
 
                     b.Property<long>("OpeningCredits")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
+                        .HasDefaultValue(0L)
                         .HasColumnName("opening_credits");
 
                     b.Property<string>("PasswordHash")

@@ -48,10 +48,9 @@ internal static class InvitationApi
     /// <summary>The invitations that can be used, the latest first.</summary>
     internal static async Task<Ok<List<InvitationResponse>>> List(
         IdentityDb db, TimeProvider clock, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await RegistrationApi.Open(db, clock).OrderByDescending(one => one.Id)
-            .Select(one => new InvitationResponse(
-                one.Id, one.Note, one.CreatedBy, one.CreatedAt.UtcDateTime, one.ExpiresAt.UtcDateTime))
-            .ToListAsync(cancellationToken));
+        TypedResults.Ok((await RegistrationApi.Open(db, clock).OrderByDescending(one => one.Id)
+            .ToListAsync(cancellationToken)).ConvertAll(one => new InvitationResponse(
+                one.Id, one.Note, one.CreatedBy, one.CreatedAt.UtcDateTime, one.ExpiresAt.UtcDateTime)));
 
     /// <summary>Takes an invitation back that nobody has used.</summary>
     internal static async Task<Results<NoContent, NotFound>> Revoke(

@@ -14,12 +14,67 @@ public sealed class ApiKeyTests(IdentityFixture identity)
     private const string Path = "/api/keys";
     private const string TooLarge = "9007199254740992"; // 2^53
 
+    private static readonly string[] s_scopes = ["history", "tokens"];
     private static readonly string[] s_models = ["mock", "acme/small"];
 
     private readonly HttpClient _client = identity.Lenient.CreateClientAt(IdentityApi.NewAddress());
     private readonly HttpClient _replica = identity.Strict.CreateClientAt(IdentityApi.NewAddress());
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Key_WithScopesAndAnEnd_HasThemInItsTokensUntilThen()
+    {
+        var clock = new TestClock();
+        await using var service = new IdentityServer(identity.ConnectionString, clock: clock);
+        await service.StartAsync();
+        using var client = service.CreateClient();
+        var user = await client.NewUserAsync();
+        var end = DateTimeOffset.UtcNow.AddSeconds(3630);
+        using var made = await client.CallAsync(
+            HttpMethod.Post, Path, user.Access, new { name = "a key", scopes = s_scopes, expires = end });
+        var key = await made.ReadAsync<NewKey>(HttpStatusCode.Created);
+        Assert.Equal(JsonValueKind.Null, (await ListedAsync(client, user)).GetProperty("last_used").ValueKind);
+        using var exchanged = await client.ExchangeAsync(key.Key);
+        var claims = Jwt.Read((await exchanged.ReadAsync<OAuthAnswer>(HttpStatusCode.OK)).Access).Claims;
+        Assert.Equal("history tokens", claims.GetProperty("key_scopes").GetString());
+        Assert.Equal(JsonValueKind.String, (await ListedAsync(client, user)).GetProperty("last_used").ValueKind);
+
+        clock.Ahead = TimeSpan.FromHours(1); // Its last half a minute.
+        using var last = await client.ExchangeAsync(key.Key);
+        Assert.InRange((await last.ReadAsync<OAuthAnswer>(HttpStatusCode.OK)).ExpiresIn, 1, 30);
+        clock.Ahead += TimeSpan.FromSeconds(31);
+        using var late = await client.ExchangeAsync(key.Key);
+        Assert.Equal("invalid_grant", await late.OAuthErrorAsync());
+
+        user = await client.LogInAsync(user.Claims.GetProperty("name").GetString()!);
+        using var longer = await client.CallAsync(
+            HttpMethod.Patch, $"{Path}/{key.Id}", user.Access, new { expires = (string?)null, scopes = (string[]?)null });
+        Assert.Equal(HttpStatusCode.OK, longer.StatusCode);
+        using var again = await client.ExchangeAsync(key.Key);
+        claims = Jwt.Read((await again.ReadAsync<OAuthAnswer>(HttpStatusCode.OK)).Access).Claims;
+        Assert.Equal("chat", claims.GetProperty("key_scopes").GetString());
+    }
+
+    [Theory]
+    [InlineData("""{"name":"a key","scopes":[]}""")]
+    [InlineData("""{"name":"a key","scopes":["everything"]}""")]
+    [InlineData("""{"name":"a key","scopes":["chat","chat"]}""")]
+    [InlineData("""{"name":"a key","expires":"2020-01-01T00:00:00Z"}""")]
+    [InlineData("""{"name":"a key","expires":"tomorrow"}""")]
+    public async Task Key_WithScopesOrAnEndThatAreNone_Is400(string body)
+    {
+        var user = await _client.NewUserAsync();
+        using var refused = await _client.CallAsync(
+            HttpMethod.Post, Path, user.Access, JsonSerializer.Deserialize<JsonElement>(body));
+        await refused.ProblemAsync(HttpStatusCode.BadRequest);
+    }
+
+    private static async Task<JsonElement> ListedAsync(HttpClient client, LoginAnswer user)
+    {
+        using var listed = await client.CallAsync(HttpMethod.Get, Path, user.Access);
+        return Assert.Single((await listed.ReadAsync<JsonElement>(HttpStatusCode.OK)).EnumerateArray());
+    }
 
     [Fact]
     public async Task Key_MadeAndListed_IsShownOnceAndStoredHashed()
@@ -40,7 +95,7 @@ public sealed class ApiKeyTests(IdentityFixture identity)
         Assert.Matches("^ac_[A-Za-z0-9_-]{43}$", secret);
         Assert.Equal(secret[..9], key.GetProperty("start").GetString());
         Assert.Equal(
-            ["id", "name", "key", "start", "limit", "daily_limit", "monthly_limit", "models", "created"],
+            ["id", "name", "key", "start", "limit", "daily_limit", "monthly_limit", "models", "scopes", "created", "expires"],
             key.EnumerateObject().Select(property => property.Name));
 
         using var listed = await _replica.CallAsync(HttpMethod.Get, Path, user.Access);
@@ -48,13 +103,14 @@ public sealed class ApiKeyTests(IdentityFixture identity)
         Assert.DoesNotContain(secret[9..], text, StringComparison.Ordinal);
         var shown = Assert.Single(JsonSerializer.Deserialize<JsonElement>(text).EnumerateArray());
         Assert.Equal(
-            ["id", "name", "start", "limit", "daily_limit", "monthly_limit", "models", "created"],
+            ["id", "name", "start", "limit", "daily_limit", "monthly_limit", "models", "scopes", "created", "expires", "last_used"],
             shown.EnumerateObject().Select(property => property.Name));
         Assert.Equal(
             ("my client 🔑", 1000, 100),
             (shown.GetProperty("name").GetString(), shown.GetProperty("limit").GetInt64(),
                 shown.GetProperty("daily_limit").GetInt64()));
         Assert.Equal(500, shown.GetProperty("monthly_limit").GetInt64());
+        Assert.Equal("chat", Assert.Single(shown.GetProperty("scopes").EnumerateArray()).GetString());
         Assert.Equal("""["mock","acme/small"]""", shown.GetProperty("models").GetRawText());
 
         await using var scope = identity.Lenient.Services.CreateAsyncScope();

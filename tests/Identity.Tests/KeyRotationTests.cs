@@ -78,6 +78,12 @@ public sealed class KeyRotationTests(IdentityFixture identity)
         await service.StartAsync();
         var stolen = await replicas[0].NewUserAsync();
         Assert.Equal(HttpStatusCode.OK, await service.CallAsync(stolen.Access));
+        foreach (var replica in replicas)
+        {
+            using var me = await replica.CallAsync(HttpMethod.Get, "/api/me", stolen.Access);
+            Assert.Equal(HttpStatusCode.OK, me.StatusCode); // They have seen the token, and forget it with its key.
+        }
+
         await using (var scope = one.Services.CreateAsyncScope())
         {
             await scope.ServiceProvider.GetRequiredService<IdentityDb>().SigningKeys
@@ -122,7 +128,9 @@ public sealed class KeyRotationTests(IdentityFixture identity)
 
         using var refreshed = await second.RefreshAsync(tokens.Refresh);
         var rotated = await refreshed.ReadAsync<LoginAnswer>(HttpStatusCode.OK);
-        Assert.Equal(KeyOf(tokens.Access), KeyOf(rotated.Access));
+        // It has read the keys for that, and signs with the new one from the next request on.
+        using var again = await second.RefreshAsync(rotated.Refresh);
+        Assert.Equal(KeyOf(tokens.Access), KeyOf((await again.ReadAsync<LoginAnswer>(HttpStatusCode.OK)).Access));
     }
 
     [Fact]

@@ -17,13 +17,12 @@ public sealed class OpeningTests(IdentityFixture identity)
     [Fact]
     public async Task Opening_OfAUser_IsThatOfTheConfiguration()
     {
-        var id = await NewUserIdAsync();
-        Assert.Equal(4000, await CreditsAsync(_client, id));
+        Assert.Equal(4000, await CreditsAsync(_client, await NewUserIdAsync(_client)));
 
         await using var other = new IdentityServer(identity.ConnectionString, new() { ["Opening:Credits"] = "70" });
         await other.StartAsync();
         using var client = other.CreateClient();
-        Assert.Equal(70, await CreditsAsync(client, id));
+        Assert.Equal(70, await CreditsAsync(client, await NewUserIdAsync(client)));
     }
 
     [Fact]
@@ -33,7 +32,7 @@ public sealed class OpeningTests(IdentityFixture identity)
         using var nobody = await AskAsync(_client, long.MaxValue, access);
         Assert.Equal(HttpStatusCode.NotFound, nobody.StatusCode);
 
-        var id = await NewUserIdAsync();
+        var id = await NewUserIdAsync(_client);
         await using (var scope = identity.Lenient.Services.CreateAsyncScope())
         {
             await scope.ServiceProvider.GetRequiredService<IdentityDb>().Users.Where(user => user.Id == id)
@@ -59,8 +58,8 @@ public sealed class OpeningTests(IdentityFixture identity)
         Assert.Equal(HttpStatusCode.Unauthorized, anonymous.StatusCode);
     }
 
-    private async Task<long> NewUserIdAsync() => long.Parse(
-        (await _client.NewUserAsync()).Claims.GetProperty("sub").GetString()!, CultureInfo.InvariantCulture);
+    private static async Task<long> NewUserIdAsync(HttpClient client) => long.Parse(
+        (await client.NewUserAsync()).Claims.GetProperty("sub").GetString()!, CultureInfo.InvariantCulture);
 
     private static async Task<long> CreditsAsync(HttpClient client, long id)
     {

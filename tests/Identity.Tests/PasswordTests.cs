@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using Identity.Service;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -30,6 +31,29 @@ public sealed class PasswordTests(IdentityFixture identity)
         var name = IdentityApi.NewName();
         using var response = await _client.RegisterAsync(name, name.ToUpperInvariant());
         await response.ProblemAsync(HttpStatusCode.BadRequest);
+    }
+
+    /// <summary>Keyboards send é as one character or as two: it is one password all the same.</summary>
+    [Fact]
+    public async Task Password_ComposedAndDecomposed_IsOneEverywhere()
+    {
+        var composed = "crème brûlée".Normalize(NormalizationForm.FormC);
+        var decomposed = composed.Normalize(NormalizationForm.FormD);
+        Assert.NotEqual(composed, decomposed);
+        using var client = identity.Lenient.CreateClient();
+        var name = IdentityApi.NewName();
+        using var registered = await client.RegisterAsync(name, decomposed);
+        Assert.Equal(HttpStatusCode.Created, registered.StatusCode);
+        var login = await client.LogInAsync(name, composed);
+        using var changed = await client.CallAsync(
+            HttpMethod.Post, "/api/password", login.Access, new { old = composed, @new = "a " + composed });
+        Assert.Equal(HttpStatusCode.NoContent, changed.StatusCode);
+        login = await client.LogInAsync(name, "a " + decomposed);
+        using var deleted = await client.CallAsync(
+            HttpMethod.Delete, "/api/me", login.Access, new { password = decomposed });
+        Assert.Equal(HttpStatusCode.BadRequest, deleted.StatusCode); // It lacks the "a ".
+        using var tried = await client.TryLogInAsync(name, "A " + composed);
+        Assert.Equal(HttpStatusCode.Unauthorized, tried.StatusCode);
     }
 
     [Theory]

@@ -2,8 +2,6 @@ using System.Diagnostics;
 using System.Net;
 using Identity.Service;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -166,21 +164,6 @@ public sealed class StartTests(IdentityFixture identity)
         await using var scope = identity.Lenient.Services.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
         Assert.False(db.Database.HasPendingModelChanges(), "Add a migration: the model has changed.");
-    }
-
-    [Fact]
-    public async Task Migration_WithKeysFromBeforeTheyRotated_HasThemSignSinceTheyWereMade()
-    {
-        var options = new DbContextOptionsBuilder<IdentityDb>()
-            .UseNpgsql(await identity.CreateDatabaseAsync()).UseSnakeCaseNamingConvention().Options;
-        await using var db = new IdentityDb(options);
-        await db.GetService<IMigrator>().MigrateAsync("Roles", CancellationToken).Soon();
-        await db.Database.ExecuteSqlAsync(
-            $"INSERT INTO signing_keys (use, protected_key, created_at) VALUES (1, '', '2026-01-02T03:04:05Z')",
-            CancellationToken).Soon();
-        await db.Database.MigrateAsync(CancellationToken).Soon();
-        var key = await db.SigningKeys.SingleAsync(CancellationToken).Soon();
-        Assert.Equal(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), key.SignsFrom);
     }
 
     /// <summary>Runs the built service as a process of its own, as an operator does.</summary>

@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Identity.Service.Migrations
 {
     [DbContext(typeof(IdentityDb))]
-    [Migration("20261127121555_Initial")]
+    [Migration("20261127122311_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -378,7 +378,9 @@ namespace Identity.Service.Migrations
                         .HasColumnName("leaving_at");
 
                     b.Property<bool>("MustChangePassword")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("boolean")
+                        .HasDefaultValue(false)
                         .HasColumnName("must_change_password");
 
                     b.Property<string>("NormalizedUserName")
@@ -388,7 +390,9 @@ namespace Identity.Service.Migrations
                         .HasColumnName("normalized_user_name");
 
                     b.Property<long>("OpeningCredits")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
+                        .HasDefaultValue(0L)
                         .HasColumnName("opening_credits");
 
                     b.Property<string>("PasswordHash")
