@@ -9,6 +9,7 @@ var adminUsername = builder.AddParameter("admin-username", "admin", publishValue
 var adminPassword = builder.AddSecret("admin-password", options.Storage);
 var chatClientSecret = builder.AddSecret("chat-client-secret", options.Storage);
 var ledgerClientSecret = builder.AddSecret("ledger-client-secret", options.Storage);
+var gatewayClientSecret = builder.AddSecret("gateway-client-secret", options.Storage);
 var ledgerCacheKey = builder.AddSecret("ledger-cache-key", options.Storage);
 var identityKeySecret = builder.AddSecret("identity-key-secret", options.Storage);
 
@@ -23,15 +24,16 @@ var identity = builder.AddService<Projects.Identity_Service>("identity", options
     .With(replica => replica
         .WithReference(identityDb).WaitFor(identityDb)
         .WithEnvironment("Admin__Username", adminUsername).WithEnvironment("Admin__Password", adminPassword)
-        .WithEnvironment("Auth__KeyProtectionSecret", identityKeySecret)
+        .WithEnvironment("Auth__KeyProtectionSecret", identityKeySecret).WithSettings("Registration", "Opening")
         .WithEnvironment("Clients__chat__Secret", chatClientSecret)
-        .WithEnvironment("Clients__ledger__Secret", ledgerClientSecret));
+        .WithEnvironment("Clients__ledger__Secret", ledgerClientSecret)
+        .WithEnvironment("Clients__gateway__Secret", gatewayClientSecret));
 
 var ledger = builder.AddService<Projects.Ledger_Service>("ledger", options.Replicas)
     .With(replica => replica
         .WithReference(ledgerDb).WaitFor(ledgerDb)
         .WithReference(cache).WithEnvironment("Ledger__CacheKey", ledgerCacheKey)
-        .WithEnvironment("Identity__ClientSecret", ledgerClientSecret))
+        .WithEnvironment("Identity__ClientSecret", ledgerClientSecret).WithSettings("Ledger")) // --Ledger:Webhook:Url=
     .WithReference(identity);
 
 var chat = builder.AddService<Projects.Chat_Service>("chat", options.Replicas)
@@ -43,7 +45,7 @@ identity.WithReference(ledger).WithReference(chat); // To close the account, and
 
 var gateway = builder.AddService<Projects.Gateway>("gateway", options.Replicas, options.GatewayPort)
     .With(replica => replica
-        .WithReference(cache).WithExternalHttpEndpoints()
+        .WithReference(cache).WithExternalHttpEndpoints().WithEnvironment("Identity__ClientSecret", gatewayClientSecret)
         .WithSettings("Limits", "Connections", "Cors", "Proxies", "Https"))
     .WithHttps().WithReference(identity).WithReference(ledger).WithReference(chat)
     .WaitFor(identity).WaitFor(ledger).WaitFor(chat)
@@ -56,5 +58,4 @@ builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); /
 builder.AddStopOrder();
 builder.AddRestarts();
 builder.AddOrchestratorCertificate();
-
 builder.Build().Run();

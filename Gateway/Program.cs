@@ -6,8 +6,7 @@ using Gateway.Limits;
 using Gateway.Routing;
 
 var builder = WebApplication.CreateBuilder(args);
-
-builder.AddServiceDefaults();
+builder.AddServiceDefaults(isEdge: true);
 builder.AddEdge();
 builder.AddTokenAuthentication();
 builder.AddApiKeys();
@@ -17,8 +16,7 @@ builder.Services.AddReverseProxy()
     .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
     .AddServiceDiscoveryDestinationResolver()
     .AddKnownHeaders()
-    .AddReplicaHealth()
-    .AddSmallBodies();
+    .AddReplicaHealth().AddSmallBodies();
 
 if (builder.BuildService() is not { } app)
 {
@@ -30,6 +28,8 @@ app.UseProblems();
 app.UseRequestLimits();
 app.UseApiKeys();
 app.UseAuthentication();
+app.UseEndedSessions();
+app.UseUnauthorizedLimit();
 app.UseAuthorization();
 app.UseRateLimits();
 app.MapDefaultEndpoints();

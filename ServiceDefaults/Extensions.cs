@@ -35,10 +35,12 @@ public static class Extensions
 
     /// <summary>Adds the defaults to a service.</summary>
     /// <param name="builder">The service's builder.</param>
+    /// <param name="isEdge">Whether callers come from outside.</param>
     /// <returns>The same builder.</returns>
-    public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder) where TBuilder : IHostApplicationBuilder
+    public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder, bool isEdge = false)
+        where TBuilder : IHostApplicationBuilder
     {
-        builder.ConfigureOpenTelemetry();
+        builder.ConfigureOpenTelemetry(isEdge);
         builder.AddDefaultHealthChecks();
         builder.Services.AddProblems();
         // An amount is a number, not a text that looks like one.
@@ -78,8 +80,9 @@ public static class Extensions
 
     /// <summary>Logs, metrics and traces; sent by OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set.</summary>
     /// <param name="builder">The service's builder.</param>
+    /// <param name="isEdge">Whether callers come from outside.</param>
     /// <returns>The same builder.</returns>
-    public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder)
+    public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder, bool isEdge)
         where TBuilder : IHostApplicationBuilder
     {
         // EF logs a failed command and throws it; whoever catches it says what matters. On an empty database and in
@@ -105,6 +108,7 @@ public static class Extensions
 
         var tracesPerSecond = Math.Clamp(
             builder.Configuration.GetValue(TraceRate.Key, TraceRate.Default), 1, 1_000_000);
+        var rate = new TraceRate(tracesPerSecond, TimeProvider.System);
         var measuresAll = builder.Configuration.GetValue<bool>(SparedInstruments.Key);
         var telemetry = builder.Services.AddOpenTelemetry()
             .WithMetrics(metrics => metrics
@@ -114,7 +118,8 @@ public static class Extensions
                 .AddRuntimeInstrumentation()
                 .AddView(measuresAll ? _ => null : SparedInstruments.View))
             .WithTracing(tracing => tracing
-                .SetSampler(new ParentBasedSampler(new TraceRate(tracesPerSecond, TimeProvider.System)))
+                // A caller's trace that is not recorded elsewhere comes to the gateway like a new one.
+                .SetSampler(new ParentBasedSampler(rate, remoteParentNotSampled: isEdge ? rate : null))
                 .AddSource(builder.Environment.ApplicationName)
                 .AddProcessor(new BackgroundQueries())
                 // Don't trace health probes, incoming or outgoing.

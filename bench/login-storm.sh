@@ -13,7 +13,7 @@ stop() { [ -z "$host" ] || { kill "$host"; wait "$host"; } 2>/dev/null || true; 
 trap stop EXIT
 dotnet build AppHost -c Release -v quiet --nologo >/dev/null
 export Logging__LogLevel__Default=Warning
-dotnet run --project AppHost -c Release --no-build -- --GatewayPort="$port" --Storage=ephemeral --Limits:Enabled=false \
+dotnet run --project AppHost -c Release --no-build -- --GatewayPort="$port" --Storage=ephemeral --Limits:Enabled=false --Registration:PerAddressAndDay=1000000 \
   --Parameters:admin-password="$password" >"$folder/log" 2>&1 &
 host=$!
 url="http://127.0.0.1:$port"

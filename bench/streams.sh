@@ -15,7 +15,7 @@ dotnet build AppHost -c Release -v quiet --nologo >/dev/null
 dotnet publish bench/streams.cs -c Release -p:PublishAot=false -o "$folder/client" -v quiet --nologo >/dev/null
 export Logging__LogLevel__Default=Warning
 export Chat__Cost=1 Chat__MaxConcurrentChats=100000 Chat__HeartbeatEvery=00:00:01 Chat__Models__mock__Script__Delay=00:00:20
-dotnet run --project AppHost -c Release --no-build -- --GatewayPort="$port" --Storage=ephemeral --Limits:Enabled=false \
+dotnet run --project AppHost -c Release --no-build -- --GatewayPort="$port" --Storage=ephemeral --Limits:Enabled=false --Registration:PerAddressAndDay=1000000 \
   --Parameters:admin-password="$password" >"$folder/log" 2>&1 &
 host=$!
 url="http://127.0.0.1:$port"

@@ -20,6 +20,8 @@ internal static class EdgeExtensions
     /// <param name="app">The gateway.</param>
     public static void UseEdge(this WebApplication app)
     {
+        app.UseHeadAsGet();
+        app.UseRouting();
         app.UseProxies();
         app.UseSecurityHeaders();
         app.UseRequestGuard();

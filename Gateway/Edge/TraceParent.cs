@@ -5,9 +5,9 @@ using OpenTelemetry.Context.Propagation;
 namespace Gateway.Edge;
 
 /// <summary>
-/// Goes on with the trace that a caller names in <c>traceparent</c>, and with nothing else of a caller's. The trace is
-/// recorded whatever its flag says, so that who asks after it finds it; <c>tracestate</c> and <c>baggage</c> would
-/// reach all services.
+/// Goes on with the trace that a caller names in <c>traceparent</c>, and with nothing else of a caller's. Whether it is
+/// recorded is for the gateway to say, as for all others: what a caller wants recorded costs the services.
+/// <c>tracestate</c> and <c>baggage</c> would reach all of them.
 /// https://www.w3.org/TR/trace-context/#privacy-considerations
 /// </summary>
 internal sealed class TraceParent : DistributedContextPropagator
@@ -33,7 +33,7 @@ internal sealed class TraceParent : DistributedContextPropagator
         string? sent = null;
         getter?.Invoke(carrier, Header, out sent, out _);
         traceId = ActivityContext.TryParse(sent, traceState: null, out var parent)
-            ? $"00-{parent.TraceId}-{parent.SpanId}-01"
+            ? $"00-{parent.TraceId}-{parent.SpanId}-00"
             : null;
         traceState = null;
     }

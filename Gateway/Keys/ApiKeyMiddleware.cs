@@ -9,12 +9,13 @@ internal static class ApiKeyMiddleware
 {
     private const string Scheme = "Bearer ";
 
-    /// <summary>Adds what exchanges keys, and finds Identity.Service by service discovery.</summary>
+    /// <summary>Adds what exchanges keys and knows the sessions that have ended.</summary>
     /// <param name="builder">The gateway's builder.</param>
     public static void AddApiKeys(this IHostApplicationBuilder builder)
     {
         builder.Services.AddHttpClient<KeyExchange>(client => client.BaseAddress = new("http://identity"));
         builder.Services.AddSingleton<KeyTokens>();
+        builder.AddEndedSessions();
     }
 
     /// <summary>

@@ -19,6 +19,9 @@ internal sealed class KeyTokens(IServiceProvider services, TimeProvider clock) :
     /// </summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a key is known to have been one.</summary>
+    private static readonly TimeSpan KnownFor = TimeSpan.FromHours(1);
+
     private readonly Lock _lock = new();
     private readonly MemoryCache _answers = new(new MemoryCacheOptions
     {
@@ -27,12 +30,16 @@ internal sealed class KeyTokens(IServiceProvider services, TimeProvider clock) :
         Clock = new Clock(clock),
     });
 
+    private readonly MemoryCache _good = new(new MemoryCacheOptions { SizeLimit = MaxKeys, Clock = new Clock(clock) });
+
     /// <summary>Gets how many keys are known.</summary>
     public int Count => _answers.Count;
 
     /// <summary>The access token of a key. Requests that come together ask once.</summary>
     /// <param name="key">What a caller sent as a key.</param>
-    /// <param name="around">Is around the question to Identity.Service, when there is one.</param>
+    /// <param name="around">
+    /// Is around the question to Identity.Service, when there is one about a key that is not known.
+    /// </param>
     /// <param name="cancellationToken">Ends the wait of this caller; others may wait for the same answer.</param>
     /// <returns>The token; null when the key is unknown or revoked, which is kept like a token.</returns>
     /// <exception cref="Exception">Identity.Service cannot be asked. That is not kept.</exception>
@@ -49,7 +56,11 @@ internal sealed class KeyTokens(IServiceProvider services, TimeProvider clock) :
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _answers.Dispose();
+    public void Dispose()
+    {
+        _answers.Dispose();
+        _good.Dispose();
+    }
 
     private Task<string?> Answer(string hash, string key, Func<Func<Task<string?>>, Task<string?>> around)
     {
@@ -77,7 +88,18 @@ internal sealed class KeyTokens(IServiceProvider services, TimeProvider clock) :
     {
         try
         {
-            return await around(() => services.GetRequiredService<KeyExchange>().ExchangeAsync(key));
+            // Whoever tries keys from the same address keeps nobody out who has had one here before.
+            var token = _good.TryGetValue(hash, out _) ? await ExchangeAsync() : await around(ExchangeAsync);
+            if (token is null)
+            {
+                _good.Remove(hash);
+            }
+            else
+            {
+                _good.Set(hash, true, new MemoryCacheEntryOptions { Size = 1, SlidingExpiration = KnownFor });
+            }
+
+            return token;
         }
         catch
         {
@@ -89,6 +111,8 @@ internal sealed class KeyTokens(IServiceProvider services, TimeProvider clock) :
 
             throw;
         }
+
+        Task<string?> ExchangeAsync() => services.GetRequiredService<KeyExchange>().ExchangeAsync(key);
     }
 
     private sealed class Clock(TimeProvider clock) : ISystemClock

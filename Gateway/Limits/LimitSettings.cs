@@ -32,6 +32,9 @@ internal sealed class LimitSettings : IValidatableObject
     /// <summary>API keys from an address that turn out not to be any.</summary>
     public Limit WrongKey { get; init; } = new() { Permits = 300 };
 
+    /// <summary>Requests from an address that need a token and have none that is good.</summary>
+    public Limit Unauthorized { get; init; } = new() { Permits = 600 };
+
     /// <summary>How long Redis may take to count. Then this replica counts by itself for a while.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:00:10")]
     public TimeSpan Patience { get; init; } = TimeSpan.FromMilliseconds(100);
@@ -47,6 +50,7 @@ internal sealed class LimitSettings : IValidatableObject
         ["register"] = Register,
         ["session"] = Session,
         ["wrong-key"] = WrongKey,
+        ["unauthorized"] = Unauthorized,
     };
 
     /// <inheritdoc/>

@@ -63,14 +63,13 @@ internal sealed class RateLimiter(string name, Limit limit, SharedCounts counts,
         }
     }
 
-    /// <summary>Takes a granted permit back, as if there had been no request.</summary>
-    /// <param name="caller">Whose it was.</param>
-    public void GiveBack(string caller)
+    /// <summary>Takes a granted permit back, as if there had been no request. One of an earlier time is lost.</summary>
+    /// <param name="permit">The permit.</param>
+    public static void GiveBack(Permit permit)
     {
-        var (_, tally, _) = Find(caller);
-        lock (tally)
+        lock (permit.Tally)
         {
-            tally.Held++;
+            permit.Tally.Held++;
         }
     }
 
@@ -113,7 +112,7 @@ internal sealed class RateLimiter(string name, Limit limit, SharedCounts counts,
     {
         var now = clock.GetUtcNow().Ticks;
         var left = TimeSpan.FromTicks(limit.Window.Ticks - (now % limit.Window.Ticks));
-        return new(this, isGranted, tally.Held + Math.Max(0, limit.Permits - tally.Taken), left, name);
+        return new(this, isGranted, tally.Held + Math.Max(0, limit.Permits - tally.Taken), left, name, tally);
     }
 
     /// <summary>A time in which requests are counted.</summary>
@@ -125,7 +124,7 @@ internal sealed class RateLimiter(string name, Limit limit, SharedCounts counts,
     }
 
     /// <summary>What one caller has used in a window.</summary>
-    private sealed class Tally
+    internal sealed class Tally
     {
         /// <summary>Permits that this replica has taken and not given yet.</summary>
         public int Held { get; set; }
@@ -144,8 +143,9 @@ internal sealed class RateLimiter(string name, Limit limit, SharedCounts counts,
 /// <param name="Remaining">How many more are.</param>
 /// <param name="ResetsIn">When all are again.</param>
 /// <param name="Name">The limit's name.</param>
+/// <param name="Tally">Where it was taken from.</param>
 internal readonly record struct Permit(
-    RateLimiter Limiter, bool IsGranted, long Remaining, TimeSpan ResetsIn, string Name)
+    RateLimiter Limiter, bool IsGranted, long Remaining, TimeSpan ResetsIn, string Name, RateLimiter.Tally Tally)
 {
     /// <summary>In seconds, rounded up: RFC 9110 knows no fractions.</summary>
     public long Seconds => (long)Math.Ceiling(ResetsIn.TotalSeconds);

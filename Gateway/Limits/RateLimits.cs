@@ -24,6 +24,9 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
     /// <summary>The limit of keys that turn out not to be any.</summary>
     public const string WrongKey = "wrong-key";
 
+    /// <summary>The limit of requests that need a token and have none that is good.</summary>
+    public const string Unauthorized = "unauthorized";
+
     private const int NetworkBytes = 7; // The 56 bits of an IPv6 address that a household gets (RFC 6177).
 
     private readonly bool _isOn = options.Value.Enabled;
@@ -88,10 +91,19 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
         {
             if (!isNone)
             {
-                _limiters[WrongKey].GiveBack(address); // Also when nobody could say.
+                RateLimiter.GiveBack(permit); // Also when nobody could say.
             }
         }
     }
+
+    /// <summary>Counts a request that needs a token and has none that is good.</summary>
+    /// <param name="context">The request.</param>
+    /// <returns>Whether it may go on, to its 401. If not, it is answered.</returns>
+    public async ValueTask<bool> TakeUnauthorizedAsync(HttpContext context) => !_isOn
+        || context.User.Identity?.IsAuthenticated is true
+        || context.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null
+        || context.GetEndpoint()!.Metadata.GetMetadata<IAllowAnonymous>() is not null
+        || await AnswerAsync(context, await _limiters[Unauthorized].TakeAsync(AddressOf(context)));
 
     private static string? LimitOf(HttpContext context) => context.GetEndpoint()?.Metadata
         .GetMetadata<RouteModel>()?.Config.Metadata?.GetValueOrDefault(MetadataName);
@@ -164,17 +176,24 @@ internal static class RateLimitsExtensions
         builder.Services.AddSingleton<RateLimits>();
     }
 
-    /// <summary>Counts requests. Goes after authorization: what may not be sent is not counted.</summary>
+    /// <summary>
+    /// Counts requests that authorization will refuse: each has cost a look at its token. Goes before authorization.
+    /// </summary>
     /// <param name="app">The gateway.</param>
-    public static void UseRateLimits(this WebApplication app)
-    {
-        var limits = app.Services.GetRequiredService<RateLimits>();
+    public static void UseUnauthorizedLimit(this WebApplication app) =>
+        app.UseLimit(app.Services.GetRequiredService<RateLimits>().TakeUnauthorizedAsync);
+
+    /// <summary>Counts requests by the limits of their routes. Goes after authorization.</summary>
+    /// <param name="app">The gateway.</param>
+    public static void UseRateLimits(this WebApplication app) =>
+        app.UseLimit(app.Services.GetRequiredService<RateLimits>().TakeAsync);
+
+    private static void UseLimit(this WebApplication app, Func<HttpContext, ValueTask<bool>> takeAsync) =>
         app.Use(async (context, next) =>
         {
-            if (await limits.TakeAsync(context))
+            if (await takeAsync(context))
             {
                 await next(context);
             }
         });
-    }
 }

@@ -18,6 +18,13 @@ internal sealed class SharedCounts(
 {
     private const string KeyPrefix = "limit:";
 
+    // Both or neither: a count without an end would stay for ever.
+    private const string AddScript = """
+        local count = redis.call('INCRBY', KEYS[1], ARGV[1])
+        if count == tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+        return count
+        """;
+
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
@@ -59,12 +66,11 @@ internal sealed class SharedCounts(
 
         try
         {
-            var redis = connection.Result.GetDatabase();
-            var count = redis.StringIncrementAsync(KeyPrefix + name, by);
-            _ = redis.KeyExpireAsync(KeyPrefix + name, keep, flags: CommandFlags.FireAndForget);
+            var count = connection.Result.GetDatabase().ScriptEvaluateAsync(
+                AddScript, [KeyPrefix + name], [by, (long)keep.TotalMilliseconds]);
             var counted = await count.WaitAsync(options.Value.Patience, clock);
             Volatile.Write(ref _silentSince, 0);
-            return counted;
+            return (long)counted;
         }
         catch (Exception exception)
         {

@@ -48,7 +48,9 @@ public sealed class AppHostFixture : IAsyncLifetime
         var cancellationToken = TestContext.Current.CancellationToken;
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(
             [
-                "--Storage=ephemeral", "--Replicas=2", $"--Parameters:admin-password={ApiClient.Password}",
+                "--Storage=ephemeral", "--Replicas=2", // All tests together register from one address.
+                "--Registration:PerAddressAndDay=1000000", "--Registration:CreditsPerAddressAndDay=1000000000000",
+                $"--Parameters:admin-password={ApiClient.Password}",
                 .. _options,
             ],
             (options, _) => options.DisableDashboard = !HasDashboard,

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Gateway.Keys;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -18,6 +19,7 @@ public sealed class ApiKeyTests : IAsyncLifetime
     private GatewayServer _gateway = null!;
     private HttpClient _client = null!;
     private int _failure;
+    private int _questions;
 
     public async ValueTask InitializeAsync()
     {
@@ -121,6 +123,78 @@ public sealed class ApiKeyTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, later.StatusCode);
     }
 
+    /// <summary>Whoever tries keys spoils the address for those who have none there yet, and for nobody else.</summary>
+    [Fact]
+    public async Task Calls_WithAKeyThatWasGood_GoOnWhenOthersOfTheAddressTryKeys()
+    {
+        Know(_key);
+        var clock = new StoppedClock();
+        await using var gateway = new GatewayServer(
+            services => services.AddSingleton<TimeProvider>(clock),
+            ("identity", _identity.Address), ("ledger", _ledger.Address)).With("Limits:WrongKey:Permits", "2")
+            .With("Limits:WrongKey:Window", "1.00:00:00");
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        using (var first = await client.CallAsync("GET", "/api/tokens", _key))
+        {
+            Assert.Equal(HttpStatusCode.OK, first.StatusCode);
+        }
+
+        var statuses = new List<HttpStatusCode>();
+        for (var n = 0; n < 3; n++)
+        {
+            using var wrong = await client.CallAsync("GET", "/api/tokens", ApiKeys.Create());
+            statuses.Add(wrong.StatusCode);
+        }
+
+        Assert.Equal(
+            [HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized, HttpStatusCode.TooManyRequests], statuses);
+        clock.Advance(KeyTokens.Lifetime + TimeSpan.FromSeconds(1)); // It has to be exchanged again.
+        using (var good = await client.CallAsync("GET", "/api/tokens", _key))
+        {
+            Assert.Equal(HttpStatusCode.OK, good.StatusCode);
+        }
+
+        _tokens.Clear(); // Once it is revoked, it is a key like any other.
+        clock.Advance(KeyTokens.Lifetime + TimeSpan.FromSeconds(1));
+        using (var revoked = await client.CallAsync("GET", "/api/tokens", _key))
+        {
+            await revoked.ProblemAsync(HttpStatusCode.Unauthorized);
+        }
+
+        clock.Advance(KeyTokens.Lifetime + TimeSpan.FromSeconds(1));
+        using var again = await client.CallAsync("GET", "/api/tokens", _key);
+        await again.ProblemAsync(HttpStatusCode.TooManyRequests);
+    }
+
+    [Theory]
+    [InlineData("chat", "POST", "/api/chat")]
+    [InlineData("chat", "POST", "/api/v1/chat/completions")]
+    [InlineData("chat", "GET", "/api/v1/models")]
+    [InlineData("history", "GET", "/api/chat")]
+    [InlineData("history", "GET", "/api/chat/export")]
+    [InlineData("history", "GET", "/api/conversations")]
+    [InlineData("tokens", "GET", "/api/tokens")]
+    [InlineData("tokens", "GET", "/api/tokens/history")]
+    [InlineData("tokens", "GET", "/api/usage")]
+    public async Task Call_WithAKeyOfAScope_ReachesWhatTheScopeIsFor(string scope, string method, string path)
+    {
+        await using var gateway = new GatewayServer(
+            ("identity", _identity.Address), ("ledger", _ledger.Address), ("chat", _ledger.Address));
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        foreach (var scopes in new[] { scope, "chat history tokens".Replace(scope, "", StringComparison.Ordinal), "" })
+        {
+            var key = ApiKeys.Create();
+            _tokens[key] = _issuer.CreateToken(token =>
+                (token.Claims["key"], token.Claims["key_scopes"]) = (7, scopes));
+            using var response = await client.CallAsync(method, path, key);
+            Assert.Equal(scopes == scope ? HttpStatusCode.OK : HttpStatusCode.Forbidden, response.StatusCode);
+        }
+
+        Assert.Single(_ledger.Reached);
+    }
+
     [Fact]
     public async Task Call_WhileIdentityIsGone_Is503()
     {
@@ -167,9 +241,10 @@ public sealed class ApiKeyTests : IAsyncLifetime
         _issuer.Dispose();
     }
 
-    private string Know(string key) => _tokens[key] = _issuer.CreateToken(token => token.Claims["key"] = 7);
+    private string Know(string key) => _tokens[key] = _issuer.CreateToken(token =>
+        (token.Claims["key"], token.Claims["key_scopes"]) = (7, "chat history tokens"));
 
-    private int Questions() => _identity.Reached.Count(request => request.Path == "/connect/token");
+    private int Questions() => Volatile.Read(ref _questions);
 
     private Task<HttpResponseMessage> CallAsync(string key, string scheme = "Bearer")
     {
@@ -181,13 +256,15 @@ public sealed class ApiKeyTests : IAsyncLifetime
     /// <summary>The token endpoint for keys, and what the issuer serves.</summary>
     private async Task ServeAsync(HttpContext context)
     {
-        if (context.Request.Path != "/connect/token")
+        if (context.Request.Path != "/connect/token"
+            || await context.Request.ReadFormAsync(context.RequestAborted) is not { } form
+            || form["client_id"] == "gateway")
         {
             await _issuer.ServeAsync(context);
             return;
         }
 
-        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        Interlocked.Increment(ref _questions);
         Assert.Equal("urn:aspirechat:api-key", form["grant_type"]);
         var known = _tokens.TryGetValue(form[ApiKeys.Parameter].ToString(), out var token);
         context.Response.StatusCode = _failure != 0 ? _failure

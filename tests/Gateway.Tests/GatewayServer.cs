@@ -59,6 +59,7 @@ public sealed class GatewayServer : WebApplicationFactory<Program>
             }
         }
 
+        builder.UseSetting("Identity:ClientSecret", "a secret of the tests");
         foreach (var (key, value) in _settings)
         {
             builder.UseSetting(key, value);

@@ -89,9 +89,21 @@ public sealed class RateLimiterTests : IAsyncLifetime
         var limiter = (await NewReplicasAsync(1, permits: 1))[0];
         for (var n = 0; n < 3; n++)
         {
-            Assert.True((await limiter.TakeAsync("caller")).IsGranted);
-            limiter.GiveBack("caller");
+            var permit = await limiter.TakeAsync("caller");
+            Assert.True(permit.IsGranted);
+            RateLimiter.GiveBack(permit);
         }
+    }
+
+    [Fact]
+    public async Task Permit_GivenBackInTheNextWindow_IsNoneOfThat()
+    {
+        var limiter = (await NewReplicasAsync(1, permits: 1))[0];
+        var permit = await limiter.TakeAsync("caller");
+        _clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.True((await limiter.TakeAsync("caller")).IsGranted);
+        RateLimiter.GiveBack(permit);
+        Assert.False((await limiter.TakeAsync("caller")).IsGranted);
     }
 
     [Fact]

@@ -109,6 +109,14 @@ public sealed class RouteTests(GatewayFixture system)
     }
 
     [Fact]
+    public async Task Head_WhereThereIsNoGet_Is405AndSaysWhatThereIs()
+    {
+        using var response = await _client.CallAsync("HEAD", "/api/login");
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
+        Assert.Equal(["POST"], response.Content.Headers.Allow);
+    }
+
+    [Fact]
     public async Task Landing_ForPrograms_LinksToWhatIsThere()
     {
         using var response = await _client.CallAsync("GET", "/");
@@ -123,11 +131,17 @@ public sealed class RouteTests(GatewayFixture system)
         }
     }
 
-    [Fact]
-    public async Task Landing_AskedForItsHeadersOnly_IsThere()
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/health")]
+    [InlineData("/api/tokens")]
+    [InlineData("/api/chat/export")]
+    [InlineData("/api/v1/models")]
+    public async Task Head_WhereThereIsGet_IsThatWithoutItsBody(string path)
     {
-        using var response = await _client.CallAsync("HEAD", "/");
+        using var response = await _client.CallAsync("HEAD", path + _query, system.Issuer.CreateToken());
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.All(system.Reached(_query), reached => Assert.Equal("GET", reached.Request.Method));
         Assert.Empty(await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken).Soon());
     }
 

@@ -51,9 +51,15 @@ public sealed class TokenIssuer : IDisposable
                     },
                 },
             }),
+            "/connect/token" when context.Request.Form["client_id"] == "gateway" =>
+                context.Response.WriteAsJsonAsync(new { access_token = CreateToken(), expires_in = 3600 }),
+            "/sessions/ended" => context.Response.WriteAsJsonAsync(new { sessions = Ended }),
             _ => Task.CompletedTask,
         };
     }
+
+    /// <summary>The sessions that have ended.</summary>
+    internal IReadOnlyList<long> Ended { get; set; } = [];
 
     public void Dispose() => _rsa.Dispose();
 }

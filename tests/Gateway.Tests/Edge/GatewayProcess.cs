@@ -76,7 +76,11 @@ internal sealed class GatewayProcess : IDisposable
 
     private static GatewayProcess Start(params string[] options) => new(Process.Start(
         new ProcessStartInfo(
-            "dotnet", ["exec", typeof(Program).Assembly.Location, "--urls=http://127.0.0.1:0", .. options])
+            "dotnet",
+            [
+                "exec", typeof(Program).Assembly.Location, "--urls=http://127.0.0.1:0",
+                "--Identity:ClientSecret=a secret of the tests", .. options,
+            ])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
