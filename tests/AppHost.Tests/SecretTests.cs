@@ -10,7 +10,7 @@ public sealed class SecretTests(RunningSystem system)
     internal static readonly string[] Parameters =
     [
         "postgres-password", "cache-password", "admin-password", "chat-client-secret",
-        "ledger-client-secret", "ledger-cache-key", "identity-key-secret",
+        "ledger-client-secret", "gateway-client-secret", "ledger-cache-key", "identity-key-secret",
     ];
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;

@@ -8,6 +8,9 @@ namespace AspireChat.Tests;
 /// <summary>The calls of the API, as a client makes them.</summary>
 internal static class ApiClient
 {
+    /// <summary>All that an API key can be used for.</summary>
+    public static readonly string[] Scopes = ["chat", "history", "tokens"];
+
     public const string Password = "correct horse battery";
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);

@@ -258,7 +258,7 @@ public sealed class ApiKeyTests(AppHostFixture system)
 
     private static async Task<NewKey> NewKeyAsync(HttpClient client, long? limit = null, long? dailyLimit = null)
     {
-        using var made = await client.PostAsync("/api/keys", new { name = "test", limit, daily_limit = dailyLimit });
+        using var made = await client.PostAsync("/api/keys", new { name = "test", limit, daily_limit = dailyLimit, scopes = ApiClient.Scopes });
         return await made.ReadAsync<NewKey>(HttpStatusCode.Created);
     }
 

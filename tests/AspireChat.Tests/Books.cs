@@ -102,7 +102,7 @@ internal static class Books
         return (T)(await command.ExecuteScalarAsync(CancellationToken))!;
     }
 
-    private static async Task<long> IdAsync(SignedInUser user)
+    internal static async Task<long> IdAsync(SignedInUser user)
     {
         using var me = await user.Client.ReadAsync("/api/me");
         return (await me.ReadAsync<Me>(HttpStatusCode.OK)).Id;

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using System.Net.Http.Json;
 using Tests.Shared;
 
@@ -40,6 +41,36 @@ public sealed class CrashTests(SlowSystem slow) : IAsyncLifetime
         using var again = await user.Client.PostAsync("/api/chat", new { message = "hello" }, "key-0");
         Assert.Equal(HttpStatusCode.Created, again.StatusCode);
         Assert.Equal(1, await Books.AssertPaidForRepliesOnlyAsync(_system, user));
+    }
+
+    /// <summary>A model that is priced by its tokens: 1 credit for each it reads, and 2 for each it writes.</summary>
+    [Fact]
+    public async Task MeteredChat_ThroughTheGateway_CostsWhatTheModelUsed()
+    {
+        using var user = await slow.NewUserAsync();
+        using var sent = await user.Client.PostAsync("/api/chat", new { message = "hello there", model = "metered" });
+        var chat = await sent.ReadAsync<ChatAnswer>(HttpStatusCode.Created);
+        using var stored = await user.Client.ReadAsync($"/api/chat/{chat.Id}");
+        var usage = (await stored.ReadAsync<JsonElement>(HttpStatusCode.OK)).GetProperty("usage");
+        var (input, output) = (
+            usage.GetProperty("input_tokens").GetInt64(), usage.GetProperty("output_tokens").GetInt64());
+        Assert.True(input > 0 && output > 0 && !usage.GetProperty("estimated").GetBoolean());
+        Assert.Equal(input + (2 * output), chat.Cost);
+        Assert.Equal(4000 - chat.Cost, chat.Tokens);
+        Assert.Equal(chat.Tokens, await user.Client.BalanceAsync());
+        Assert.Equal(1, await Books.AssertPaidForRepliesOnlyAsync(_system, user));
+
+        using var report = await user.Client.ReadAsync("/api/usage?by=model");
+        var row = Assert.Single((await report.ReadAsync<JsonElement>(HttpStatusCode.OK))
+            .GetProperty("rows").EnumerateArray());
+        Assert.Equal(("metered", chat.Cost), (row.GetProperty("model").GetString(), row.GetProperty("cost").GetInt64()));
+
+        // What it may cost at most has to be there: 200 tokens are 400 credits, and what it reads comes on top.
+        using var spent = await user.Client.PostAsync("/api/tokens/deduct", new { amount = chat.Tokens - 400 });
+        Assert.Equal(HttpStatusCode.OK, spent.StatusCode);
+        using var refused = await user.Client.PostAsync("/api/chat", new { message = "hello", model = "metered" });
+        Assert.Equal("insufficient_tokens", (await refused.ProblemAsync(HttpStatusCode.PaymentRequired)).Code);
+        Assert.Equal(400, await user.Client.BalanceAsync());
     }
 
     /// <summary>The account's row is locked, so that the capture waits.</summary>

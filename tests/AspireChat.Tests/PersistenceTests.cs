@@ -10,7 +10,7 @@ public sealed class PersistenceTests
     private static readonly string[] Secrets =
     [
         .. new[] { "postgres-password", "cache-password", "admin-password", "chat-client-secret",
-            "ledger-client-secret", "ledger-cache-key", "identity-key-secret" }
+            "ledger-client-secret", "gateway-client-secret", "ledger-cache-key", "identity-key-secret" }
             .Select(name => $"--Parameters:{name}={Guid.NewGuid():N}"),
     ];
 

@@ -23,7 +23,12 @@ public sealed class SlowSystem : IAsyncLifetime
         .WithEnvironment("Chat__DrainFor", "00:00:20") // Longer than the model thinks.
         .WithEnvironment("Chat__ModelTimeout", "00:05:00") // Longer than any outage, and so is the next one, doubled.
         .WithEnvironment("Chat__Models__mock__FirstByteTimeout", "00:02:30")
-        .WithEnvironment("Chat__Models__mock__Script__Delay", Thinking.ToString())));
+        .WithEnvironment("Chat__Models__mock__Script__Delay", Thinking.ToString())
+        .WithEnvironment("Chat__DefaultModel", "mock")
+        .WithEnvironment("Chat__Models__metered__Provider", "mock")
+        .WithEnvironment("Chat__Models__metered__Price__Input", "1000")
+        .WithEnvironment("Chat__Models__metered__Price__Output", "2000")
+        .WithEnvironment("Chat__Models__metered__MaxOutputTokens", "200")));
 
     private static CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 

@@ -54,9 +54,12 @@ internal sealed class ChatHost : IAsyncDisposable
         services.AddSingleton<LedgerClient>();
         services.AddHttpClient(LedgerClient.ClientName, client => client.BaseAddress = ledger.Address);
         services.AddAuthentication("test").AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null);
-        services.AddAuthorizationBuilder()
-            .AddPolicy(Tokens.UserPolicy, policy => policy.RequireAuthenticatedUser())
-            .AddPolicy(Tokens.LoginPolicy, policy => policy.RequireAuthenticatedUser());
+        var authorization = services.AddAuthorizationBuilder();
+        foreach (var policy in (string[])[Tokens.UserPolicy, Tokens.LoginPolicy, .. ApiKeys.Scopes])
+        {
+            authorization.AddPolicy(policy, allowed => allowed.RequireAuthenticatedUser());
+        }
+
         _app = builder.Build();
         _app.UseProblems();
         _app.UseAuthentication();

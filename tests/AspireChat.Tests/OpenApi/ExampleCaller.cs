@@ -27,7 +27,7 @@ internal sealed class ExampleCaller(
         var conversation = Guid.NewGuid().ToString();
         using var sent = await user.Client.PostAsync("/api/chat", new { message = "hello", conversation });
         var chat = await sent.ReadAsync<ChatAnswer>(HttpStatusCode.Created);
-        using var made = await user.Client.PostAsync("/api/keys", new { name = "a key" });
+        using var made = await user.Client.PostAsync("/api/keys", new { name = "a key", scopes = ApiClient.Scopes });
         var key = await made.ReadAsync<JsonElement>(HttpStatusCode.Created);
         return new(system, user, new()
         {
