@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.OpenApi;
@@ -60,6 +61,15 @@ public static class ApiDescription
         var call = context.Description;
         operation.OperationId = NameOf(call.HttpMethod!, call.RelativePath!);
         var metadata = call.ActionDescriptor.EndpointMetadata;
+        if (metadata.OfType<IEndpointSummaryMetadata>().LastOrDefault() is { } name)
+        {
+            // The docstring's sentences go below the name.
+            operation.Description = string.IsNullOrEmpty(operation.Description)
+                ? operation.Summary
+                : $"{operation.Summary}\n\n{operation.Description}";
+            operation.Summary = name.Summary;
+        }
+
         if (metadata.OfType<IAuthorizeData>().Any())
         {
             operation.Security =

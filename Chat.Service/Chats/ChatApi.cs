@@ -18,7 +18,7 @@ internal static class ChatApi
 {
     /// <summary>Maps <c>POST /api/chat</c>.</summary>
     public static void MapChats(this IEndpointRouteBuilder app) => app.MapGroup("/api/chat")
-        .WithTags("Chat").RequireAuthorization(Tokens.ChatPolicy).MapPost("/", Send)
+        .WithTags("Chat").RequireAuthorization(Tokens.ChatPolicy).MapPost("/", Send).WithSummary("Send a message")
         .Refuses([IdempotencyKey.Invalid(), ChatProblems.UnknownModel("gpt-0"), .. ChatProblems.All])
         .Gives("text/event-stream", ReplyEvents.Example);
 

@@ -17,13 +17,15 @@ internal static class HistoryApi
     public static void MapHistory(this IEndpointRouteBuilder app)
     {
         var chats = app.MapGroup("/api/chat").WithTags("Chat").RequireAuthorization(Tokens.HistoryPolicy);
-        chats.MapGet("/", List).Refuses(ChatProblems.TooManyPages());
-        chats.MapGet("/export", Export).Produces(StatusCodes.Status200OK).Refuses(ChatProblems.TooManyExports())
+        chats.MapGet("/", List).WithSummary("List chats").Refuses(ChatProblems.TooManyPages());
+        chats.MapGet("/export", Export).WithSummary("Export chats")
+            .Produces(StatusCodes.Status200OK).Refuses(ChatProblems.TooManyExports())
             .Gives("application/jsonl", $"{ChatResponse.Example}\n");
-        chats.MapGet("/{id:long}", Get);
+        chats.MapGet("/{id:long}", Get).WithSummary("Get a chat");
         // An API key may read and spend. What it cannot give back, it may not take.
-        chats.MapDelete("/", DeleteAll).RequireAuthorization(Tokens.LoginPolicy).ErasesWithTheLedger();
-        chats.MapDelete("/{id:long}", Delete).RequireAuthorization(Tokens.LoginPolicy);
+        chats.MapDelete("/", DeleteAll).WithSummary("Delete all chats")
+            .RequireAuthorization(Tokens.LoginPolicy).ErasesWithTheLedger();
+        chats.MapDelete("/{id:long}", Delete).WithSummary("Delete a chat").RequireAuthorization(Tokens.LoginPolicy);
     }
 
     /// <summary>The caller's chats, newest first.</summary>

@@ -15,9 +15,11 @@ internal static class ConversationApi
     {
         var conversations = app.MapGroup("/api/conversations")
             .WithTags("Conversations").RequireAuthorization(Tokens.HistoryPolicy);
-        conversations.MapGet("/", List).Refuses(InvalidPage());
-        conversations.MapPatch("/{id:guid}", Rename).RequireAuthorization(Tokens.LoginPolicy);
-        conversations.MapDelete("/{id:guid}", Delete).RequireAuthorization(Tokens.LoginPolicy).ErasesWithTheLedger();
+        conversations.MapGet("/", List).WithSummary("List conversations").Refuses(InvalidPage());
+        conversations.MapPatch("/{id:guid}", Rename).WithSummary("Rename a conversation")
+            .RequireAuthorization(Tokens.LoginPolicy);
+        conversations.MapDelete("/{id:guid}", Delete).WithSummary("Delete a conversation")
+            .RequireAuthorization(Tokens.LoginPolicy).ErasesWithTheLedger();
     }
 
     /// <summary>The caller's conversations, the one with the latest chat first.</summary>

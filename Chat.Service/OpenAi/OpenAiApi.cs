@@ -21,12 +21,12 @@ internal static class OpenAiApi
     public static void MapOpenAi(this IEndpointRouteBuilder app)
     {
         var api = app.MapGroup(OpenAiErrors.PathPrefix).WithTags("OpenAI").RequireAuthorization(Tokens.ChatPolicy);
-        api.MapPost("/chat/completions", Complete)
+        api.MapPost("/chat/completions", Complete).WithSummary("Create a chat completion")
             .Takes<CompletionBody>()
             .Refuses([IdempotencyKey.Invalid(), UnknownModel("gpt-0"), .. ChatProblems.All])
             .Gives("text/event-stream", CompletionEvents.Example);
-        api.MapGet("/models", List);
-        api.MapGet("/models/{**id}", Get).Refuses(UnknownModel("gpt-0"));
+        api.MapGet("/models", List).WithSummary("List models");
+        api.MapGet("/models/{**id}", Get).WithSummary("Get a model").Refuses(UnknownModel("gpt-0"));
     }
 
     /// <summary>The models, the default one first.</summary>

@@ -34,7 +34,8 @@ internal static class UsageApi
 
     /// <summary>Maps <c>GET /api/usage</c>.</summary>
     public static void MapUsage(this IEndpointRouteBuilder app) =>
-        app.MapGet("/api/usage", Report).WithTags("Usage").RequireAuthorization(Tokens.TokensPolicy)
+        app.MapGet("/api/usage", Report).WithSummary("Report usage")
+            .WithTags("Usage").RequireAuthorization(Tokens.TokensPolicy)
             .Produces<UsageReport>()
             .Refuses(NotAdmin(), BadRange())
             .Gives(MediaTypeNames.Text.Csv, Example);

@@ -64,7 +64,7 @@ public sealed class ApiKeyTests(AppHostFixture system)
     {
         using var user = await system.NewUserAsync();
         using var made = await user.Client.PostAsync(
-            "/api/keys", new { name = "test", monthly_limit = 1000, models = s_another });
+            "/api/keys", new { name = "test", monthly_limit = 1000, models = s_another, scopes = ApiClient.Scopes });
         using var client = ClientOf(await made.ReadAsync<NewKey>(HttpStatusCode.Created));
         using var chat = await client.PostAsync("/api/chat", new { message = "hello" });
         Assert.Equal("model_not_allowed", (await chat.ProblemAsync(HttpStatusCode.Forbidden)).Code);
@@ -86,7 +86,7 @@ public sealed class ApiKeyTests(AppHostFixture system)
     {
         using var user = await system.NewUserAsync();
         using var made = await user.Client.PostAsync(
-            "/api/keys", new { name = "test", monthly_limit = 100, models = s_mock });
+            "/api/keys", new { name = "test", monthly_limit = 100, models = s_mock, scopes = ApiClient.Scopes });
         using var client = ClientOf(await made.ReadAsync<NewKey>(HttpStatusCode.Created));
         using var first = await client.PostAsync("/api/chat", new { message = "hello" });
         Assert.Equal(HttpStatusCode.Created, first.StatusCode);

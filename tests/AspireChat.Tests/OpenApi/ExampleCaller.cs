@@ -12,7 +12,7 @@ namespace AspireChat.Tests.OpenApi;
 /// </summary>
 /// <param name="system">The system.</param>
 /// <param name="user">The user.</param>
-/// <param name="ids">What <c>{id}</c> is, by the tag of the operation.</param>
+/// <param name="ids">What <c>{id}</c> is, by the beginning of the path.</param>
 /// <param name="account">The user's number.</param>
 internal sealed class ExampleCaller(
     AppHostFixture system, SignedInUser user, Dictionary<string, string> ids, long account) : IDisposable
@@ -31,10 +31,13 @@ internal sealed class ExampleCaller(
         var key = await made.ReadAsync<JsonElement>(HttpStatusCode.Created);
         return new(system, user, new()
         {
-            ["Chat"] = $"{chat.Id}",
-            ["Conversations"] = conversation,
-            ["Keys"] = $"{key.GetProperty("id")}",
-            ["OpenAI"] = "mock",
+            ["/api/chat/{id}"] = $"{chat.Id}",
+            ["/api/conversations/{id}"] = conversation,
+            ["/api/keys/{id}"] = $"{key.GetProperty("id")}",
+            ["/api/v1/models/{id}"] = "mock",
+            ["/api/sessions/{id}"] = await SessionAsync(user),
+            ["/api/admin/users/{id}"] = $"{chat.User}",
+            ["/api/admin/invitations/{id}"] = await InvitationAsync(system),
         }, chat.User);
     }
 
@@ -44,9 +47,13 @@ internal sealed class ExampleCaller(
     public async Task<HttpResponseMessage> SendAsync(Operation operation, string? accept)
     {
         var tag = (string)operation.Json["tags"]![0]!;
-        var path = operation.Path.Contains("{id}", StringComparison.Ordinal)
-            ? operation.Path.Replace("{id}", ids[tag], StringComparison.Ordinal)
-            : operation.Path;
+        var path = operation.Path;
+        foreach (var (of, id) in ids.Where(one => path.StartsWith(one.Key, StringComparison.Ordinal)))
+        {
+            path = path.Replace(of, of.Replace("{id}", id, StringComparison.Ordinal), StringComparison.Ordinal)
+                .Replace("{session}", ids["/api/sessions/{id}"], StringComparison.Ordinal);
+        }
+
         var request = new HttpRequestMessage(new(operation.Method), path);
         if (accept is not null)
         {
@@ -76,6 +83,19 @@ internal sealed class ExampleCaller(
     }
 
     public void Dispose() => user.Dispose();
+
+    private static async Task<string> SessionAsync(SignedInUser user)
+    {
+        using var listed = await user.Client.ReadAsync("/api/sessions");
+        return $"{(await listed.ReadAsync<JsonElement>(HttpStatusCode.OK))[0].GetProperty("id")}";
+    }
+
+    private static async Task<string> InvitationAsync(AppHostFixture system)
+    {
+        using var admin = await system.AdminAsync();
+        using var made = await admin.PostAsync("/api/admin/invitations", new { note = "an example" });
+        return $"{(await made.ReadAsync<JsonElement>(HttpStatusCode.Created)).GetProperty("id")}";
+    }
 
     private IEnumerable<(string Name, JsonNode Value)> Own(Operation operation) =>
     [
