@@ -25,7 +25,7 @@ internal sealed class TracedConsoleFormatter() : ConsoleFormatter(FormatterName)
         var trace = Activity.Current?.TraceId.ToHexString() ?? NoTrace;
         textWriter.Write(string.Create(
             CultureInfo.InvariantCulture,
-            $"{DateTime.UtcNow:HH:mm:ss.fff} {Word(logEntry.LogLevel)} {logEntry.Category} {trace} "));
+            $"{DateTime.UtcNow:yyyy-MM-ddTHH:mm:ss.fffZ} {Word(logEntry.LogLevel)} {logEntry.Category} {trace} "));
         textWriter.WriteLine(Indented(message));
         if (logEntry.Exception is { } exception)
         {
