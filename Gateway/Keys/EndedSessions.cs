@@ -12,13 +12,11 @@ namespace Gateway.Keys;
 /// <param name="clients">The way to Identity.Service, under the name <see cref="ClientName"/>.</param>
 /// <param name="clock">Says when to ask again.</param>
 /// <param name="logger">Says that nobody answers.</param>
-internal sealed class EndedSessions(
-    IHttpClientFactory clients, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundService
+internal sealed class EndedSessions(IHttpClientFactory clients, TimeProvider clock, ILogger<EndedSessions> logger)
+    : PeriodicService(TimeSpan.FromSeconds(2), clock, logger)
 {
     /// <summary>The HTTP client that asks.</summary>
     public const string ClientName = "sessions";
-
-    private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
     private volatile FrozenSet<string> _ended = [];
 
@@ -27,24 +25,11 @@ internal sealed class EndedSessions(
     public bool Contains(string id) => _ended.Contains(id);
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task WorkAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Period, clock);
-        do
-        {
-            try
-            {
-                var list = await clients.CreateClient(ClientName)
-                    .GetFromJsonAsync<List>("sessions/ended", stoppingToken);
-                _ended = list!.Sessions.Select(id => id.ToString(CultureInfo.InvariantCulture))
-                    .ToFrozenSet(StringComparer.Ordinal);
-            }
-            catch (Exception failed) when (!stoppingToken.IsCancellationRequested)
-            {
-                logger.LogWarning("Sessions that have ended meanwhile are not known: {Problem}", failed.Message);
-            }
-        }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
+        var list = await clients.CreateClient(ClientName).GetFromJsonAsync<List>("sessions/ended", stoppingToken);
+        _ended = list!.Sessions.Select(id => id.ToString(CultureInfo.InvariantCulture))
+            .ToFrozenSet(StringComparer.Ordinal);
     }
 
     private sealed record List(long[] Sessions);

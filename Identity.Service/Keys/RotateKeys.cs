@@ -6,14 +6,9 @@ namespace Identity.Service;
 /// Keeps <see cref="SigningKeys"/> up to date: reads what other replicas have made, makes the next keys when they are
 /// due, and goes over to them when it is their turn.
 /// </summary>
-/// <param name="services">Where the database comes from.</param>
-/// <param name="keys">The keys.</param>
-/// <param name="auth">How often.</param>
-/// <param name="clock">The time.</param>
-/// <param name="logger">Says which keys were made.</param>
 internal sealed partial class RotateKeys(
     IServiceProvider services, SigningKeys keys, AuthOptions auth, TimeProvider clock, ILogger<RotateKeys> logger)
-    : BackgroundService
+    : PeriodicService(auth.KeyRotation.ReadInterval, clock, logger)
 {
     /// <summary>A caller can make up unknown keys; each costs one reading of a few rows, and not more often.</summary>
     private static readonly TimeSpan MinPause = TimeSpan.FromSeconds(1);
@@ -30,16 +25,16 @@ internal sealed partial class RotateKeys(
         await _reading.WaitAsync(cancellationToken);
         try
         {
-            if (_lastReadForAToken is not { } last || clock.GetElapsedTime(last) >= MinPause)
+            if (_lastReadForAToken is not { } last || Clock.GetElapsedTime(last) >= MinPause)
             {
-                _lastReadForAToken = clock.GetTimestamp();
+                _lastReadForAToken = Clock.GetTimestamp();
                 await using var scope = services.CreateAsyncScope();
                 await keys.LoadAsync(scope.ServiceProvider.GetRequiredService<IdentityDb>(), cancellationToken);
             }
         }
         catch (OptionsValidationException unreadable)
         {
-            Failed(logger, unreadable); // No caller's fault. The keys of before stay.
+            Failed(Logger, unreadable); // No caller's fault. The keys of before stay.
         }
         finally
         {
@@ -55,23 +50,12 @@ internal sealed partial class RotateKeys(
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <remarks>Keys are made so long before they sign that after a round that failed a later one will do.</remarks>
+    protected override Task WorkAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(auth.KeyRotation.ReadInterval, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                keys.TakeTurn(); // Also when the database is away.
-                keys.TouchRing();
-                await ReadAsync(stoppingToken);
-            }
-            catch (Exception failed) when (failed is not OperationCanceledException)
-            {
-                // The database was away, say. Keys are made so long before they sign that a later round will do.
-                Failed(logger, failed);
-            }
-        }
+        keys.TakeTurn(); // Also when the database is away.
+        keys.TouchRing();
+        return ReadAsync(stoppingToken);
     }
 
     private async Task ReadAsync(CancellationToken cancellationToken)
@@ -89,7 +73,7 @@ internal sealed partial class RotateKeys(
             {
                 foreach (var made in await keys.MakeDueAsync(db, cancellationToken))
                 {
-                    Made(logger, made.Use, made.Id, made.SignsFrom);
+                    Made(Logger, made.Use, made.Id, made.SignsFrom);
                 }
             },
             cancellationToken);

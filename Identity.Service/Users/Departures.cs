@@ -81,34 +81,16 @@ internal sealed class Departures(
 /// <summary>
 /// Finishes departures later, when a service that was needed is there again. All replicas do; once is enough.
 /// </summary>
-/// <param name="services">Where <see cref="Departures"/> come from.</param>
-/// <param name="clock">The time.</param>
-/// <param name="logger">For what failed.</param>
-internal sealed partial class FinishDepartures(
-    IServiceProvider services, TimeProvider clock, ILogger<FinishDepartures> logger) : BackgroundService
+internal sealed class FinishDepartures(
+    IServiceProvider services, TimeProvider clock, ILogger<FinishDepartures> logger)
+    : PeriodicService(TimeSpan.FromMinutes(1), clock, logger)
 {
-    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
-
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task WorkAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Period, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                await using var scope = services.CreateAsyncScope();
-                await scope.ServiceProvider.GetRequiredService<Departures>().FinishAllAsync(stoppingToken);
-            }
-            catch (Exception failed) when (failed is not OperationCanceledException)
-            {
-                Failed(logger, failed);
-            }
-        }
+        await using var scope = services.CreateAsyncScope();
+        await scope.ServiceProvider.GetRequiredService<Departures>().FinishAllAsync(stoppingToken);
     }
-
-    [LoggerMessage(1102, LogLevel.Warning, "Departures could not be finished", EventName = "DeparturesFailed")]
-    private static partial void Failed(ILogger logger, Exception exception);
 }
 
 /// <summary>Whether a change was made.</summary>
