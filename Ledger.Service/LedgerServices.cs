@@ -17,6 +17,7 @@ internal static class LedgerServices
         services.AddValidation();
         services.AddOptions<LedgerOptions>().BindConfiguration("Ledger").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<LedgerMetrics>();
+        services.AddSingleton<AccountLedger>();
         services.AddSingleton<TokenLedger>();
         services.AddSingleton<HoldLedger>();
         services.AddOpenings();

@@ -19,11 +19,11 @@ internal static class AdminApi
         [
             IdempotencyKey.Invalid(),
             .. LedgerProblems.Examples(
-                TransferStatus.UnknownAccount, TransferStatus.ExistsWithDifferentContent,
-                TransferStatus.AccountClosed, TransferStatus.BalanceTooLarge),
+                HoldOutcome.UnknownAccount, HoldOutcome.ExistsWithDifferentContent,
+                HoldOutcome.AccountClosed, HoldOutcome.BalanceTooLarge),
         ]);
-        admin.MapPost("/close", Close).Refuses(LedgerProblems.Examples(TransferStatus.UnknownAccount));
-        admin.MapPut("/budget", SetBudget).Refuses(LedgerProblems.Examples(TransferStatus.UnknownAccount));
+        admin.MapPost("/close", Close).Refuses(LedgerProblems.Examples(HoldOutcome.UnknownAccount));
+        admin.MapPut("/budget", SetBudget).Refuses(LedgerProblems.Examples(HoldOutcome.UnknownAccount));
     }
 
     /// <summary>
@@ -33,7 +33,7 @@ internal static class AdminApi
         EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
-        var account = await http.RequestServices.GetRequiredService<TokenLedger>()
+        var account = await http.RequestServices.GetRequiredService<AccountLedger>()
             .FindAsync(http.User.GetUserId(), http.RequestAborted);
         return account is { ClosedAt: not null }
             ? Closed()
@@ -71,7 +71,7 @@ internal static class AdminApi
     internal static async Task<Results<Ok<TokensResponse>, ProblemHttpResult>> Close(
         CloseRequest request,
         ClaimsPrincipal admin,
-        TokenLedger ledger,
+        AccountLedger ledger,
         ILogger<CloseRequest> logger,
         CancellationToken cancellationToken)
     {
@@ -87,7 +87,7 @@ internal static class AdminApi
     internal static async Task<Results<Ok<BudgetResponse>, ProblemHttpResult>> SetBudget(
         BudgetRequest request,
         ClaimsPrincipal admin,
-        TokenLedger ledger,
+        AccountLedger ledger,
         TimeProvider clock,
         ILogger<BudgetRequest> logger,
         CancellationToken cancellationToken)

@@ -50,6 +50,9 @@ internal sealed class Openings(IHttpClientFactory clients)
 internal sealed class TryLaterException(string code, string message, Exception inner) : Exception(message, inner)
 {
     public string Code => code;
+
+    public static TryLaterException AccountLocked(Exception inner) => new(
+        "account_locked", "Another request keeps this account busy. Nothing was done: try again shortly.", inner);
 }
 
 /// <summary>Answers 503.</summary>

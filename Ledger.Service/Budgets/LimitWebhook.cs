@@ -4,7 +4,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Ledger.Service.Transfers;
 using Microsoft.Extensions.Options;
 using Npgsql;
 

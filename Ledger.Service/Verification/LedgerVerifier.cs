@@ -1,7 +1,6 @@
 using System.Data;
 using System.Runtime.CompilerServices;
 using Ledger.Service.Accounts;
-using Ledger.Service.Transfers;
 using Npgsql;
 
 namespace Ledger.Service.Verification;
@@ -10,7 +9,7 @@ namespace Ledger.Service.Verification;
 /// Computes everything that can be computed from the transfers once more, and compares it with what is written. May
 /// run while the ledger works: Postgres shows it one moment of the books.
 /// </summary>
-internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledger, BalanceCache cache)
+internal sealed class LedgerVerifier(NpgsqlDataSource database, AccountLedger ledger, BalanceCache cache)
 {
     /// <summary>
     /// Each names rows that are off, and says what is wrong with them. $1 are the accounts to verify; all when null.

@@ -1,5 +1,5 @@
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Ledger.Tests;
@@ -25,11 +25,11 @@ public sealed class LockOrderTests(ServersFixture servers)
         var waiting = servers.Ledger.MoveAsync(Deduction(one), Cancellation);
         await servers.BlockedByAsync(holder, count: 1);
         var free = await servers.Ledger.MoveAsync(Deduction(other), Cancellation).WaitAsync(Timeout, Cancellation);
-        Assert.Equal(TransferStatus.Created, free.Status);
+        Assert.Equal(HoldOutcome.Created, free.Status);
         Assert.False(waiting.IsCompleted);
 
         await transaction.CommitAsync(Cancellation);
-        Assert.Equal(TransferStatus.Created, (await waiting.WaitAsync(Timeout, Cancellation)).Status);
+        Assert.Equal(HoldOutcome.Created, (await waiting.WaitAsync(Timeout, Cancellation)).Status);
     }
 
     [Fact]
@@ -40,18 +40,20 @@ public sealed class LockOrderTests(ServersFixture servers)
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await ExecuteAsync(holder, $"""
-            SELECT move(3::smallint, {one}, '{first.Id}', 100, '\x{Convert.ToHexString(first.Hash())}', NULL,
-                '2026-01-05', NULL, NULL, NULL, NULL)
+            SELECT carry_out(ARRAY['deduct'], ARRAY[{one}], ARRAY['{first.Id}'::uuid], ARRAY['{Guid.Empty}'::uuid],
+                ARRAY['\x{Convert.ToHexString(first.Hash())}'::bytea], ARRAY[100], ARRAY[NULL::bigint],
+                ARRAY[NULL::bigint], ARRAY[NULL::bigint], ARRAY[NULL::bigint], ARRAY[NULL::uuid],
+                NULL, '2026-01-05', 1000)
             """);
 
         var sameId = servers.Ledger.MoveAsync(first, Cancellation);
         await servers.BlockedByAsync(holder, count: 1);
         var elsewhere = await servers.Ledger.MoveAsync(first with { Account = other }, Cancellation)
             .WaitAsync(Timeout, Cancellation);
-        Assert.Equal(TransferStatus.Created, elsewhere.Status);
+        Assert.Equal(HoldOutcome.Created, elsewhere.Status);
         await transaction.CommitAsync(Cancellation);
 
-        Assert.Equal(TransferStatus.Exists, (await sameId.WaitAsync(Timeout, Cancellation)).Status);
+        Assert.Equal(HoldOutcome.Exists, (await sameId.WaitAsync(Timeout, Cancellation)).Status);
         await servers.AssertBooksBalanceAsync(one, 3900);
         await servers.AssertBooksBalanceAsync(other, 3900);
     }
@@ -65,12 +67,12 @@ public sealed class LockOrderTests(ServersFixture servers)
         {
             var (left, right) = (Hold(one), Hold(other));
             await Task.WhenAll(
-                servers.Holds.CarryOutAsync([left, right], Cancellation),
-                servers.Holds.CarryOutAsync([right, left], Cancellation),
+                servers.Ledger.CarryOutAsync([left, right], Cancellation),
+                servers.Ledger.CarryOutAsync([right, left], Cancellation),
                 servers.Ledger.MoveAsync(Deduction(one, 1), Cancellation),
                 servers.Ledger.MoveAsync(Deduction(other, 1), Cancellation),
-                servers.Holds.CarryOutAsync([Capture(right), Capture(left)], Cancellation),
-                servers.Holds.CarryOutAsync([Capture(left), Capture(right)], Cancellation))
+                servers.Ledger.CarryOutAsync([Capture(right), Capture(left)], Cancellation),
+                servers.Ledger.CarryOutAsync([Capture(left), Capture(right)], Cancellation))
                 .WaitAsync(Timeout, Cancellation);
         }
 
@@ -78,7 +80,7 @@ public sealed class LockOrderTests(ServersFixture servers)
         foreach (var account in new[] { one, other })
         {
             await servers.AssertBooksBalanceAsync(
-                account, (await servers.Ledger.FindAsync(account, Cancellation))!.Balance);
+                account, (await servers.Accounts.FindAsync(account, Cancellation))!.Balance);
         }
 
         HoldItem Hold(long account) => new(
@@ -99,7 +101,7 @@ public sealed class LockOrderTests(ServersFixture servers)
     private async Task<long> NewAccountAsync()
     {
         var account = ServersFixture.NewAccount();
-        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        await servers.Accounts.GetBalanceAsync(account, Cancellation);
         return account;
     }
 
