@@ -10,15 +10,9 @@ internal sealed class LedgerMetrics
 {
     public const string MeterName = "Ledger.Service";
 
-    private readonly Counter<long> _transfers;
-    private readonly Counter<long> _tokens;
-    private readonly Counter<long> _replays;
-    private readonly Counter<long> _refusals;
-    private readonly Counter<long> _holdItems;
-    private readonly Counter<long> _unknownHolds;
+    private readonly Counter<long> _transfers, _tokens, _replays, _refusals;
+    private readonly Counter<long> _holdItems, _unknownHolds, _cacheReads, _events;
     private readonly Histogram<int> _batchSize;
-    private readonly Counter<long> _cacheReads;
-    private readonly Counter<long> _events;
     private readonly Histogram<double> _duration;
     private long? _drift;
     private OpenHolds? _holds;

@@ -49,7 +49,6 @@ internal static class AccountsApi
 }
 
 /// <summary>Credits to open an account with.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Amount">How many.</param>
 public sealed record OpeningRequest(
     [Required(ErrorMessage = "Send the 'amount' of tokens, 0 or more.")]

@@ -103,7 +103,6 @@ internal static class AdminApi
 }
 
 /// <summary>What a user may spend.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">Who.</param>
 /// <param name="MonthlyBudget">The most tokens in a month of UTC; null for no budget.</param>
 /// <example>{"user":2,"monthly_budget":100000}</example>
@@ -122,7 +121,6 @@ internal sealed record BudgetResponse(
     [property: JsonPropertyName("this_month")] long ThisMonth);
 
 /// <summary>Tokens to give.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">Who gets them.</param>
 /// <param name="Amount">How many.</param>
 /// <param name="Reason">What for; the user sees it.</param>
@@ -133,7 +131,6 @@ public sealed record CreditRequest(
     [Required(ErrorMessage = "Say what the tokens are for: the user sees the reason."), Reason] string Reason);
 
 /// <summary>An account to close.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">Whose.</param>
 /// <example>{"user":2}</example>
 public sealed record CloseRequest(

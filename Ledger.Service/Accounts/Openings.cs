@@ -77,18 +77,3 @@ internal sealed class TryLaterHandler(IProblemDetailsService problems, ILogger<T
         });
     }
 }
-
-/// <summary>Registers the way to Identity.Service.</summary>
-internal static class OpeningsExtensions
-{
-    /// <summary>
-    /// Adds <see cref="Openings"/>. A missing <c>Identity:ClientSecret</c> stops the service at start.
-    /// </summary>
-    public static void AddOpenings(this IServiceCollection services)
-    {
-        services.AddHttpClient(Openings.ClientName, http => http.BaseAddress = new("http://identity"))
-            .AddClientCredentials("Identity", clientId: "ledger", Tokens.UsersScope);
-        services.AddSingleton<Openings>();
-        services.AddExceptionHandler<TryLaterHandler>();
-    }
-}

@@ -91,7 +91,6 @@ internal sealed record AccountResponse(
     [property: JsonPropertyName("this_month")] long ThisMonth);
 
 /// <summary>Tokens to spend.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Amount">How many.</param>
 /// <param name="Reason">What for.</param>
 /// <example>{"amount":100,"reason":"a gift"}</example>

@@ -94,13 +94,6 @@ internal sealed record HistoryEntry(
 {
     /// <summary>What a user sees of a transfer.</summary>
     public static HistoryEntry Of(Transfer transfer) => new(
-        transfer.Version,
-        transfer.Id,
-        LedgerMetrics.Name(transfer.Kind),
-        transfer.Amount,
-        transfer.BalanceAfter,
-        Charge: null,
-        transfer.Reason,
-        transfer.CreatedAt.UtcDateTime,
-        transfer.KeyId);
+        transfer.Version, transfer.Id, LedgerMetrics.Name(transfer.Kind), transfer.Amount, transfer.BalanceAfter,
+        Charge: null, transfer.Reason, transfer.CreatedAt.UtcDateTime, transfer.KeyId);
 }

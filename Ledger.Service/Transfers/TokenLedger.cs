@@ -80,9 +80,8 @@ internal sealed class TokenLedger(
             outcome = await TryMoveAsync(request, cancellationToken);
         }
 
-        // It fails when somebody else has opened the account in this moment.
-        if (outcome.Status is HoldOutcome.Failed || (outcome.Status is HoldOutcome.UnknownAccount
-            && await accounts.OpenAsync(request.Account, cancellationToken)))
+        if (outcome.Status is HoldOutcome.UnknownAccount
+            && await accounts.GetAccountAsync(request.Account, cancellationToken) is not null)
         {
             outcome = await TryMoveAsync(request, cancellationToken);
         }
@@ -151,7 +150,7 @@ internal sealed class TokenLedger(
     {
         try
         {
-            return new(account, await accounts.OpenAsync(account, cancellationToken));
+            return new(account, await accounts.GetAccountAsync(account, cancellationToken) is not null);
         }
         catch (TryLaterException exception)
         {

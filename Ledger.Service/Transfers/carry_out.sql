@@ -23,7 +23,6 @@ DECLARE
     more_spent bigint; -- Of the month and the key, where what is held counts as spent.
     is_change boolean;
 BEGIN
-    -- One that is opened while this waits is not locked by it: what is not locked is not touched, and its items fail.
     IF patience_ms > 0 THEN
         PERFORM set_config('lock_timeout', patience_ms::text, true);
         locked := ARRAY(SELECT id FROM accounts WHERE id = ANY (account_ids) ORDER BY id FOR NO KEY UPDATE);
@@ -42,7 +41,8 @@ BEGIN
         is_change := false;
 
         IF account.id IS NOT NULL AND account.id <> ALL (locked) THEN
-            outcome := 'failed';
+            -- Another transaction has it, or has opened it since: what is not locked is not touched.
+            outcome := CASE WHEN patience_ms = 0 THEN 'failed' ELSE 'unknown_account' END;
             amount := 0;
 
         ELSIF kind IN ('capture', 'release') THEN
