@@ -39,12 +39,7 @@ public sealed class LockOrderTests(ServersFixture servers)
         var first = Deduction(one);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
-        await ExecuteAsync(holder, $"""
-            SELECT carry_out(ARRAY['deduct'], ARRAY[{one}], ARRAY['{first.Id}'::uuid], ARRAY['{Guid.Empty}'::uuid],
-                ARRAY['\x{Convert.ToHexString(first.Hash())}'::bytea], ARRAY[100], ARRAY[NULL::bigint],
-                ARRAY[NULL::bigint], ARRAY[NULL::bigint], ARRAY[NULL::bigint], ARRAY[NULL::uuid],
-                NULL, '2026-01-05', 1000)
-            """);
+        await ExecuteAsync(holder, $"SELECT {CarryOut(first)}");
 
         var sameId = servers.Ledger.MoveAsync(first, Cancellation);
         await servers.BlockedByAsync(holder, count: 1);
@@ -56,6 +51,27 @@ public sealed class LockOrderTests(ServersFixture servers)
         Assert.Equal(HoldOutcome.Exists, (await sameId.WaitAsync(Timeout, Cancellation)).Status);
         await servers.AssertBooksBalanceAsync(one, 3900);
         await servers.AssertBooksBalanceAsync(other, 3900);
+    }
+
+    /// <summary>It has no lock, so it is not touched: who asked finds it open, and asks again.</summary>
+    [Fact]
+    public async Task Account_OpenedWhileItsBatchWaits_IsUnknownAndLeftAlone()
+    {
+        var (open, fresh) = (Deduction(await NewAccountAsync()), Deduction(ServersFixture.NewAccount()));
+        await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
+        await using var transaction = await holder.BeginTransactionAsync(Cancellation);
+        await ExecuteAsync(holder, $"UPDATE accounts SET balance = balance WHERE id = {open.Account}");
+
+        await using var batch = servers.Database.CreateCommand(
+            $"SELECT string_agg(outcome, ' ') FROM {CarryOut(fresh, open)}");
+        var waiting = batch.ExecuteScalarAsync(Cancellation);
+        await servers.BlockedByAsync(holder, count: 1);
+        await servers.Accounts.GetBalanceAsync(fresh.Account, Cancellation);
+        await transaction.CommitAsync(Cancellation);
+
+        Assert.Equal("unknown_account created", await waiting.WaitAsync(Timeout, Cancellation));
+        await servers.AssertBooksBalanceAsync(fresh.Account, 4000);
+        await servers.AssertBooksBalanceAsync(open.Account, 3900);
     }
 
     [Fact]
@@ -87,6 +103,20 @@ public sealed class LockOrderTests(ServersFixture servers)
             HoldOperation.Hold, account, Guid.NewGuid(), Guid.Empty, 10, new byte[32]);
 
         HoldItem Capture(HoldItem hold) => hold with { Operation = HoldOperation.Capture };
+    }
+
+    /// <summary>The function that carries out deductions, and waits for a lock for half a minute.</summary>
+    private static string CarryOut(params TransferRequest[] requests)
+    {
+        var none = Each(_ => "NULL");
+        return $"""
+            carry_out({Each(_ => "'deduct'")}, {Each(each => $"{each.Account}")}, {Each(each => $"'{each.Id}'::uuid")},
+                {Each(_ => $"'{Guid.Empty}'::uuid")}, {Each(each => $"'\\x{Convert.ToHexString(each.Hash())}'::bytea")},
+                {Each(each => $"{each.Amount}")}, {none}::bigint[], {none}::bigint[], {none}::bigint[],
+                {none}::bigint[], {none}::uuid[], NULL, '2026-01-05', 30000)
+            """;
+
+        string Each(Func<TransferRequest, string> value) => $"ARRAY[{string.Join(',', requests.Select(value))}]";
     }
 
     private static TransferRequest Deduction(long account, long amount = 100) =>
