@@ -4,8 +4,8 @@ using Npgsql;
 namespace Ledger.Service.Transfers;
 
 /// <summary>
-/// Changes balances: holds credits, captures what was used, releases the rest, deducts and credits. All of it is done by
-/// <c>carry_out</c>, one round trip and one commit for a batch. Postgres decides; what it decided goes to the cache
+/// Changes balances: holds credits, captures what was used, releases the rest, deducts and credits. All of it is done
+/// by <c>carry_out</c>, one round trip and one commit for a batch. Postgres decides; what it decided goes to the cache
 /// before the caller hears of it, so that the caller's next read, on any replica, is not older.
 /// </summary>
 internal sealed class TokenLedger(
@@ -29,39 +29,16 @@ internal sealed class TokenLedger(
     private const int PatienceMs = 1_000;
 
     /// <summary>
-    /// Carries out holds, captures and releases in their order; those of one account find what the ones before them have
-    /// left. An account of a hold that is not open is opened.
+    /// Carries out holds, captures and releases in their order; those of one account find what the ones before them
+    /// have left. An account of a hold that is not open is opened.
     /// </summary>
     /// <returns>What became of each.</returns>
-    /// <exception cref="NpgsqlException">Postgres cannot be reached. The items may be carried out all the same.</exception>
+    /// <exception cref="NpgsqlException">Postgres cannot be reached. The items may be done all the same.</exception>
     public async Task<IReadOnlyList<HoldResult>> CarryOutAsync(
         IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time("batch");
-        var results = await TryCarryOutAsync(items, cancellationToken);
-        var unknown = items.Where((_, i) => results[i].Outcome is HoldOutcome.UnknownAccount)
-            .Select(item => item.Account).ToHashSet();
-        if (unknown.Count > 0)
-        {
-            var opened = new Dictionary<long, bool?>(
-                await Task.WhenAll(unknown.Select(account => OpenAsync(account, cancellationToken))));
-            // Nothing was written for these accounts: all their items are carried out again, in their order.
-            var late = items.Index().Where(each => opened.GetValueOrDefault(each.Item.Account) is true).ToList();
-            var lateResults = await TryCarryOutAsync(late.ConvertAll(each => each.Item), cancellationToken);
-            foreach (var (each, result) in late.Zip(lateResults))
-            {
-                results[each.Index] = result;
-            }
-
-            foreach (var (index, item) in items.Index())
-            {
-                if (results[index].Outcome is HoldOutcome.UnknownAccount && opened[item.Account] is null)
-                {
-                    results[index] = results[index] with { Outcome = HoldOutcome.Failed };
-                }
-            }
-        }
-
+        var results = await OpenAndCarryOutAsync(items, cancellationToken);
         metrics.Count(items, results);
         return results;
     }
@@ -107,9 +84,40 @@ internal sealed class TokenLedger(
         }
     }
 
+    /// <summary>Carries out items, and once more those of accounts that were not open before.</summary>
+    private async Task<List<HoldResult>> OpenAndCarryOutAsync(
+        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
+    {
+        var results = await TryCarryOutAsync(items, cancellationToken);
+        var unknown = items.Where((_, i) => results[i].Outcome is HoldOutcome.UnknownAccount)
+            .Select(item => item.Account).ToHashSet();
+        if (unknown.Count > 0)
+        {
+            var opened = new Dictionary<long, bool?>(
+                await Task.WhenAll(unknown.Select(account => OpenAsync(account, cancellationToken))));
+            // Nothing was written for these accounts: all their items are carried out again, in their order.
+            var late = items.Index().Where(each => opened.GetValueOrDefault(each.Item.Account) is true).ToList();
+            var lateResults = await TryCarryOutAsync(late.ConvertAll(each => each.Item), cancellationToken);
+            foreach (var (each, result) in late.Zip(lateResults))
+            {
+                results[each.Index] = result;
+            }
+
+            foreach (var (index, item) in items.Index())
+            {
+                if (results[index].Outcome is HoldOutcome.UnknownAccount && opened[item.Account] is null)
+                {
+                    results[index] = results[index] with { Outcome = HoldOutcome.Failed };
+                }
+            }
+        }
+
+        return results;
+    }
+
     /// <summary>
     /// Carries out items in one commit. When an account stays locked, its items fail and all others are carried out:
-    /// the caller sends those once more, with a later batch. When the batch fails, its items are carried out one by one.
+    /// the caller sends those once more, with a later batch. When the batch fails, its items are done one by one.
     /// </summary>
     private async Task<List<HoldResult>> TryCarryOutAsync(
         IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
@@ -131,7 +139,7 @@ internal sealed class TokenLedger(
             List<HoldResult> results = [];
             foreach (var item in items)
             {
-                results.AddRange(await TryCarryOutAsync([item], cancellationToken));
+                results.AddRange(await OpenAndCarryOutAsync([item], cancellationToken));
             }
 
             return results;
