@@ -87,7 +87,7 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
     }
 
     /// <summary>A function of the database, which the migration creates.</summary>
-    /// <param name="file">Its folder and name, such as <c>Transfers.move</c>.</param>
+    /// <param name="file">Its folder and name, such as <c>Transfers.carry_out</c>.</param>
     public static string Function(string file)
     {
         using var sql = new StreamReader(

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Text.Json;
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 
 namespace Ledger.Service;
@@ -11,15 +10,9 @@ internal sealed class LedgerMetrics
 {
     public const string MeterName = "Ledger.Service";
 
-    private readonly Counter<long> _transfers;
-    private readonly Counter<long> _tokens;
-    private readonly Counter<long> _replays;
-    private readonly Counter<long> _refusals;
-    private readonly Counter<long> _holdItems;
-    private readonly Counter<long> _unknownHolds;
+    private readonly Counter<long> _transfers, _tokens, _replays, _refusals;
+    private readonly Counter<long> _holdItems, _unknownHolds, _cacheReads, _events;
     private readonly Histogram<int> _batchSize;
-    private readonly Counter<long> _cacheReads;
-    private readonly Counter<long> _events;
     private readonly Histogram<double> _duration;
     private long? _drift;
     private OpenHolds? _holds;
@@ -57,16 +50,16 @@ internal sealed class LedgerMetrics
         where TEnum : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName($"{value}");
 
     /// <summary>Counts a request.</summary>
-    public void Count(TransferKind kind, TransferStatus status, long amount)
+    public void Count(TransferKind kind, HoldOutcome status, long amount)
     {
         var kindTag = new KeyValuePair<string, object?>("kind", Name(kind));
         switch (status)
         {
-            case TransferStatus.Created:
+            case HoldOutcome.Created:
                 _transfers.Add(1, kindTag);
                 _tokens.Add(amount, kindTag);
                 break;
-            case TransferStatus.Exists: _replays.Add(1, kindTag); break;
+            case HoldOutcome.Exists: _replays.Add(1, kindTag); break;
             default: _refusals.Add(1, kindTag, new("reason", LedgerProblems.Code(status))); break;
         }
     }

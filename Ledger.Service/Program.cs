@@ -1,5 +1,4 @@
 using Ledger.Service;
-using Ledger.Service.Accounts;
 using Ledger.Service.Verification;
 
 var builder = WebApplication.CreateBuilder(args);

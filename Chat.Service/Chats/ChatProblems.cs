@@ -1,4 +1,3 @@
-using Chat.Service.Ledger;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Chat.Service.Chats;

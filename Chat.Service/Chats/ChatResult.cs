@@ -1,4 +1,3 @@
-using Chat.Service.Ledger;
 
 namespace Chat.Service.Chats;
 

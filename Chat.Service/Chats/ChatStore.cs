@@ -1,5 +1,4 @@
 using Chat.Service.Conversations;
-using Chat.Service.Ledger;
 using Chat.Service.Models;
 using Npgsql;
 

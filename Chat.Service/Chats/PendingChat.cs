@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Chat.Service.Ledger;
 
 namespace Chat.Service.Chats;
 

@@ -18,9 +18,8 @@ internal sealed class LedgerClient
     public const string ClientName = "ledger";
 
     /// <summary>How many holds one call renews.</summary>
-    public const int MaxRenewed = 10_000;
+    public const int MaxRenewed = HoldRenewal.MaxHolds;
 
-    private const int MaxItems = 64;
     private const int MaxCalls = 2;
 
     /// <summary>
@@ -54,7 +53,7 @@ internal sealed class LedgerClient
             async items => await PostAsync(
                 "holds/batch", new(items), HoldJson.Default.HoldBatch, HoldJson.Default.ListHoldResult,
                 CancellationToken.None),
-            MaxItems,
+            HoldBatch.MaxItems,
             MaxCalls);
     }
 
@@ -214,25 +213,6 @@ internal sealed class LedgerClient
         }
     }
 }
-
-/// <summary>Items to carry out in their order.</summary>
-/// <param name="Items">1 to 64 of them.</param>
-internal sealed record HoldBatch(IReadOnlyList<HoldItem> Items);
-
-/// <summary>Holds that are still worked on.</summary>
-/// <param name="Holds">Which.</param>
-internal sealed record HoldRenewal(IReadOnlyList<HeldBy> Holds);
-
-/// <summary>A hold and the request that holds.</summary>
-/// <param name="Account">Whose account.</param>
-/// <param name="Id">The hold.</param>
-/// <param name="Holder">The request.</param>
-internal sealed record HeldBy(long Account, Guid Id, Guid Holder);
-
-/// <summary>A hold, whoever holds.</summary>
-/// <param name="Account">Whose account.</param>
-/// <param name="Id">The hold.</param>
-internal sealed record HoldName(long Account, Guid Id);
 
 /// <summary>How the ledger is spoken to.</summary>
 [JsonSerializable(typeof(HoldBatch))]

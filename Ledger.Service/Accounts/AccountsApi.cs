@@ -21,13 +21,13 @@ internal static class AccountsApi
     /// those of a new one. Again with the same number it changes nothing; with another one it is refused.
     /// </summary>
     private static async Task<Results<Created, Ok, ProblemHttpResult>> Open(
-        long user, OpeningRequest request, TokenLedger ledger, CancellationToken cancellationToken)
+        long user, OpeningRequest request, AccountLedger ledger, CancellationToken cancellationToken)
     {
         var status = await ledger.OpenAsync(user, request.Amount!.Value, cancellationToken);
         return status switch
         {
-            TransferStatus.Created => TypedResults.Created((string?)null),
-            TransferStatus.Exists => TypedResults.Ok(),
+            HoldOutcome.Created => TypedResults.Created((string?)null),
+            HoldOutcome.Exists => TypedResults.Ok(),
             _ => Problems.Refusal(
                 StatusCodes.Status409Conflict, LedgerProblems.Code(status),
                 "This account was opened before with another number of tokens. Nothing was written."),
@@ -39,7 +39,7 @@ internal static class AccountsApi
     /// under way would open it.
     /// </summary>
     private static async Task<NoContent> Close(
-        long user, TokenLedger ledger, ILogger<TokenLedger> logger, CancellationToken cancellationToken)
+        long user, AccountLedger ledger, ILogger<AccountLedger> logger, CancellationToken cancellationToken)
     {
         await ledger.OpenAsync(user, credits: 0, cancellationToken);
         await ledger.CloseAsync(user, cancellationToken);
@@ -49,7 +49,6 @@ internal static class AccountsApi
 }
 
 /// <summary>Credits to open an account with.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Amount">How many.</param>
 public sealed record OpeningRequest(
     [Required(ErrorMessage = "Send the 'amount' of tokens, 0 or more.")]

@@ -19,11 +19,11 @@ internal static class AdminApi
         [
             IdempotencyKey.Invalid(),
             .. LedgerProblems.Examples(
-                TransferStatus.UnknownAccount, TransferStatus.ExistsWithDifferentContent,
-                TransferStatus.AccountClosed, TransferStatus.BalanceTooLarge),
+                HoldOutcome.UnknownAccount, HoldOutcome.ExistsWithDifferentContent,
+                HoldOutcome.AccountClosed, HoldOutcome.BalanceTooLarge),
         ]);
-        admin.MapPost("/close", Close).Refuses(LedgerProblems.Examples(TransferStatus.UnknownAccount));
-        admin.MapPut("/budget", SetBudget).Refuses(LedgerProblems.Examples(TransferStatus.UnknownAccount));
+        admin.MapPost("/close", Close).Refuses(LedgerProblems.Examples(HoldOutcome.UnknownAccount));
+        admin.MapPut("/budget", SetBudget).Refuses(LedgerProblems.Examples(HoldOutcome.UnknownAccount));
     }
 
     /// <summary>
@@ -33,7 +33,7 @@ internal static class AdminApi
         EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
-        var account = await http.RequestServices.GetRequiredService<TokenLedger>()
+        var account = await http.RequestServices.GetRequiredService<AccountLedger>()
             .FindAsync(http.User.GetUserId(), http.RequestAborted);
         return account is { ClosedAt: not null }
             ? Closed()
@@ -71,7 +71,7 @@ internal static class AdminApi
     internal static async Task<Results<Ok<TokensResponse>, ProblemHttpResult>> Close(
         CloseRequest request,
         ClaimsPrincipal admin,
-        TokenLedger ledger,
+        AccountLedger ledger,
         ILogger<CloseRequest> logger,
         CancellationToken cancellationToken)
     {
@@ -87,7 +87,7 @@ internal static class AdminApi
     internal static async Task<Results<Ok<BudgetResponse>, ProblemHttpResult>> SetBudget(
         BudgetRequest request,
         ClaimsPrincipal admin,
-        TokenLedger ledger,
+        AccountLedger ledger,
         TimeProvider clock,
         ILogger<BudgetRequest> logger,
         CancellationToken cancellationToken)
@@ -103,7 +103,6 @@ internal static class AdminApi
 }
 
 /// <summary>What a user may spend.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">Who.</param>
 /// <param name="MonthlyBudget">The most tokens in a month of UTC; null for no budget.</param>
 /// <example>{"user":2,"monthly_budget":100000}</example>
@@ -122,7 +121,6 @@ internal sealed record BudgetResponse(
     [property: JsonPropertyName("this_month")] long ThisMonth);
 
 /// <summary>Tokens to give.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">Who gets them.</param>
 /// <param name="Amount">How many.</param>
 /// <param name="Reason">What for; the user sees it.</param>
@@ -133,7 +131,6 @@ public sealed record CreditRequest(
     [Required(ErrorMessage = "Say what the tokens are for: the user sees the reason."), Reason] string Reason);
 
 /// <summary>An account to close.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="User">Whose.</param>
 /// <example>{"user":2}</example>
 public sealed record CloseRequest(

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
-using Aspire.StackExchange.Redis;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
@@ -115,7 +115,7 @@ internal sealed class BalanceCache(
     /// <returns>The key, and the account and balance under it, if any. What is too old is left out.</returns>
     /// <exception cref="RedisException">Redis does not answer.</exception>
     public async IAsyncEnumerable<(string Key, long? Account, Balance? Balance)> ReadAllAsync(
-        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var connection = await _connection.Value.WaitAsync(cancellationToken);
         foreach (var server in connection.GetServers().Where(server => !server.IsReplica))
@@ -222,23 +222,4 @@ internal sealed class BalanceCache(
     }
 
     private static RedisKey Key(long account) => KeyPrefix + account.ToString(CultureInfo.InvariantCulture);
-}
-
-/// <summary>Registers the cache.</summary>
-internal static class BalanceCacheExtensions
-{
-    /// <summary>Adds the cache on a Redis connection.</summary>
-    public static void AddBalanceCache(this IHostApplicationBuilder builder, string connectionName)
-    {
-        builder.AddRedisClient(connectionName, LeaveOutOfHealth, options =>
-        {
-            options.AbortOnConnectFail = false;
-            options.BacklogPolicy = BacklogPolicy.FailFast;
-        });
-        builder.Services.AddSingleton<BalanceCache>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<BalanceCache>());
-    }
-
-    /// <summary>A ledger without Redis is slower and as right: that is no reason to send it no requests.</summary>
-    private static void LeaveOutOfHealth(StackExchangeRedisSettings settings) => settings.DisableHealthChecks = true;
 }

@@ -50,6 +50,9 @@ internal sealed class Openings(IHttpClientFactory clients)
 internal sealed class TryLaterException(string code, string message, Exception inner) : Exception(message, inner)
 {
     public string Code => code;
+
+    public static TryLaterException AccountLocked(Exception inner) => new(
+        "account_locked", "Another request keeps this account busy. Nothing was done: try again shortly.", inner);
 }
 
 /// <summary>Answers 503.</summary>
@@ -72,20 +75,5 @@ internal sealed class TryLaterHandler(IProblemDetailsService problems, ILogger<T
             HttpContext = context,
             ProblemDetails = { Detail = later.Message, Extensions = { ["code"] = later.Code } },
         });
-    }
-}
-
-/// <summary>Registers the way to Identity.Service.</summary>
-internal static class OpeningsExtensions
-{
-    /// <summary>
-    /// Adds <see cref="Openings"/>. A missing <c>Identity:ClientSecret</c> stops the service at start.
-    /// </summary>
-    public static void AddOpenings(this IServiceCollection services)
-    {
-        services.AddHttpClient(Openings.ClientName, http => http.BaseAddress = new("http://identity"))
-            .AddClientCredentials("Identity", clientId: "ledger", Tokens.UsersScope);
-        services.AddSingleton<Openings>();
-        services.AddExceptionHandler<TryLaterHandler>();
     }
 }

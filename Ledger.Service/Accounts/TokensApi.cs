@@ -20,21 +20,21 @@ internal static class TokensApi
         [
             IdempotencyKey.Invalid(),
             .. LedgerProblems.Examples(
-                TransferStatus.InsufficientTokens, TransferStatus.TokensHeld, TransferStatus.KeyLimitReached,
-                TransferStatus.BudgetReached, TransferStatus.ExistsWithDifferentContent, TransferStatus.AccountClosed),
+                HoldOutcome.InsufficientTokens, HoldOutcome.TokensHeld, HoldOutcome.KeyLimitReached,
+                HoldOutcome.BudgetReached, HoldOutcome.ExistsWithDifferentContent, HoldOutcome.AccountClosed),
         ]);
     }
 
     /// <summary>The caller's balance. The first call opens the account.</summary>
     internal static async Task<Results<Ok<TokensResponse>, ProblemHttpResult>> GetBalance(
-        ClaimsPrincipal user, TokenLedger ledger, CancellationToken cancellationToken) =>
+        ClaimsPrincipal user, AccountLedger ledger, CancellationToken cancellationToken) =>
         await ledger.GetBalanceAsync(user.GetUserId(), cancellationToken) is { } tokens
             ? TypedResults.Ok(new TokensResponse(tokens))
             : LedgerProblems.UnknownAccount();
 
     /// <summary>The caller's account, with what chats under way keep back. The first call opens the account.</summary>
     internal static async Task<Results<Ok<AccountResponse>, ProblemHttpResult>> GetAccount(
-        ClaimsPrincipal user, TokenLedger ledger, TimeProvider clock, CancellationToken cancellationToken) =>
+        ClaimsPrincipal user, AccountLedger ledger, TimeProvider clock, CancellationToken cancellationToken) =>
         await ledger.GetAccountAsync(user.GetUserId(), cancellationToken) is { } account
             ? TypedResults.Ok(new AccountResponse(
                 account.Spendable.Tokens, account.Balance, account.Held, account.ClosedAt is not null,
@@ -91,7 +91,6 @@ internal sealed record AccountResponse(
     [property: JsonPropertyName("this_month")] long ThisMonth);
 
 /// <summary>Tokens to spend.</summary>
-/// <remarks>Public, because validation passes over internal types.</remarks>
 /// <param name="Amount">How many.</param>
 /// <param name="Reason">What for.</param>
 /// <example>{"amount":100,"reason":"a gift"}</example>
@@ -122,12 +121,12 @@ internal sealed record TransferResponse(long Tokens, Guid Transaction)
     /// <summary>The answer to a request that names its transfer: written now, or before.</summary>
     public static Results<Ok<TransferResponse>, ProblemHttpResult> Of(Outcome outcome, HttpResponse response)
     {
-        if (outcome.Status is TransferStatus.Exists)
+        if (outcome.Status is HoldOutcome.Exists)
         {
             response.Headers[IdempotencyKey.ReplayedHeader] = "true";
         }
 
-        return outcome.Status is TransferStatus.Created or TransferStatus.Exists
+        return outcome.Status is HoldOutcome.Created or HoldOutcome.Exists
             ? TypedResults.Ok(new TransferResponse(outcome.Tokens, outcome.Transfer))
             : LedgerProblems.Of(outcome);
     }

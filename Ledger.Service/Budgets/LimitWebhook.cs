@@ -3,8 +3,6 @@ using System.Net.Mime;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
-using Ledger.Service.Transfers;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -37,7 +35,8 @@ internal sealed class LimitWebhook(
             next_attempt_at = now() + least($1 * 2 ^ least(attempts, 16), interval '1 hour')
         FROM due WHERE (e.account, e.kind, e.key_id, e.period, e.threshold)
             = (due.account, due.kind, due.key_id, due.period, due.threshold)
-        RETURNING e.account, e.kind, e.key_id, e.period, e.threshold, e.most, e.spent, e.created_at
+        RETURNING e.account, e.kind, e.key_id, e.period, e.threshold, e.most, e.spent, e.created_at,
+            e.attempts, e.next_attempt_at
         """;
 
     private const string DeliveredSql = """
@@ -101,21 +100,35 @@ internal sealed class LimitWebhook(
     {
         await using var take = database.Command(TakeSql, options.Value.Timeout * 2, MaxAtOnce);
         var due = await take.ReadAllAsync(
-            row => new Limit(
+            row => new LimitEvent(
                 row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetFieldValue<DateOnly>(3), row.GetInt32(4),
-                row.GetInt64(5), row.GetInt64(6), row.GetDateTime(7)),
+                row.GetInt64(5), row.GetInt64(6), row.GetDateTime(7), row.GetInt32(8), row.GetDateTime(9), null),
             cancellationToken);
         await Task.WhenAll(due.Select(limit => SendAsync(url, limit, cancellationToken)));
         return due.Count;
     }
 
-    private async Task SendAsync(Uri url, Limit limit, CancellationToken cancellationToken)
+    private async Task SendAsync(Uri url, LimitEvent limit, CancellationToken cancellationToken)
     {
         var id = string.Create(
             CultureInfo.InvariantCulture,
-            $"limit_{limit.User}_{limit.Kind}_{limit.Key}_{limit.Period:yyyyMMdd}_{limit.Threshold}");
+            $"limit_{limit.Account}_{limit.Kind}_{limit.KeyId}_{limit.Period:yyyyMMdd}_{limit.Threshold}");
         var time = clock.GetUtcNow().ToUnixTimeSeconds();
-        var body = JsonSerializer.Serialize(new Event("limit.reached", limit.Written, limit));
+        var body = JsonSerializer.Serialize(new
+        {
+            type = "limit.reached",
+            timestamp = limit.CreatedAt.UtcDateTime,
+            data = new
+            {
+                user = limit.Account,
+                limit = limit.Kind,
+                key = limit.KeyId,
+                period = limit.Period,
+                threshold = limit.Threshold,
+                most = limit.Most,
+                spent = limit.Spent,
+            },
+        });
         var signature = HMACSHA256.HashData(options.Value.ToKey(), Encoding.UTF8.GetBytes($"{id}.{time}.{body}"));
         using var request = new HttpRequestMessage(HttpMethod.Post, url);
         request.Headers.Add("webhook-id", id);
@@ -137,23 +150,8 @@ internal sealed class LimitWebhook(
         }
 
         await using var delivered = database.Command(
-            DeliveredSql, limit.User, limit.Kind, limit.Key, limit.Period, limit.Threshold);
+            DeliveredSql, limit.Account, limit.Kind, limit.KeyId, limit.Period, limit.Threshold);
         await delivered.ExecuteNonQueryAsync(CancellationToken.None); // Or it would be sent twice.
         metrics.CountEvent(delivered: true);
     }
-
-    private sealed record Event(
-        [property: JsonPropertyName("type")] string Type,
-        [property: JsonPropertyName("timestamp")] DateTime Timestamp,
-        [property: JsonPropertyName("data")] Limit Data);
-
-    private sealed record Limit(
-        [property: JsonPropertyName("user")] long User,
-        [property: JsonPropertyName("limit")] string Kind,
-        [property: JsonPropertyName("key")] long Key,
-        [property: JsonPropertyName("period")] DateOnly Period,
-        [property: JsonPropertyName("threshold")] int Threshold,
-        [property: JsonPropertyName("most")] long Most,
-        [property: JsonPropertyName("spent")] long Spent,
-        [property: JsonIgnore] DateTime Written);
 }

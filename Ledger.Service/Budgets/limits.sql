@@ -1,41 +1,6 @@
 CREATE FUNCTION month_of(day date) RETURNS date LANGUAGE sql IMMUTABLE AS
     $$ SELECT date_trunc('month', day::timestamp)::date $$;
 
--- What is in the way of spending so much more: 1 a limit of the API key, 2 the account's budget, 0 nothing.
-CREATE FUNCTION limit_reached(
-    account accounts, spending key_spending, amount bigint, spent_on date,
-    total_limit bigint, daily_limit bigint, monthly_limit bigint)
-RETURNS int LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN CASE
-        WHEN amount > total_limit - coalesce(spending.total, 0)
-            OR amount > daily_limit - CASE WHEN spending.day = spent_on THEN spending.today ELSE 0 END
-            OR amount > monthly_limit
-                - CASE WHEN month_of(spending.day) = month_of(spent_on) THEN spending.this_month ELSE 0 END
-            THEN 1
-        WHEN amount > account.monthly_budget
-                - CASE WHEN account.month = month_of(spent_on) THEN account.this_month ELSE 0 END
-            THEN 2
-        ELSE 0 END;
-END $$;
-
--- Counts credits for an API key, and keeps its limits as of now. The day is not before the key's.
-CREATE FUNCTION spend_with_key(
-    account_id bigint, used_key bigint, amount bigint, spent_on date,
-    total_limit bigint, daily_limit bigint, monthly_limit bigint)
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO key_spending AS k (
-        account, key_id, total, day, today, this_month, total_limit, daily_limit, monthly_limit)
-    VALUES (account_id, used_key, amount, spent_on, amount, amount, total_limit, daily_limit, monthly_limit)
-    ON CONFLICT (account, key_id) DO UPDATE SET
-        total = k.total + amount,
-        today = CASE WHEN k.day = spent_on THEN k.today ELSE 0 END + amount,
-        this_month = CASE WHEN month_of(k.day) = month_of(spent_on) THEN k.this_month ELSE 0 END + amount,
-        day = spent_on,
-        total_limit = excluded.total_limit, daily_limit = excluded.daily_limit, monthly_limit = excluded.monthly_limit;
-END $$;
-
 -- Writes an event for each limit of the account and the key of which 50, 80 or 100 % are spent: one in each period.
 -- What is held is not spent yet.
 CREATE FUNCTION note_limits(account_id bigint, used_key bigint) RETURNS void

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net.Mime;
 using System.Security.Claims;
+using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Net.Http.Headers;
@@ -36,7 +37,7 @@ internal static class HistoryApi
     internal static async Task<IResult> List(
         ClaimsPrincipal user,
         LedgerDb db,
-        TokenLedger ledger,
+        AccountLedger ledger,
         HttpContext context,
         [Range(1, MaxPage, ErrorMessage = "limit must be 1 to 1000.")] int limit = 100,
         [Range(1, long.MaxValue, ErrorMessage = "before must be an entry's number.")] long before = long.MaxValue,
@@ -93,13 +94,6 @@ internal sealed record HistoryEntry(
 {
     /// <summary>What a user sees of a transfer.</summary>
     public static HistoryEntry Of(Transfer transfer) => new(
-        transfer.Version,
-        transfer.Id,
-        LedgerMetrics.Name(transfer.Kind),
-        transfer.Amount,
-        transfer.BalanceAfter,
-        Charge: null,
-        transfer.Reason,
-        transfer.CreatedAt.UtcDateTime,
-        transfer.KeyId);
+        transfer.Version, transfer.Id, LedgerMetrics.Name(transfer.Kind), transfer.Amount, transfer.BalanceAfter,
+        Charge: null, transfer.Reason, transfer.CreatedAt.UtcDateTime, transfer.KeyId);
 }

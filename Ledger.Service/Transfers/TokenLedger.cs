@@ -4,237 +4,208 @@ using Npgsql;
 namespace Ledger.Service.Transfers;
 
 /// <summary>
-/// Reads and changes accounts, one at a time. Postgres decides; what it decided goes to the cache before the caller
-/// hears of it, so that the caller's next read, on any replica, is not older. Whoever makes the first contact with an
-/// account opens it with what Identity.Service says; where that knows no such user, there is no account. All of it may
-/// throw <see cref="TryLaterException"/>: the account is new, and Identity.Service does not answer.
+/// Changes balances: holds credits, captures what was used, releases the rest, deducts and credits. All of it is done
+/// by <c>carry_out</c>, one round trip and one commit for a batch. Postgres decides; what it decided goes to the cache
+/// before the caller hears of it, so that the caller's next read, on any replica, is not older.
 /// </summary>
 internal sealed class TokenLedger(
-    NpgsqlDataSource database, BalanceCache cache, LedgerMetrics metrics, Openings openings, TimeProvider clock)
+    NpgsqlDataSource database,
+    AccountLedger accounts,
+    BalanceCache cache,
+    LedgerMetrics metrics,
+    TimeProvider clock,
+    ILogger<TokenLedger> logger)
 {
-    private const string MoveSql =
-        "SELECT status, tokens, balance, held, revision FROM move($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)";
-
-    private const string AccountColumns = "balance, held, revision, closed_at, monthly_budget, month, this_month";
-
-    private const string AccountSql = $"SELECT {AccountColumns} FROM accounts WHERE id = $1";
-
-    private const string CloseSql = $"""
-        UPDATE accounts SET closed_at = coalesce(closed_at, now()) WHERE id = $1 RETURNING {AccountColumns}
+    private const string CarryOutSql = """
+        SELECT outcome, coalesce(amount, 0), change, coalesce((account).balance, 0), coalesce((account).held, 0),
+            (account).revision
+        FROM carry_out($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)
         """;
 
-    private const string BudgetSql =
-        $"UPDATE accounts SET monthly_budget = $2 WHERE id = $1 RETURNING {AccountColumns}";
+    /// <summary>Locks last for a few milliseconds. A batch that waits longer for one keeps others waiting.</summary>
+    private const int BatchPatienceMs = 100;
 
-    private const string OpenSql = """
-        WITH opened AS (
-            INSERT INTO accounts (id, balance, held, version, revision) VALUES ($1, $2, 0, sign($2), sign($2))
-            ON CONFLICT DO NOTHING RETURNING id, balance),
-        opening AS (
-            INSERT INTO transfers (account, id, version, amount, kind, request_hash, balance_after, held_after)
-            SELECT id, $3, 1, balance, 1, ''::bytea, balance, 0 FROM opened WHERE balance > 0)
-        SELECT id FROM opened
-        """;
+    /// <summary>One deduction or credit keeps nobody waiting.</summary>
+    private const int PatienceMs = 1_000;
 
-    private const string OpeningSql = "SELECT amount FROM transfers WHERE account = $1 AND id = $2";
-
-    /// <summary>A user's credits.</summary>
-    /// <returns>Credits left to spend; null when there is no such user.</returns>
-    public async Task<long?> GetBalanceAsync(long account, CancellationToken cancellationToken)
+    /// <summary>
+    /// Carries out holds, captures and releases in their order; those of one account find what the ones before them
+    /// have left. An account of a hold that is not open is opened.
+    /// </summary>
+    /// <returns>What became of each.</returns>
+    /// <exception cref="NpgsqlException">Postgres cannot be reached. The items may be done all the same.</exception>
+    public async Task<IReadOnlyList<HoldResult>> CarryOutAsync(
+        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
     {
-        using var timer = metrics.Time("read");
-        if (await cache.GetAsync(account) is { } held)
-        {
-            return held.Tokens;
-        }
-
-        if (await GetAccountAsync(account, cancellationToken) is not { } found)
-        {
-            return null;
-        }
-
-        await cache.SetAsync(account, found.Spendable);
-        return found.Spendable.Tokens;
+        using var timer = metrics.Time("batch");
+        var results = await OpenAndCarryOutAsync(items, cancellationToken);
+        metrics.Count(items, results);
+        return results;
     }
 
-    /// <summary>An account.</summary>
-    /// <returns>The account; null when there is no such user.</returns>
-    public async Task<Account?> GetAccountAsync(long account, CancellationToken cancellationToken) =>
-        await FindAsync(account, cancellationToken) is { } found ? found
-            : await OpenAsync(account, cancellationToken) ? await FindAsync(account, cancellationToken)
-            : null;
-
-    /// <summary>An account, if it is open.</summary>
-    public Task<Account?> FindAsync(long account, CancellationToken cancellationToken) =>
-        AccountAsync(AccountSql, account, cancellationToken);
-
     /// <summary>Gives credits to a user or takes them, once per id.</summary>
-    /// <param name="request">What to give or take.</param>
-    /// <param name="cancellationToken">Ends the wait. The transfer may be written all the same.</param>
     /// <returns>What became of it.</returns>
-    /// <exception cref="TryLaterException">The account is locked for longer than a second.</exception>
+    /// <exception cref="TryLaterException">
+    /// The account is locked for longer than a second, or new while Identity.Service does not answer.
+    /// </exception>
     public async Task<Outcome> MoveAsync(TransferRequest request, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time(LedgerMetrics.Name(request.Kind));
-        var outcome = new Outcome(TransferStatus.InvalidAmount, request.Id, request.Amount);
-        try
+        var outcome = new Outcome(HoldOutcome.InvalidAmount, request.Id, request.Amount);
+        if (request.Amount >= 1)
         {
-            if (request.Amount >= 1)
-            {
-                outcome = await TryMoveAsync(request, cancellationToken);
-            }
-
-            if (outcome.Status is TransferStatus.UnknownAccount && await OpenAsync(request.Account, cancellationToken))
-            {
-                outcome = await TryMoveAsync(request, cancellationToken);
-            }
+            outcome = await TryMoveAsync(request, cancellationToken);
         }
-        catch (PostgresException locked) when (locked.SqlState is PostgresErrorCodes.LockNotAvailable)
+
+        if (outcome.Status is HoldOutcome.UnknownAccount
+            && await accounts.GetAccountAsync(request.Account, cancellationToken) is not null)
         {
-            throw new TryLaterException(
-                "account_locked",
-                "Another request keeps this account busy. Nothing was done: try again shortly.",
-                locked);
+            outcome = await TryMoveAsync(request, cancellationToken);
         }
 
         metrics.Count(request.Kind, outcome.Status, request.Amount);
         return outcome;
     }
 
-    /// <summary>Closes an account. It keeps its credits; what is held can still be captured and released.</summary>
-    /// <returns>The credits it keeps to spend; null when there is no such user.</returns>
-    public async Task<long?> CloseAsync(long account, CancellationToken cancellationToken) =>
-        await GetAccountAsync(account, cancellationToken) is null ? null
-            : (await AccountAsync(CloseSql, account, cancellationToken))!.Spendable.Tokens;
-
-    /// <summary>Sets what a user may spend in a month of UTC; null is no budget any more.</summary>
-    /// <returns>The account; null when there is no such user.</returns>
-    public async Task<Account?> SetBudgetAsync(long account, long? credits, CancellationToken cancellationToken) =>
-        await GetAccountAsync(account, cancellationToken) is null ? null
-            : await AccountAsync(BudgetSql, account, cancellationToken, credits ?? (object)DBNull.Value);
-
-    /// <summary>Opens an account that is not open, with what Identity.Service says.</summary>
-    /// <returns>Whether it is open now; false when there is no such user.</returns>
-    public async Task<bool> OpenAsync(long account, CancellationToken cancellationToken)
+    private async Task<Outcome> TryMoveAsync(TransferRequest request, CancellationToken cancellationToken)
     {
-        if (await openings.OfAsync(account, cancellationToken) is not { } credits)
+        var item = new HoldItem(
+            request.Kind is TransferKind.Deduction ? HoldOperation.Deduct : HoldOperation.Credit,
+            request.Account, request.Id, Amount: request.Amount, Hash: request.Hash(), Key: request.Key);
+        try
         {
-            return false;
+            var result = (await ExecuteAsync([item], PatienceMs, cancellationToken, request.Reason))[0];
+            var tokens = result.Outcome is HoldOutcome.Exists ? result.Amount : result.Available;
+            return new Outcome(result.Outcome, request.Id, request.Amount, tokens, result.Held);
+        }
+        catch (PostgresException locked) when (locked.SqlState is PostgresErrorCodes.LockNotAvailable)
+        {
+            throw TryLaterException.AccountLocked(locked);
+        }
+    }
+
+    /// <summary>Carries out items, and once more those of accounts that were not open before.</summary>
+    private async Task<List<HoldResult>> OpenAndCarryOutAsync(
+        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
+    {
+        var results = await TryCarryOutAsync(items, cancellationToken);
+        var unknown = items.Where((_, i) => results[i].Outcome is HoldOutcome.UnknownAccount)
+            .Select(item => item.Account).ToHashSet();
+        if (unknown.Count > 0)
+        {
+            var opened = new Dictionary<long, bool?>(
+                await Task.WhenAll(unknown.Select(account => OpenAsync(account, cancellationToken))));
+            // Nothing was written for these accounts: all their items are carried out again, in their order.
+            var late = items.Index().Where(each => opened.GetValueOrDefault(each.Item.Account) is true).ToList();
+            var lateResults = await TryCarryOutAsync(late.ConvertAll(each => each.Item), cancellationToken);
+            foreach (var (each, result) in late.Zip(lateResults))
+            {
+                results[each.Index] = result;
+            }
+
+            foreach (var (index, item) in items.Index())
+            {
+                if (results[index].Outcome is HoldOutcome.UnknownAccount && opened[item.Account] is null)
+                {
+                    results[index] = results[index] with { Outcome = HoldOutcome.Failed };
+                }
+            }
         }
 
-        await TryOpenAsync(account, credits, cancellationToken);
-        return true;
+        return results;
     }
 
     /// <summary>
-    /// Opens an account with credits of the caller's choice, for a user who brings them along; with 0 it has no
-    /// transfer.
+    /// Carries out items in one commit. When an account stays locked, its items fail and all others are carried out:
+    /// the caller sends those once more, with a later batch. When the batch fails, its items are done one by one.
     /// </summary>
-    /// <returns>Created, Exists, or ExistsWithDifferentContent when it was opened with another number.</returns>
-    public async Task<TransferStatus> OpenAsync(long account, long credits, CancellationToken cancellationToken)
+    private async Task<List<HoldResult>> TryCarryOutAsync(
+        IReadOnlyList<HoldItem> items, CancellationToken cancellationToken)
     {
-        using var timer = metrics.Time("opening");
-        var status = TransferStatus.Created;
-        if (!await TryOpenAsync(account, credits, cancellationToken))
+        try
         {
-            await using var command = database.Command(OpeningSql, account, OpeningOf(account));
-            status = (await command.ExecuteScalarAsync(cancellationToken) as long? ?? 0) == credits
-                ? TransferStatus.Exists : TransferStatus.ExistsWithDifferentContent;
+            try
+            {
+                return await ExecuteAsync(items, BatchPatienceMs, cancellationToken);
+            }
+            catch (PostgresException locked) when (locked.SqlState is PostgresErrorCodes.LockNotAvailable)
+            {
+                return await ExecuteAsync(items, patienceMs: 0, cancellationToken);
+            }
         }
+        catch (PostgresException failed) when (items.Count > 1)
+        {
+            logger.LogWarning("A batch of {Count} is done item by item: {Problem}", items.Count, failed.MessageText);
+            List<HoldResult> results = [];
+            foreach (var item in items)
+            {
+                results.AddRange(await OpenAndCarryOutAsync([item], cancellationToken));
+            }
 
-        metrics.Count(TransferKind.Opening, status, credits);
-        return status;
+            return results;
+        }
+        catch (PostgresException failed)
+        {
+            logger.LogError(
+                "{Operation} {Id} of {Account} failed: {Problem}",
+                items[0].Operation, items[0].Id, items[0].Account, failed.MessageText);
+            return [new HoldResult(HoldOutcome.Failed, items[0].Amount)];
+        }
     }
 
-    private static Guid OpeningOf(long account) => IdempotencyKey.ToTransferId(account, "opening", "opening");
-
-    private async Task<bool> TryOpenAsync(long account, long credits, CancellationToken cancellationToken)
+    /// <returns>Whether the account is open; null when that cannot be found out.</returns>
+    private async Task<KeyValuePair<long, bool?>> OpenAsync(long account, CancellationToken cancellationToken)
     {
-        await using var command = database.Command(OpenSql, account, credits, OpeningOf(account));
-        return await command.ExecuteScalarAsync(cancellationToken) is not null;
+        try
+        {
+            return new(account, await accounts.GetAccountAsync(account, cancellationToken) is not null);
+        }
+        catch (TryLaterException exception)
+        {
+            logger.LogWarning("The account {Account} cannot be opened: {Problem}", account, exception.Message);
+            return new(account, null);
+        }
     }
 
-    private async Task<Outcome> TryMoveAsync(TransferRequest request, CancellationToken cancellationToken)
+    private async Task<List<HoldResult>> ExecuteAsync(
+        IReadOnlyList<HoldItem> items, int patienceMs, CancellationToken cancellationToken, string? reason = null)
     {
-        await using var command = database.Command(
-            MoveSql, (short)request.Kind, request.Account, request.Id, request.Amount, request.Hash());
-        command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = request.Reason });
-        command.Parameters.Add(new NpgsqlParameter<DateOnly?>
+        await using var command = database.CreateCommand(CarryOutSql)
+            .WithEach(items, item => LedgerMetrics.Name(item.Operation))
+            .WithEach(items, item => item.Account)
+            .WithEach(items, item => item.Id)
+            .WithEach(items, item => item.Holder)
+            .WithEach(items, item => item.Hash ?? [])
+            .WithEach(items, item => item.Amount)
+            .WithEach(items, item => item.Key?.Id)
+            .WithEach(items, item => item.Key?.Limit)
+            .WithEach(items, item => item.Key?.DailyLimit)
+            .WithEach(items, item => item.Key?.MonthlyLimit)
+            .WithEach(items, item => item.Conversation)
+            .With(reason).With(clock.UtcDay()).With(patienceMs);
+        var rows = await command.ReadAllAsync(
+            row => (
+                Result: new HoldResult(
+                    Enum.Parse<HoldOutcome>(row.GetString(0).Replace("_", ""), ignoreCase: true),
+                    row.GetInt64(1), row.GetInt64(3), row.GetInt64(4)),
+                Change: row.GetInt64(2), Revision: row.GetFieldValue<long?>(5)),
+            cancellationToken);
+        var balances = new Dictionary<long, Balance>();
+        foreach (var (item, row) in items.Zip(rows))
         {
-            TypedValue = request.Kind is TransferKind.Deduction ? clock.UtcDay() : null,
-        });
-        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.Id });
-        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.Limit });
-        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.DailyLimit });
-        command.Parameters.Add(new NpgsqlParameter<long?> { TypedValue = request.Key?.MonthlyLimit });
-        await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        await row.ReadAsync(cancellationToken);
-        var status = (TransferStatus)row.GetInt16(0);
-        if (await row.IsDBNullAsync(2, cancellationToken))
-        {
-            return new Outcome(status, request.Id, request.Amount);
+            if (row.Revision is { } revision) // Otherwise the account is not open.
+            {
+                balances[item.Account] = new Balance(row.Result.Available, revision);
+            }
+
+            if (row.Change < 0 && item.Operation is HoldOperation.Capture) // Not what an earlier call has taken.
+            {
+                metrics.Count(TransferKind.Charge, HoldOutcome.Created, -row.Change);
+            }
         }
 
         // Also when nothing was written: an earlier call may have been cut off between Postgres and Redis.
-        await cache.SetAsync(request.Account, new Balance(row.GetInt64(2) - row.GetInt64(3), row.GetInt64(4)));
-        return new Outcome(status, request.Id, request.Amount, row.GetInt64(1), row.GetInt64(3));
-    }
-
-    private async Task<Account?> AccountAsync(
-        string sql, long account, CancellationToken cancellationToken, params object[] values)
-    {
-        await using var command = database.Command(sql, [account, .. values]);
-        await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        return !await row.ReadAsync(cancellationToken) ? null : new Account
-        {
-            Id = account,
-            Balance = row.GetInt64(0),
-            Held = row.GetInt64(1),
-            Revision = row.GetInt64(2),
-            ClosedAt = await row.IsDBNullAsync(3, cancellationToken) ? null : row.GetFieldValue<DateTimeOffset>(3),
-            MonthlyBudget = await row.IsDBNullAsync(4, cancellationToken) ? null : row.GetInt64(4),
-            Month = await row.IsDBNullAsync(5, cancellationToken) ? null : row.GetFieldValue<DateOnly>(5),
-            ThisMonth = row.GetInt64(6),
-        };
-    }
-}
-
-/// <summary>The days that limits know.</summary>
-internal static class Days
-{
-    /// <summary>Today in UTC.</summary>
-    public static DateOnly UtcDay(this TimeProvider clock) => DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime);
-}
-
-/// <summary>Commands with positional parameters.</summary>
-internal static class NpgsqlCommands
-{
-    /// <summary>Makes a command whose parameters $1, $2 … have these values.</summary>
-    /// <param name="database">The database.</param>
-    /// <param name="sql">The statement.</param>
-    /// <param name="values">The values.</param>
-    public static NpgsqlCommand Command(this NpgsqlDataSource database, string sql, params ReadOnlySpan<object> values)
-    {
-        var command = database.CreateCommand(sql);
-        foreach (var value in values)
-        {
-            command.Parameters.Add(new NpgsqlParameter { Value = value });
-        }
-
-        return command;
-    }
-
-    /// <summary>Reads all rows.</summary>
-    public static async Task<List<T>> ReadAllAsync<T>(
-        this NpgsqlCommand command, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken)
-    {
-        await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        var all = new List<T>();
-        while (await row.ReadAsync(cancellationToken))
-        {
-            all.Add(read(row));
-        }
-
-        return all;
+        await Task.WhenAll(balances.Select(account => cache.SetAsync(account.Key, account.Value)));
+        return rows.ConvertAll(row => row.Result);
     }
 }

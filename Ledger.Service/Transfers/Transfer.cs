@@ -1,37 +1,21 @@
 namespace Ledger.Service.Transfers;
 
 /// <summary>One change of an account's balance. Written once and never changed.</summary>
-internal sealed class Transfer
-{
-    public long Account { get; init; }
-
-    /// <summary>The id that the caller gave it; unique in the account.</summary>
-    public Guid Id { get; init; }
-
-    /// <summary>Which of the account's transfers this is, from 1 on.</summary>
-    public long Version { get; init; }
-
-    /// <summary>Credits: positive when the account got them, negative when it gave them.</summary>
-    public long Amount { get; init; }
-    public TransferKind Kind { get; init; }
-
-    /// <summary>SHA-256 of what was asked for. Tells a repeated request from another one under the same id.</summary>
-    public required byte[] RequestHash { get; init; }
-
-    /// <summary>The balance right after it.</summary>
-    public long BalanceAfter { get; init; }
-
-    /// <summary>What of the balance was held right after it.</summary>
-    public long HeldAfter { get; init; }
-
-    /// <summary>What the caller says about it.</summary>
-    public string? Reason { get; init; }
-    public long? KeyId { get; init; }
-
-    /// <summary>The day of UTC on which it was spent: for the account's month, and for the API key.</summary>
-    public DateOnly? Day { get; init; }
-    public DateTimeOffset CreatedAt { get; init; }
-}
+/// <param name="Account">Whose account.</param>
+/// <param name="Id">The id that the caller gave it; unique in the account.</param>
+/// <param name="Version">Which of the account's transfers this is, from 1 on.</param>
+/// <param name="Amount">Credits: positive when the account got them, negative when it gave them.</param>
+/// <param name="Kind">Why.</param>
+/// <param name="RequestHash">SHA-256 of what was asked for: tells a repeated request from another.</param>
+/// <param name="BalanceAfter">The balance right after it.</param>
+/// <param name="HeldAfter">What of the balance was held right after it.</param>
+/// <param name="Reason">What the caller says about it.</param>
+/// <param name="KeyId">The API key with which it was spent, if any.</param>
+/// <param name="Day">The day of UTC on which it was spent: for the account's month, and for the API key.</param>
+/// <param name="CreatedAt">When it was written.</param>
+internal sealed record Transfer(
+    long Account, Guid Id, long Version, long Amount, TransferKind Kind, byte[] RequestHash, long BalanceAfter,
+    long HeldAfter, string? Reason, long? KeyId, DateOnly? Day, DateTimeOffset CreatedAt);
 
 /// <summary>Why a balance changes. Stored as numbers, which the SQL functions know: do not renumber.</summary>
 internal enum TransferKind : short

@@ -18,3 +18,11 @@ internal sealed record TransferRequest(
     /// </summary>
     public byte[] Hash() => SHA256.HashData(Encoding.UTF8.GetBytes($"{Account}\n{Amount}\n{(short)Kind}\n{Reason}"));
 }
+
+/// <summary>What became of it.</summary>
+/// <param name="Status">In a word.</param>
+/// <param name="Transfer">The transfer's id.</param>
+/// <param name="Amount">Credits that were asked for.</param>
+/// <param name="Tokens">Credits left to spend right after the transfer, or now when there is none.</param>
+/// <param name="Held">Credits that open holds keep back now.</param>
+internal sealed record Outcome(HoldOutcome Status, Guid Transfer, long Amount = 0, long Tokens = 0, long Held = 0);

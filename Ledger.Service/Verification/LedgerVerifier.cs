@@ -1,7 +1,6 @@
 using System.Data;
 using System.Runtime.CompilerServices;
 using Ledger.Service.Accounts;
-using Ledger.Service.Transfers;
 using Npgsql;
 
 namespace Ledger.Service.Verification;
@@ -10,7 +9,7 @@ namespace Ledger.Service.Verification;
 /// Computes everything that can be computed from the transfers once more, and compares it with what is written. May
 /// run while the ledger works: Postgres shows it one moment of the books.
 /// </summary>
-internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledger, BalanceCache cache)
+internal sealed class LedgerVerifier(NpgsqlDataSource database, AccountLedger ledger, BalanceCache cache)
 {
     /// <summary>
     /// Each names rows that are off, and says what is wrong with them. $1 are the accounts to verify; all when null.
@@ -96,9 +95,6 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
     private const string CountSql =
         "SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM transfers WHERE $1::bigint[] IS NULL)";
 
-    /// <summary>How much memory a sort may take before it goes to disk.</summary>
-    private const string WorkMemory = "SET LOCAL work_mem = '256MB'";
-
     /// <summary>
     /// The accounts that have changed, by the clock of the database. A release alone leaves nothing to find.
     /// </summary>
@@ -113,27 +109,26 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
     /// </summary>
     /// <returns>Every row that is off.</returns>
     public async IAsyncEnumerable<Drift> VerifyBooksAsync(
-        long[]? accounts, IProgress<string>? report, [EnumeratorCancellation] CancellationToken cancellationToken)
+        long[]? accounts, Action<string>? report, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var moment = await connection.BeginTransactionAsync(
             IsolationLevel.RepeatableRead, cancellationToken);
-        await using (var memory = new NpgsqlCommand(WorkMemory, connection))
-        {
-            await memory.ExecuteNonQueryAsync(cancellationToken);
-        }
+        // What a sort may take before it goes to disk.
+        await using var memory = new NpgsqlCommand("SET LOCAL work_mem = '256MB'", connection);
+        await memory.ExecuteNonQueryAsync(cancellationToken);
 
         if (report is not null)
         {
             await foreach (var row in ReadAsync(connection, CountSql, accounts, cancellationToken))
             {
-                report.Report($"{row.GetInt64(0):N0} accounts and {row.GetInt64(1):N0} transfers");
+                report($"{row.GetInt64(0):N0} accounts and {row.GetInt64(1):N0} transfers");
             }
         }
 
         foreach (var (part, sql) in Checks)
         {
-            report?.Report(part);
+            report?.Invoke(part);
             await foreach (var row in ReadAsync(connection, sql, accounts, cancellationToken))
             {
                 yield return new Drift(row.GetString(0), row.GetString(1));
@@ -180,4 +175,12 @@ internal sealed class LedgerVerifier(NpgsqlDataSource database, TokenLedger ledg
             yield return rows;
         }
     }
+}
+
+/// <summary>A row that is not what the transfers say it must be.</summary>
+/// <param name="Row">Which: "account 7", "transfer 0198…", "cache balance:7".</param>
+/// <param name="Problem">What is wrong with it.</param>
+internal sealed record Drift(string Row, string Problem)
+{
+    public override string ToString() => $"{Row}: {Problem}";
 }

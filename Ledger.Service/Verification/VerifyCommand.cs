@@ -33,59 +33,40 @@ internal static class VerifyCommand
         try
         {
             var verifier = app.Services.GetRequiredService<LedgerVerifier>();
-            await foreach (var drift in verifier.VerifyBooksAsync(
-                accounts: null, new Progress(watch), CancellationToken.None))
+            await PrintAsync(verifier.VerifyBooksAsync(accounts: null, Report, CancellationToken.None));
+            Report("The cache …");
+            try
             {
-                Console.WriteLine(drift);
-                off++;
+                await PrintAsync(verifier.VerifyCacheAsync(CancellationToken.None));
             }
-
-            off += await VerifyCacheAsync(verifier, watch);
+            catch (Exception exception)
+                when (exception is RedisException or TimeoutException or InvalidOperationException)
+            {
+                // Without it the ledger decides and reads the same.
+                var why = exception is RedisConnectionException failed ? $"{failed.FailureType}" : exception.Message;
+                await Console.Error.WriteLineAsync($"The cache was left out, it cannot be read: {why}");
+            }
         }
-        catch (OptionsValidationException exception)
+        catch (Exception exception)
+            when (exception is NpgsqlException or InvalidOperationException or OptionsValidationException)
         {
-            return await CannotAsync(string.Join(' ', exception.Failures));
-        }
-        catch (Exception exception) when (exception is NpgsqlException or InvalidOperationException)
-        {
-            return await CannotAsync($"The books cannot be read: {exception.Message}");
+            await Console.Error.WriteLineAsync(exception is OptionsValidationException invalid
+                ? string.Join(' ', invalid.Failures) : $"The books cannot be read: {exception.Message}");
+            return 2;
         }
 
         Console.WriteLine($"Verified in {watch.Elapsed.TotalSeconds:N1} s: {off:N0} rows are off.");
         return off == 0 ? 0 : 1;
-    }
 
-    private static async Task<int> CannotAsync(string why)
-    {
-        await Console.Error.WriteLineAsync(why);
-        return 2;
-    }
+        void Report(string part) => Console.Error.WriteLine($"{watch.Elapsed.TotalSeconds,6:N1} s  {part}");
 
-    private static async Task<long> VerifyCacheAsync(LedgerVerifier verifier, Stopwatch watch)
-    {
-        var off = 0L;
-        try
+        async Task PrintAsync(IAsyncEnumerable<Drift> drifts)
         {
-            new Progress(watch).Report("The cache …");
-            await foreach (var drift in verifier.VerifyCacheAsync(CancellationToken.None))
+            await foreach (var drift in drifts)
             {
                 Console.WriteLine(drift);
                 off++;
             }
         }
-        catch (Exception exception)
-            when (exception is RedisException or TimeoutException or InvalidOperationException)
-        {
-            // Without it the ledger decides and reads the same.
-            var why = exception is RedisConnectionException { FailureType: var type } ? $"{type}" : exception.Message;
-            await Console.Error.WriteLineAsync($"The cache was left out, it cannot be read: {why}");
-        }
-
-        return off;
-    }
-
-    private sealed class Progress(Stopwatch watch) : IProgress<string>
-    {
-        public void Report(string value) => Console.Error.WriteLine($"{watch.Elapsed.TotalSeconds,6:N1} s  {value}");
     }
 }

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using Chat.Service;
 using Chat.Service.Chats;
-using Chat.Service.Ledger;
 using Chat.Service.Reconciliation;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Chat.Tests;

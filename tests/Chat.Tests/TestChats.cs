@@ -1,6 +1,6 @@
 using Chat.Service.Chats;
-using Chat.Service.Ledger;
 using Chat.Service.Models;
+using Microsoft.Extensions.Hosting;
 
 namespace Chat.Tests;
 

@@ -1,5 +1,6 @@
 using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 using StackExchange.Redis;
 
 namespace Ledger.Tests;
@@ -35,7 +36,7 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         var account = ServersFixture.NewAccount();
         await servers.Redis.GetDatabase().StringSetAsync($"balance:{account}", poison);
         Assert.Null(await (await ConnectedCacheAsync()).GetAsync(account));
-        Assert.Equal(4000, await servers.Ledger.GetBalanceAsync(account, Cancellation));
+        Assert.Equal(4000, await servers.Accounts.GetBalanceAsync(account, Cancellation));
     }
 
     [Fact]
@@ -47,19 +48,21 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         {
             await servers.Ledger.MoveAsync(
                 new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction), Cancellation);
-            Assert.Equal(left, await servers.Ledger.GetBalanceAsync(account, Cancellation));
+            Assert.Equal(left, await servers.Accounts.GetBalanceAsync(account, Cancellation));
         }
     }
 
     [Fact]
     public async Task Ledger_WithoutRedis_DecidesAndReadsTheSame()
     {
-        var ledger = ServersFixture.NewLedger(servers.Database, ServersFixture.NewCache(redis: null));
+        using var cache = ServersFixture.NewCache(redis: null);
+        var (accounts, ledger) = (
+            ServersFixture.NewAccounts(servers.Database, cache), ServersFixture.NewLedger(servers.Database, cache));
         var account = ServersFixture.NewAccount();
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => ledger.MoveAsync(
             new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction), Cancellation)));
-        Assert.Equal(40, outcomes.Count(outcome => outcome.Status == TransferStatus.Created));
-        Assert.Equal(0, await ledger.GetBalanceAsync(account, Cancellation));
+        Assert.Equal(40, outcomes.Count(outcome => outcome.Status == HoldOutcome.Created));
+        Assert.Equal(0, await accounts.GetBalanceAsync(account, Cancellation));
         await servers.AssertBooksBalanceAsync(account, 0);
     }
 
@@ -70,7 +73,7 @@ public sealed class BalanceCacheTests(ServersFixture servers)
         await servers.Redis.GetDatabase().StringSetAsync($"balance:{account}", "1000:999999");
         var outcome = await servers.Ledger.MoveAsync(
             new TransferRequest(Guid.NewGuid(), account, 4001, TransferKind.Deduction), Cancellation);
-        Assert.Equal(TransferStatus.InsufficientTokens, outcome.Status);
+        Assert.Equal(HoldOutcome.InsufficientTokens, outcome.Status);
     }
 
     [Fact]
@@ -140,9 +143,10 @@ public sealed class BalanceCacheTests(ServersFixture servers)
             own.Connection, settings: new() { CacheKey = ServersFixture.Settings.CacheKey });
         await cache.StartAsync(Cancellation);
         await ConnectAsync(cache);
-        var ledger = ServersFixture.NewLedger(servers.Database, cache);
+        var (accounts, ledger) = (
+            ServersFixture.NewAccounts(servers.Database, cache), ServersFixture.NewLedger(servers.Database, cache));
         var account = ServersFixture.NewAccount();
-        Assert.Equal(4000, await ledger.GetBalanceAsync(account, Cancellation));
+        Assert.Equal(4000, await accounts.GetBalanceAsync(account, Cancellation));
 
         own.Stall();
         foreach (var left in new[] { 3900, 3800 }) // The second change is not even sent to Redis.
@@ -150,8 +154,8 @@ public sealed class BalanceCacheTests(ServersFixture servers)
             var debited = await ledger.MoveAsync(
                 new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction), Cancellation)
                 .WaitAsync(Timeout, Cancellation);
-            Assert.Equal((TransferStatus.Created, left), (debited.Status, debited.Tokens));
-            Assert.Equal(left, await ledger.GetBalanceAsync(account, Cancellation).WaitAsync(Timeout, Cancellation));
+            Assert.Equal((HoldOutcome.Created, left), (debited.Status, debited.Tokens));
+            Assert.Equal(left, await accounts.GetBalanceAsync(account, Cancellation).WaitAsync(Timeout, Cancellation));
         }
 
         // It still holds the older balance, which another replica would read, until it is told.
@@ -162,7 +166,7 @@ public sealed class BalanceCacheTests(ServersFixture servers)
             patience.Token.ThrowIfCancellationRequested();
         }
 
-        Assert.Equal(3800, await ledger.GetBalanceAsync(account, Cancellation));
+        Assert.Equal(3800, await accounts.GetBalanceAsync(account, Cancellation));
         await cache.StopAsync(Cancellation);
     }
 

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
 
@@ -81,7 +80,7 @@ public sealed class BudgetTests(ServersFixture servers) : IAsyncLifetime
     [Fact]
     public async Task Month_ThatTurnsBetweenHoldAndCapture_CountsForTheHolds()
     {
-        await servers.Ledger.SetBudgetAsync(_account, 1000, Cancellation);
+        await servers.Accounts.SetBudgetAsync(_account, 1000, Cancellation);
         var key = new UsedApiKey(3, null, null, MonthlyLimit: 500);
         var (_, old) = await HoldAsync(January, 400, key);
         Assert.Equal(HoldOutcome.KeyLimitReached, (await HoldAsync(January, 101, key)).Outcome);
@@ -104,7 +103,7 @@ public sealed class BudgetTests(ServersFixture servers) : IAsyncLifetime
     [Fact]
     public async Task Limits_AreNotedOnceWhenTheyAreSpentAndNotWhenTheyAreHeld()
     {
-        await servers.Ledger.SetBudgetAsync(_account, 1000, Cancellation);
+        await servers.Accounts.SetBudgetAsync(_account, 1000, Cancellation);
         var key = new UsedApiKey(3, Limit: 2000, DailyLimit: 850);
         var (_, most) = await HoldAsync(January, 850, key);
         Assert.Empty(await EventsAsync());
@@ -138,13 +137,13 @@ public sealed class BudgetTests(ServersFixture servers) : IAsyncLifetime
     {
         var hold = new HoldItem(
             HoldOperation.Hold, _account, Guid.NewGuid(), Guid.NewGuid(), amount, new byte[32], key);
-        return (Assert.Single(await servers.HoldsOn(clock).CarryOutAsync([hold], Cancellation)).Outcome, hold);
+        return (Assert.Single(await servers.LedgerOn(clock).CarryOutAsync([hold], Cancellation)).Outcome, hold);
     }
 
     private async Task CaptureAsync(HoldItem hold, long cost)
     {
         var capture = hold with { Operation = HoldOperation.Capture, Amount = cost };
-        var captured = await servers.HoldsOn(February).CarryOutAsync([capture], Cancellation);
+        var captured = await servers.LedgerOn(February).CarryOutAsync([capture], Cancellation);
         Assert.Equal(HoldOutcome.Captured, Assert.Single(captured).Outcome);
     }
 

@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
 using Aspire.Hosting.ApplicationModel;
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 using StackExchange.Redis;
 
@@ -42,7 +42,7 @@ public sealed class ChaosTests
         using var cache = ServersFixture.NewCache(redis);
         await cache.StartAsync(Cancellation);
         var ledger = ServersFixture.NewLedger(database, cache);
-        var holds = ServersFixture.NewHolds(database, ledger, cache);
+        var accounts = ServersFixture.NewAccounts(database, cache);
 
         var acknowledged = new ConcurrentDictionary<Guid, bool>();
         var done = 0;
@@ -51,7 +51,7 @@ public sealed class ChaosTests
         await cache.StopAsync(Cancellation);
         await HealthyAgainAsync(app, "cache", since: DateTime.MinValue);
         Assert.Equal(Operations, done);
-        var verifier = new LedgerVerifier(database, ledger, cache);
+        var verifier = new LedgerVerifier(database, accounts, cache);
         await foreach (var drift in verifier.VerifyBooksAsync(accounts: null, report: null, Cancellation))
         {
             Assert.Fail($"{drift}");
@@ -93,13 +93,13 @@ public sealed class ChaosTests
         }
 
         Task<bool> MoveAsync(TransferRequest request) => UntilAcknowledgedAsync<bool>(async () =>
-            (await ledger.MoveAsync(request, Cancellation)).Status is TransferStatus.Created or TransferStatus.Exists);
+            (await ledger.MoveAsync(request, Cancellation)).Status is HoldOutcome.Created or HoldOutcome.Exists);
 
         async Task<bool> HoldAsync(HoldItem hold, HoldItem end) =>
             await CarryOutAsync(hold) is HoldOutcome.Held && await CarryOutAsync(end) is HoldOutcome.Captured;
 
         Task<HoldOutcome> CarryOutAsync(HoldItem item) => UntilAcknowledgedAsync<HoldOutcome>(async () =>
-            (await holds.CarryOutAsync([item], Cancellation))[0].Outcome is not HoldOutcome.Failed and var outcome
+            (await ledger.CarryOutAsync([item], Cancellation))[0].Outcome is not HoldOutcome.Failed and var outcome
                 ? outcome : null);
     }
 

@@ -17,8 +17,8 @@ public sealed class DriftMonitorTests(ServersFixture servers)
     public async Task Drift_OfAlteredBooks_IsReportedByOneReplicaAndThenByTheNext()
     {
         await using var books = await OwnDatabase.CreateAsync(servers.ConnectionString);
-        var ledger = ServersFixture.NewLedger(books.Database, ServersFixture.NewCache(redis: null));
-        await ledger.GetBalanceAsync(7, Cancellation);
+        var accounts = ServersFixture.NewAccounts(books.Database, ServersFixture.NewCache(redis: null));
+        await accounts.GetBalanceAsync(7, Cancellation);
         using var one = new Replica(books);
         using var other = new Replica(books);
 
@@ -112,10 +112,10 @@ public sealed class DriftMonitorTests(ServersFixture servers)
     private async Task<OwnDatabase> NewBooksAsync()
     {
         var books = await OwnDatabase.CreateAsync(servers.ConnectionString);
-        var ledger = ServersFixture.NewLedger(books.Database, ServersFixture.NewCache(redis: null));
+        var accounts = ServersFixture.NewAccounts(books.Database, ServersFixture.NewCache(redis: null));
         foreach (var account in new[] { 7, 8, 9 })
         {
-            await ledger.OpenAsync(account, 4000, Cancellation);
+            await accounts.OpenAsync(account, 4000, Cancellation);
         }
 
         return books;

@@ -1,8 +1,9 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Ledger.Service.Holds;
+using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 
 namespace Ledger.Tests;
 
@@ -10,8 +11,8 @@ namespace Ledger.Tests;
 public sealed class FirstContactTests(ServersFixture servers) : IAsyncLifetime
 {
     private StubIdentity _identity = null!;
+    private AccountLedger _accounts = null!;
     private TokenLedger _ledger = null!;
-    private HoldLedger _holds = null!;
     private LedgerHost _host = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -27,9 +28,9 @@ public sealed class FirstContactTests(ServersFixture servers) : IAsyncLifetime
     {
         _identity = await StubIdentity.StartAsync();
         var cache = ServersFixture.NewCache(redis: null);
+        _accounts = ServersFixture.NewAccounts(servers.Database, cache, openings: _identity.Openings);
         _ledger = ServersFixture.NewLedger(servers.Database, cache, openings: _identity.Openings);
-        _holds = ServersFixture.NewHolds(servers.Database, _ledger, cache);
-        _host = await LedgerHost.StartAsync(servers, _ledger, _holds);
+        _host = await LedgerHost.StartAsync(servers, _accounts, _ledger);
     }
 
     public async ValueTask DisposeAsync()
@@ -83,7 +84,7 @@ public sealed class FirstContactTests(ServersFixture servers) : IAsyncLifetime
     public async Task Call_OfAnOpenAccount_DoesNotAskIdentity()
     {
         var account = ServersFixture.NewAccount();
-        await _ledger.OpenAsync(account, 50, Cancellation);
+        await _accounts.OpenAsync(account, 50, Cancellation);
         _identity.Fails = HttpStatusCode.ServiceUnavailable;
         foreach (var call in Calls.Select(row => row.Data.Item1))
         {
@@ -97,8 +98,8 @@ public sealed class FirstContactTests(ServersFixture servers) : IAsyncLifetime
     public async Task Batch_OfKnownAndUnknownAccounts_RefusesTheUnknownOnesAlone()
     {
         var (open, fresh, nobody) = (ServersFixture.NewAccount(), ServersFixture.NewAccount(), _identity.NewNobody());
-        await _ledger.OpenAsync(open, 50, Cancellation);
-        var results = await _holds.CarryOutAsync(
+        await _accounts.OpenAsync(open, 50, Cancellation);
+        var results = await _ledger.CarryOutAsync(
             [
                 Hold(nobody), Hold(open), Hold(fresh), Hold(nobody),
                 new HoldItem(HoldOperation.Capture, nobody, Guid.NewGuid(), Amount: 1),
@@ -119,15 +120,15 @@ public sealed class FirstContactTests(ServersFixture servers) : IAsyncLifetime
     public async Task Batch_WhileIdentityIsAway_FailsForNewAccountsAlone()
     {
         var (open, fresh) = (ServersFixture.NewAccount(), ServersFixture.NewAccount());
-        await _ledger.OpenAsync(open, 50, Cancellation);
+        await _accounts.OpenAsync(open, 50, Cancellation);
         _identity.Fails = HttpStatusCode.ServiceUnavailable;
         var hold = Hold(fresh);
-        var results = await _holds.CarryOutAsync([hold, Hold(open)], Cancellation);
+        var results = await _ledger.CarryOutAsync([hold, Hold(open)], Cancellation);
         Assert.Equal([HoldOutcome.Failed, HoldOutcome.Held], results.Select(result => result.Outcome));
         await AssertNoAccountAsync(fresh);
 
         _identity.Fails = null;
-        Assert.Equal(HoldOutcome.Held, Assert.Single(await _holds.CarryOutAsync([hold], Cancellation)).Outcome);
+        Assert.Equal(HoldOutcome.Held, Assert.Single(await _ledger.CarryOutAsync([hold], Cancellation)).Outcome);
     }
 
     /// <summary>Identity says so of a user who leaves, whom it does not know any more by then.</summary>
@@ -149,7 +150,7 @@ public sealed class FirstContactTests(ServersFixture servers) : IAsyncLifetime
         var account = ServersFixture.NewAccount();
         await Task.WhenAll(Enumerable.Range(0, 20).SelectMany(_ => new Task[]
         {
-            _ledger.GetBalanceAsync(account, Cancellation), _holds.CarryOutAsync([Hold(account)], Cancellation),
+            _accounts.GetBalanceAsync(account, Cancellation), _ledger.CarryOutAsync([Hold(account)], Cancellation),
         }));
         await servers.AssertBooksBalanceAsync(account, 4000);
         Assert.Equal(200, await servers.NumberAsync("SELECT held FROM accounts WHERE id = $1", account));

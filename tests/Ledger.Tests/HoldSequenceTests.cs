@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using CsCheck;
-using Ledger.Service.Holds;
 using Microsoft.Extensions.Hosting;
 using Npgsql;
 
@@ -65,16 +64,16 @@ public sealed class HoldSequenceTests(ServersFixture servers)
             if (batch.Budget is not -1)
             {
                 model.SetBudget(accounts[0], batch.Budget);
-                await servers.Ledger.SetBudgetAsync(accounts[0], batch.Budget, CancellationToken.None);
+                await servers.Accounts.SetBudgetAsync(accounts[0], batch.Budget, CancellationToken.None);
             }
 
             var items = batch.Steps.Select(step => Item(step, accounts, names)).ToList();
-            var ledger = servers.HoldsOn(Clock.On(batch.Day));
+            var ledger = servers.LedgerOn(Clock.On(batch.Day));
             Assert.Equal(model.CarryOut(items), await ledger.CarryOutAsync(items, CancellationToken.None));
             if (batch.Closes)
             {
                 model.Close(accounts[0]);
-                await servers.Ledger.CloseAsync(accounts[0], CancellationToken.None);
+                await servers.Accounts.CloseAsync(accounts[0], CancellationToken.None);
             }
 
             await AssertBooksAsync(accounts, model);
@@ -97,7 +96,7 @@ public sealed class HoldSequenceTests(ServersFixture servers)
                 account, TimeSpan.Zero, new(0, default), 100, CancellationToken.None);
             var releases = open.ConvertAll(hold => new HoldItem(HoldOperation.Release, account, hold.Id, hold.Holder));
             Assert.All(
-                await servers.Holds.CarryOutAsync(releases, CancellationToken.None),
+                await servers.Ledger.CarryOutAsync(releases, CancellationToken.None),
                 result => Assert.Equal(HoldOutcome.Released, result.Outcome));
         }
 
@@ -110,7 +109,7 @@ public sealed class HoldSequenceTests(ServersFixture servers)
     {
         foreach (var batch in batches)
         {
-            var ledger = servers.HoldsOn(Clock.On(batch.Day));
+            var ledger = servers.LedgerOn(Clock.On(batch.Day));
             List<HoldItem> left = [.. batch.Steps.Select(step => Item(step, accounts, names))];
             for (var round = 0; left.Count > 0 && round < MaxRounds; round++)
             {

@@ -1,5 +1,5 @@
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Ledger.Tests;
@@ -23,7 +23,7 @@ public sealed class HoldTests(ServersFixture servers)
         Assert.Equal(40, results.Count(result => result.Outcome is HoldOutcome.Held));
         Assert.Equal(160, results.Count(result => result.Outcome is HoldOutcome.InsufficientTokens));
         Assert.Equal((4000, 4000), await BooksAsync());
-        Assert.Equal(0, await servers.Ledger.GetBalanceAsync(_account, Cancellation));
+        Assert.Equal(0, await servers.Accounts.GetBalanceAsync(_account, Cancellation));
     }
 
     [Fact]
@@ -51,7 +51,7 @@ public sealed class HoldTests(ServersFixture servers)
         Assert.All(results, result => Assert.True(
             result.Outcome is HoldOutcome.Captured && result.Amount == Math.Min(cost, 100), $"{result}"));
         Assert.Equal((balance, 0), await BooksAsync());
-        Assert.Equal(balance, await servers.Ledger.GetBalanceAsync(_account, Cancellation));
+        Assert.Equal(balance, await servers.Accounts.GetBalanceAsync(_account, Cancellation));
         await servers.AssertBooksBalanceAsync(_account, balance);
     }
 
@@ -84,9 +84,9 @@ public sealed class HoldTests(ServersFixture servers)
     public async Task Account_Closed_RefusesHoldsAndLetsCapturesPass()
     {
         var (taken, given, late) = (Hold(), Hold(), Hold());
-        await servers.Holds.CarryOutAsync([taken, given], Cancellation);
-        await servers.Ledger.CloseAsync(_account, Cancellation);
-        var results = await servers.Holds.CarryOutAsync(
+        await servers.Ledger.CarryOutAsync([taken, given], Cancellation);
+        await servers.Accounts.CloseAsync(_account, Cancellation);
+        var results = await servers.Ledger.CarryOutAsync(
             [
                 late,
                 new HoldItem(HoldOperation.Capture, _account, taken.Id, Amount: 100),
@@ -105,20 +105,20 @@ public sealed class HoldTests(ServersFixture servers)
         await OneAsync(Hold() with { Amount = 3950 });
         var deduction = new TransferRequest(Guid.NewGuid(), _account, 51, TransferKind.Deduction);
         var refused = await servers.Ledger.MoveAsync(deduction, Cancellation);
-        Assert.Equal(TransferStatus.TokensHeld, refused.Status);
+        Assert.Equal(HoldOutcome.TokensHeld, refused.Status);
         var taken = await servers.Ledger.MoveAsync(deduction with { Amount = 50 }, Cancellation);
-        Assert.Equal((TransferStatus.Created, 0), (taken.Status, taken.Tokens));
+        Assert.Equal((HoldOutcome.Created, 0), (taken.Status, taken.Tokens));
     }
 
     [Fact]
     public async Task Batch_WithAnItemThatFails_IsDoneItemByItem()
     {
         var (good, bad) = (Hold(), Hold());
-        await servers.Holds.CarryOutAsync([good, bad], Cancellation);
+        await servers.Ledger.CarryOutAsync([good, bad], Cancellation);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await ExecuteAsync(holder, $"UPDATE holds SET renewed_at = now() WHERE id = '{bad.Id}'"); // Locks it.
-        var results = await servers.Holds.CarryOutAsync(
+        var results = await servers.Ledger.CarryOutAsync(
             [
                 new HoldItem(HoldOperation.Capture, _account, bad.Id, Amount: 100),
                 new HoldItem(HoldOperation.Capture, _account, good.Id, Amount: 100),
@@ -150,12 +150,12 @@ public sealed class HoldTests(ServersFixture servers)
             .. Enumerable.Range(0, 20).Select(_ => Hold() with { Amount = 1 }),
             .. others.Select(account => Hold() with { Account = account }),
         ];
-        await servers.Holds.CarryOutAsync(holds, Cancellation);
+        await servers.Ledger.CarryOutAsync(holds, Cancellation);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await ExecuteAsync(holder, $"UPDATE accounts SET balance = balance WHERE id = {_account}");
 
-        var results = await servers.Holds.CarryOutAsync(
+        var results = await servers.Ledger.CarryOutAsync(
             holds.ConvertAll(hold => hold with { Operation = HoldOperation.Capture }), Cancellation);
         const string Commits = "SELECT count(DISTINCT xmin::text) FROM transfers WHERE account = ANY ($1) AND kind = 2";
         Assert.Equal(1, await NumberAsync(Commits, others));
@@ -169,7 +169,7 @@ public sealed class HoldTests(ServersFixture servers)
     public async Task Renewal_LocksNoAccountAndNamesWhatIsGone()
     {
         var (open, others, released) = (Hold(), Hold(), Hold());
-        await servers.Holds.CarryOutAsync([open, others, released], Cancellation);
+        await servers.Ledger.CarryOutAsync([open, others, released], Cancellation);
         await OneAsync(new HoldItem(HoldOperation.Release, _account, released.Id, released.Holder));
         await using var old = servers.Database.CreateCommand(
             $"UPDATE holds SET renewed_at = now() - interval '1 hour' WHERE account_id = {_account}");
@@ -219,7 +219,7 @@ public sealed class HoldTests(ServersFixture servers)
     private HoldItem Hold() => new(HoldOperation.Hold, _account, Guid.NewGuid(), Guid.NewGuid(), 100, Hash);
 
     private async Task<HoldResult> OneAsync(HoldItem item) =>
-        Assert.Single(await servers.Holds.CarryOutAsync([item], Cancellation));
+        Assert.Single(await servers.Ledger.CarryOutAsync([item], Cancellation));
 
     private async Task<(long Balance, long Held)> BooksAsync() => (
         await servers.NumberAsync("SELECT balance FROM accounts WHERE id = $1", _account),

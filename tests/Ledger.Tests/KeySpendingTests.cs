@@ -1,5 +1,5 @@
 using System.Globalization;
-using Ledger.Service.Holds;
+using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
 using Npgsql;
@@ -29,8 +29,8 @@ public sealed class KeySpendingTests(ServersFixture servers)
     {
         var key = new KeyUse(1, Limit: 1000, DailyLimit: null, Monday);
         var outcomes = await DeductAsync(50, key);
-        Assert.Equal(10, outcomes.Count(outcome => outcome.Status is TransferStatus.Created));
-        Assert.Equal(40, outcomes.Count(outcome => outcome.Status is TransferStatus.KeyLimitReached));
+        Assert.Equal(10, outcomes.Count(outcome => outcome.Status is HoldOutcome.Created));
+        Assert.Equal(40, outcomes.Count(outcome => outcome.Status is HoldOutcome.KeyLimitReached));
         await AssertSpentAsync(1, total: 1000, today: 1000);
         await servers.AssertBooksBalanceAsync(_account, 3000);
     }
@@ -39,11 +39,11 @@ public sealed class KeySpendingTests(ServersFixture servers)
     public async Task Deductions_AtOnceWithADailyLimit_AreHeldToItEachDay()
     {
         var monday = new KeyUse(1, Limit: null, DailyLimit: 300, Monday);
-        Assert.Equal(3, (await DeductAsync(20, monday)).Count(each => each.Status is TransferStatus.Created));
+        Assert.Equal(3, (await DeductAsync(20, monday)).Count(each => each.Status is HoldOutcome.Created));
         await AssertSpentAsync(1, total: 300, today: 300);
 
         var tuesday = monday with { Day = Tuesday };
-        Assert.Equal(3, (await DeductAsync(20, tuesday)).Count(each => each.Status is TransferStatus.Created));
+        Assert.Equal(3, (await DeductAsync(20, tuesday)).Count(each => each.Status is HoldOutcome.Created));
         await AssertSpentAsync(1, total: 600, today: 300);
     }
 
@@ -67,9 +67,9 @@ public sealed class KeySpendingTests(ServersFixture servers)
     [Fact]
     public async Task Deduction_ThatTheLimitRefuses_LeavesNoTrace()
     {
-        await servers.Ledger.OpenAsync(_account, Cancellation);
+        await servers.Accounts.OpenAsync(_account, Cancellation);
         Assert.Equal(
-            TransferStatus.KeyLimitReached,
+            HoldOutcome.KeyLimitReached,
             Assert.Single(await DeductAsync(1, new KeyUse(1, 99, null, Monday))).Status);
         Assert.Equal(0, await servers.NumberAsync(
             "SELECT count(*) FROM key_spending WHERE account = $1", _account));
@@ -82,7 +82,7 @@ public sealed class KeySpendingTests(ServersFixture servers)
         await DeductAsync(1, new KeyUse(1, null, null, Monday));
         var refused = await servers.LedgerOn(Clock.On(Monday)).MoveAsync(
             Deduction(new UsedApiKey(1, null, null), 5000), Cancellation);
-        Assert.Equal(TransferStatus.InsufficientTokens, refused.Status);
+        Assert.Equal(HoldOutcome.InsufficientTokens, refused.Status);
         await AssertSpentAsync(1, total: 100, today: 100);
     }
 
@@ -93,13 +93,13 @@ public sealed class KeySpendingTests(ServersFixture servers)
         var outcomes = await Task.WhenAll(
             Enumerable.Range(0, 20).Select(_ => servers.Ledger.MoveAsync(deduction, Cancellation)))
             .WaitAsync(Timeout, Cancellation);
-        Assert.Single(outcomes, outcome => outcome.Status is TransferStatus.Created);
-        Assert.Equal(19, outcomes.Count(outcome => outcome.Status is TransferStatus.Exists));
+        Assert.Single(outcomes, outcome => outcome.Status is HoldOutcome.Created);
+        Assert.Equal(19, outcomes.Count(outcome => outcome.Status is HoldOutcome.Exists));
         // With another key, or none, it is the same request.
         foreach (var key in new[] { new UsedApiKey(2, 0, 0), null })
         {
             var again = await servers.Ledger.MoveAsync(deduction with { Key = key }, Cancellation);
-            Assert.Equal(TransferStatus.Exists, again.Status);
+            Assert.Equal(HoldOutcome.Exists, again.Status);
         }
 
         await AssertSpentAsync(1, total: 100, today: 100);
@@ -112,15 +112,15 @@ public sealed class KeySpendingTests(ServersFixture servers)
         var hold = await HoldAsync(Monday, key);
         await AssertSpentAsync(1, total: 100, today: 100);
         Assert.Equal(
-            TransferStatus.KeyLimitReached,
+            HoldOutcome.KeyLimitReached,
             Assert.Single(await DeductAsync(1, new KeyUse(1, 100, 100, Monday))).Status);
         var release = hold with { Operation = HoldOperation.Release };
         await Task.WhenAll(
-            Enumerable.Range(0, 12).Select(_ => servers.Holds.CarryOutAsync([release], Cancellation)))
+            Enumerable.Range(0, 12).Select(_ => servers.Ledger.CarryOutAsync([release], Cancellation)))
             .WaitAsync(Timeout, Cancellation);
         await AssertSpentAsync(1, total: 0, today: 0);
         Assert.Equal(
-            TransferStatus.Created, Assert.Single(await DeductAsync(1, new KeyUse(1, 100, 100, Monday))).Status);
+            HoldOutcome.Created, Assert.Single(await DeductAsync(1, new KeyUse(1, 100, 100, Monday))).Status);
     }
 
     [Fact]
@@ -130,10 +130,10 @@ public sealed class KeySpendingTests(ServersFixture servers)
         var (captured, released) = (await HoldAsync(Monday, key), await HoldAsync(Monday, key));
         await DeductAsync(1, new KeyUse(1, null, 100, Tuesday));
         await AssertSpentAsync(1, total: 300, today: 100);
-        await servers.Holds.CarryOutAsync(
+        await servers.Ledger.CarryOutAsync(
             [captured with { Operation = HoldOperation.Capture, Amount = 60 }], Cancellation);
         await AssertSpentAsync(1, total: 260, today: 100);
-        await servers.Holds.CarryOutAsync([released with { Operation = HoldOperation.Release }], Cancellation);
+        await servers.Ledger.CarryOutAsync([released with { Operation = HoldOperation.Release }], Cancellation);
         await AssertSpentAsync(1, total: 160, today: 100);
         Assert.Equal(1, await servers.NumberAsync(
             "SELECT count(*) FROM transfers WHERE account = $1 AND kind = 2 AND key_id = 1", _account));
@@ -172,9 +172,9 @@ public sealed class KeySpendingTests(ServersFixture servers)
                 {
                     ledger.MoveAsync(deduction, Cancellation),
                     ledger.MoveAsync(deduction, Cancellation),
-                    servers.HoldsOn(Clock.On(day)).CarryOutAsync(
+                    ledger.CarryOutAsync(
                         [hold, hold with { Operation = HoldOperation.Capture, Amount = 2 }], Cancellation),
-                    servers.Holds.CarryOutAsync([hold with { Operation = HoldOperation.Release }], Cancellation),
+                    servers.Ledger.CarryOutAsync([hold with { Operation = HoldOperation.Release }], Cancellation),
                 };
             })).WaitAsync(Timeout, Cancellation);
         }
@@ -198,7 +198,7 @@ public sealed class KeySpendingTests(ServersFixture servers)
         var deductions = DeductAsync(5, key);
         await servers.BlockedByAsync(holder, count: 5);
         await transaction.CommitAsync(Cancellation);
-        Assert.Single(await deductions, outcome => outcome.Status is TransferStatus.Created);
+        Assert.Single(await deductions, outcome => outcome.Status is HoldOutcome.Created);
         await AssertSpentAsync(1, total: 200, today: 200);
     }
 
@@ -218,11 +218,11 @@ public sealed class KeySpendingTests(ServersFixture servers)
         var other = await servers.Ledger.MoveAsync(
             deduction with { Account = ServersFixture.NewAccount(), Key = null }, Cancellation)
             .WaitAsync(Timeout, Cancellation);
-        Assert.Equal(TransferStatus.Created, other.Status);
+        Assert.Equal(HoldOutcome.Created, other.Status);
 
         await transaction.CommitAsync(Cancellation);
-        Assert.Equal(TransferStatus.Created, (await waiting.WaitAsync(Timeout, Cancellation)).Status);
-        Assert.Equal(TransferStatus.Created, (await sameAccount.WaitAsync(Timeout, Cancellation)).Status);
+        Assert.Equal(HoldOutcome.Created, (await waiting.WaitAsync(Timeout, Cancellation)).Status);
+        Assert.Equal(HoldOutcome.Created, (await sameAccount.WaitAsync(Timeout, Cancellation)).Status);
         await AssertSpentAsync(1, total: 200, today: 200);
     }
 
@@ -256,7 +256,7 @@ public sealed class KeySpendingTests(ServersFixture servers)
     private async Task<HoldItem> HoldAsync(DateOnly day, UsedApiKey key)
     {
         var hold = Hold(key);
-        var held = await servers.HoldsOn(Clock.On(day)).CarryOutAsync([hold], Cancellation);
+        var held = await servers.LedgerOn(Clock.On(day)).CarryOutAsync([hold], Cancellation);
         Assert.Equal(HoldOutcome.Held, Assert.Single(held).Outcome);
         return hold;
     }

@@ -1,7 +1,7 @@
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Ledger.Service;
-using Ledger.Service.Holds;
+using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
@@ -32,10 +32,10 @@ internal sealed class LedgerHost : IAsyncDisposable
 
     /// <summary>Starts the service on a ledger.</summary>
     /// <param name="servers">Its database.</param>
-    /// <param name="ledger">What reads and moves; that of all tests when null.</param>
-    /// <param name="holds">What holds; that of all tests when null.</param>
+    /// <param name="accounts">What reads; that of all tests when null.</param>
+    /// <param name="ledger">What changes balances; that of all tests when null.</param>
     public static async Task<LedgerHost> StartAsync(
-        ServersFixture servers, TokenLedger? ledger = null, HoldLedger? holds = null)
+        ServersFixture servers, AccountLedger? accounts = null, TokenLedger? ledger = null)
     {
         var builder = WebApplication.CreateBuilder();
         builder.Logging.ClearProviders();
@@ -49,7 +49,8 @@ internal sealed class LedgerHost : IAsyncDisposable
         services.RemoveAll<IHostedService>();
         services.AddProblems();
         services.AddSingleton(TimeProvider.System);
-        services.AddSingleton(ledger ?? servers.Ledger).AddSingleton(holds ?? servers.Holds);
+        services.AddSingleton(accounts ?? servers.Accounts).AddSingleton(ledger ?? servers.Ledger)
+            .AddSingleton(servers.Holds);
         services.AddDbContext<LedgerDb>(
             options => options.UseNpgsql(servers.Database).UseSnakeCaseNamingConvention());
         services.AddAuthentication("test").AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null);

@@ -1,5 +1,4 @@
 using Ledger.Service.Accounts;
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
 
@@ -65,42 +64,42 @@ internal sealed class LedgerModel
     }
 
     /// <summary>A deduction or credit.</summary>
-    public TransferStatus Move(TransferRequest request)
+    public HoldOutcome Move(TransferRequest request)
     {
         if (request.Amount < 1)
         {
-            return TransferStatus.InvalidAmount;
+            return HoldOutcome.InvalidAmount;
         }
 
         if (_moved.TryGetValue((request.Account, request.Id), out var hash))
         {
             return hash.SequenceEqual(request.Hash())
-                ? TransferStatus.Exists : TransferStatus.ExistsWithDifferentContent;
+                ? HoldOutcome.Exists : HoldOutcome.ExistsWithDifferentContent;
         }
 
         var isCredit = request.Kind is TransferKind.Credit;
         var tokens = Read(request.Account);
         if (_closed.Contains(request.Account))
         {
-            return TransferStatus.AccountClosed;
+            return HoldOutcome.AccountClosed;
         }
 
         var day = DayOf(request.Account, request.Key);
         if (IsOverLimit(request.Account, request.Amount, request.Key, day))
         {
-            return TransferStatus.KeyLimitReached;
+            return HoldOutcome.KeyLimitReached;
         }
 
         if (!isCredit && IsOverBudget(request.Account, request.Amount, day))
         {
-            return TransferStatus.BudgetReached;
+            return HoldOutcome.BudgetReached;
         }
 
         var (balance, held) = Accounts[request.Account];
         if (isCredit ? balance > Balance.Max - request.Amount : tokens < request.Amount)
         {
-            return isCredit ? TransferStatus.BalanceTooLarge
-                : balance < request.Amount ? TransferStatus.InsufficientTokens : TransferStatus.TokensHeld;
+            return isCredit ? HoldOutcome.BalanceTooLarge
+                : balance < request.Amount ? HoldOutcome.InsufficientTokens : HoldOutcome.TokensHeld;
         }
 
         Accounts[request.Account] = (balance + (isCredit ? request.Amount : -request.Amount), held);
@@ -111,7 +110,7 @@ internal sealed class LedgerModel
         }
 
         _moved[(request.Account, request.Id)] = request.Hash();
-        return TransferStatus.Created;
+        return HoldOutcome.Created;
     }
 
     /// <summary>Carries out a batch. An account of any hold in it opens first.</summary>

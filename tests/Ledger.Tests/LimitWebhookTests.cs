@@ -9,6 +9,7 @@ using Ledger.Service.Transfers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -188,12 +189,12 @@ public sealed class LimitWebhookTests(ServersFixture servers) : IAsyncLifetime
 
     private async Task SpendAsync(long user, long budget, long spent)
     {
-        var ledger = ServersFixture.NewLedger(
-            _books.Database, ServersFixture.NewCache(redis: null), clock: Clock.Today);
-        await ledger.SetBudgetAsync(user, budget, Cancellation);
+        var cache = ServersFixture.NewCache(redis: null);
+        var ledger = ServersFixture.NewLedger(_books.Database, cache, clock: Clock.Today);
+        await ServersFixture.NewAccounts(_books.Database, cache).SetBudgetAsync(user, budget, Cancellation);
         var outcome = await ledger.MoveAsync(
             new TransferRequest(Guid.NewGuid(), user, spent, TransferKind.Deduction), Cancellation);
-        Assert.Equal(TransferStatus.Created, outcome.Status);
+        Assert.Equal(HoldOutcome.Created, outcome.Status);
     }
 
     private async Task StartAsync(string? url, TimeSpan timeout)

@@ -1,5 +1,5 @@
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Ledger.Tests;
@@ -25,11 +25,11 @@ public sealed class LockOrderTests(ServersFixture servers)
         var waiting = servers.Ledger.MoveAsync(Deduction(one), Cancellation);
         await servers.BlockedByAsync(holder, count: 1);
         var free = await servers.Ledger.MoveAsync(Deduction(other), Cancellation).WaitAsync(Timeout, Cancellation);
-        Assert.Equal(TransferStatus.Created, free.Status);
+        Assert.Equal(HoldOutcome.Created, free.Status);
         Assert.False(waiting.IsCompleted);
 
         await transaction.CommitAsync(Cancellation);
-        Assert.Equal(TransferStatus.Created, (await waiting.WaitAsync(Timeout, Cancellation)).Status);
+        Assert.Equal(HoldOutcome.Created, (await waiting.WaitAsync(Timeout, Cancellation)).Status);
     }
 
     [Fact]
@@ -39,21 +39,39 @@ public sealed class LockOrderTests(ServersFixture servers)
         var first = Deduction(one);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
-        await ExecuteAsync(holder, $"""
-            SELECT move(3::smallint, {one}, '{first.Id}', 100, '\x{Convert.ToHexString(first.Hash())}', NULL,
-                '2026-01-05', NULL, NULL, NULL, NULL)
-            """);
+        await ExecuteAsync(holder, $"SELECT {CarryOut(first)}");
 
         var sameId = servers.Ledger.MoveAsync(first, Cancellation);
         await servers.BlockedByAsync(holder, count: 1);
         var elsewhere = await servers.Ledger.MoveAsync(first with { Account = other }, Cancellation)
             .WaitAsync(Timeout, Cancellation);
-        Assert.Equal(TransferStatus.Created, elsewhere.Status);
+        Assert.Equal(HoldOutcome.Created, elsewhere.Status);
         await transaction.CommitAsync(Cancellation);
 
-        Assert.Equal(TransferStatus.Exists, (await sameId.WaitAsync(Timeout, Cancellation)).Status);
+        Assert.Equal(HoldOutcome.Exists, (await sameId.WaitAsync(Timeout, Cancellation)).Status);
         await servers.AssertBooksBalanceAsync(one, 3900);
         await servers.AssertBooksBalanceAsync(other, 3900);
+    }
+
+    /// <summary>It has no lock, so it is not touched: who asked finds it open, and asks again.</summary>
+    [Fact]
+    public async Task Account_OpenedWhileItsBatchWaits_IsUnknownAndLeftAlone()
+    {
+        var (open, fresh) = (Deduction(await NewAccountAsync()), Deduction(ServersFixture.NewAccount()));
+        await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
+        await using var transaction = await holder.BeginTransactionAsync(Cancellation);
+        await ExecuteAsync(holder, $"UPDATE accounts SET balance = balance WHERE id = {open.Account}");
+
+        await using var batch = servers.Database.CreateCommand(
+            $"SELECT string_agg(outcome, ' ') FROM {CarryOut(fresh, open)}");
+        var waiting = batch.ExecuteScalarAsync(Cancellation);
+        await servers.BlockedByAsync(holder, count: 1);
+        await servers.Accounts.GetBalanceAsync(fresh.Account, Cancellation);
+        await transaction.CommitAsync(Cancellation);
+
+        Assert.Equal("unknown_account created", await waiting.WaitAsync(Timeout, Cancellation));
+        await servers.AssertBooksBalanceAsync(fresh.Account, 4000);
+        await servers.AssertBooksBalanceAsync(open.Account, 3900);
     }
 
     [Fact]
@@ -65,12 +83,12 @@ public sealed class LockOrderTests(ServersFixture servers)
         {
             var (left, right) = (Hold(one), Hold(other));
             await Task.WhenAll(
-                servers.Holds.CarryOutAsync([left, right], Cancellation),
-                servers.Holds.CarryOutAsync([right, left], Cancellation),
+                servers.Ledger.CarryOutAsync([left, right], Cancellation),
+                servers.Ledger.CarryOutAsync([right, left], Cancellation),
                 servers.Ledger.MoveAsync(Deduction(one, 1), Cancellation),
                 servers.Ledger.MoveAsync(Deduction(other, 1), Cancellation),
-                servers.Holds.CarryOutAsync([Capture(right), Capture(left)], Cancellation),
-                servers.Holds.CarryOutAsync([Capture(left), Capture(right)], Cancellation))
+                servers.Ledger.CarryOutAsync([Capture(right), Capture(left)], Cancellation),
+                servers.Ledger.CarryOutAsync([Capture(left), Capture(right)], Cancellation))
                 .WaitAsync(Timeout, Cancellation);
         }
 
@@ -78,13 +96,27 @@ public sealed class LockOrderTests(ServersFixture servers)
         foreach (var account in new[] { one, other })
         {
             await servers.AssertBooksBalanceAsync(
-                account, (await servers.Ledger.FindAsync(account, Cancellation))!.Balance);
+                account, (await servers.Accounts.FindAsync(account, Cancellation))!.Balance);
         }
 
         HoldItem Hold(long account) => new(
             HoldOperation.Hold, account, Guid.NewGuid(), Guid.Empty, 10, new byte[32]);
 
         HoldItem Capture(HoldItem hold) => hold with { Operation = HoldOperation.Capture };
+    }
+
+    /// <summary>The function that carries out deductions, and waits for a lock for half a minute.</summary>
+    private static string CarryOut(params TransferRequest[] requests)
+    {
+        var none = Each(_ => "NULL");
+        return $"""
+            carry_out({Each(_ => "'deduct'")}, {Each(each => $"{each.Account}")}, {Each(each => $"'{each.Id}'::uuid")},
+                {Each(_ => $"'{Guid.Empty}'::uuid")}, {Each(each => $"'\\x{Convert.ToHexString(each.Hash())}'::bytea")},
+                {Each(each => $"{each.Amount}")}, {none}::bigint[], {none}::bigint[], {none}::bigint[],
+                {none}::bigint[], {none}::uuid[], NULL, '2026-01-05', 30000)
+            """;
+
+        string Each(Func<TransferRequest, string> value) => $"ARRAY[{string.Join(',', requests.Select(value))}]";
     }
 
     private static TransferRequest Deduction(long account, long amount = 100) =>
@@ -99,7 +131,7 @@ public sealed class LockOrderTests(ServersFixture servers)
     private async Task<long> NewAccountAsync()
     {
         var account = ServersFixture.NewAccount();
-        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        await servers.Accounts.GetBalanceAsync(account, Cancellation);
         return account;
     }
 

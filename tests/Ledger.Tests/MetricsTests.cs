@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Ledger.Service;
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 
 namespace Ledger.Tests;
 
@@ -38,12 +38,11 @@ public sealed class MetricsTests(ServersFixture servers)
         using var seen = new Seen(meters);
         var cache = ServersFixture.NewCache(redis: null);
         var ledger = ServersFixture.NewLedger(servers.Database, cache, metrics);
-        var holds = ServersFixture.NewHolds(servers.Database, ledger, cache, metrics);
         var hold = new HoldItem(
             HoldOperation.Hold, ServersFixture.NewAccount(), Guid.NewGuid(), Guid.Empty, 100, new byte[32]);
         var capture = hold with { Operation = HoldOperation.Capture, Amount = 30 };
-        await holds.CarryOutAsync([hold, capture, capture with { Id = Guid.NewGuid() }], Cancellation);
-        await holds.CarryOutAsync([capture, hold], Cancellation); // Sent again, they move nothing.
+        await ledger.CarryOutAsync([hold, capture, capture with { Id = Guid.NewGuid() }], Cancellation);
+        await ledger.CarryOutAsync([capture, hold], Cancellation); // Sent again, they move nothing.
 
         Assert.Equal(1, seen.Sum("ledger.transfers", "kind=charge"));
         Assert.Equal(30, seen.Sum("ledger.tokens", "kind=charge"));
@@ -69,7 +68,7 @@ public sealed class MetricsTests(ServersFixture servers)
             new TransferRequest(Guid.NewGuid(), ServersFixture.NewAccount(), 100, TransferKind.Deduction),
             Cancellation);
         Assert.Contains(ended, span => span.TraceId == request!.TraceId
-            && span.TagObjects.Any(tag => $"{tag.Value}".Contains("FROM move(", StringComparison.Ordinal)));
+            && span.TagObjects.Any(tag => $"{tag.Value}".Contains("FROM carry_out(", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 
 namespace Ledger.Tests;
 
@@ -16,9 +17,9 @@ public sealed class OpeningTests(ServersFixture servers)
     public async Task Opening_OfANewAccount_IsItsFirstTransferAndItsBalance(long tokens)
     {
         var account = ServersFixture.NewAccount();
-        Assert.Equal(TransferStatus.Created, await OpenAsync(account, tokens));
+        Assert.Equal(HoldOutcome.Created, await OpenAsync(account, tokens));
         await servers.AssertBooksBalanceAsync(account, tokens);
-        Assert.Equal(tokens, await servers.Ledger.GetBalanceAsync(account, Cancellation)); // And not 4000.
+        Assert.Equal(tokens, await servers.Accounts.GetBalanceAsync(account, Cancellation)); // And not 4000.
         Assert.Equal(tokens == 0 ? 0 : 1, await servers.NumberAsync(
             "SELECT count(*) FROM transfers WHERE account = $1 AND kind = 1 AND version = 1", account));
         await AssertNothingIsOffAsync(account);
@@ -31,14 +32,14 @@ public sealed class OpeningTests(ServersFixture servers)
     {
         var account = ServersFixture.NewAccount();
         await OpenAsync(account, tokens);
-        Assert.Equal(TransferStatus.Exists, await OpenAsync(account, tokens));
+        Assert.Equal(HoldOutcome.Exists, await OpenAsync(account, tokens));
         var credit = new TransferRequest(Guid.NewGuid(), account, 500, TransferKind.Credit, "gift");
         await servers.Ledger.MoveAsync(credit, Cancellation);
         var deduction = new TransferRequest(Guid.NewGuid(), account, 100, TransferKind.Deduction);
         await servers.Ledger.MoveAsync(deduction, Cancellation);
-        await servers.Ledger.CloseAsync(account, Cancellation);
+        await servers.Accounts.CloseAsync(account, Cancellation);
 
-        Assert.Equal(TransferStatus.Exists, await OpenAsync(account, tokens));
+        Assert.Equal(HoldOutcome.Exists, await OpenAsync(account, tokens));
         await servers.AssertBooksBalanceAsync(account, tokens + 400);
         await AssertNothingIsOffAsync(account);
     }
@@ -51,7 +52,7 @@ public sealed class OpeningTests(ServersFixture servers)
     {
         var account = ServersFixture.NewAccount();
         await OpenAsync(account, first);
-        Assert.Equal(TransferStatus.ExistsWithDifferentContent, await OpenAsync(account, second));
+        Assert.Equal(HoldOutcome.ExistsWithDifferentContent, await OpenAsync(account, second));
         await servers.AssertBooksBalanceAsync(account, first);
     }
 
@@ -59,9 +60,9 @@ public sealed class OpeningTests(ServersFixture servers)
     public async Task Opening_OfAnAccountThatOpenedItself_IsRefused()
     {
         var account = ServersFixture.NewAccount();
-        await servers.Ledger.GetBalanceAsync(account, Cancellation);
-        Assert.Equal(TransferStatus.ExistsWithDifferentContent, await OpenAsync(account, 0));
-        Assert.Equal(TransferStatus.ExistsWithDifferentContent, await OpenAsync(account, 3999));
+        await servers.Accounts.GetBalanceAsync(account, Cancellation);
+        Assert.Equal(HoldOutcome.ExistsWithDifferentContent, await OpenAsync(account, 0));
+        Assert.Equal(HoldOutcome.ExistsWithDifferentContent, await OpenAsync(account, 3999));
         await servers.AssertBooksBalanceAsync(account, 4000);
     }
 
@@ -69,18 +70,18 @@ public sealed class OpeningTests(ServersFixture servers)
     public async Task Opening_ManyAtOnceAndFirstContacts_OneIsCreatedAndTheBooksBalance()
     {
         var account = ServersFixture.NewAccount();
-        var contacts = Enumerable.Range(0, 10).Select(_ => servers.Ledger.OpenAsync(account, Cancellation));
+        var contacts = Enumerable.Range(0, 10).Select(_ => servers.Accounts.OpenAsync(account, Cancellation));
         var openings = Enumerable.Range(0, 20).Select(n => OpenAsync(account, n % 2)).ToList();
         var outcomes = await Task.WhenAll(openings);
         await Task.WhenAll(contacts);
-        Assert.Single(outcomes, outcome => outcome == TransferStatus.Created);
-        Assert.Equal(9, outcomes.Count(outcome => outcome == TransferStatus.Exists));
-        var balance = await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        Assert.Single(outcomes, outcome => outcome == HoldOutcome.Created);
+        Assert.Equal(9, outcomes.Count(outcome => outcome == HoldOutcome.Exists));
+        var balance = await servers.Accounts.GetBalanceAsync(account, Cancellation);
         await servers.AssertBooksBalanceAsync(account, balance!.Value);
     }
 
-    private Task<TransferStatus> OpenAsync(long account, long tokens) =>
-        servers.Ledger.OpenAsync(account, tokens, Cancellation);
+    private Task<HoldOutcome> OpenAsync(long account, long tokens) =>
+        servers.Accounts.OpenAsync(account, tokens, Cancellation);
 
     private async Task AssertNothingIsOffAsync(long account)
     {

@@ -1,6 +1,5 @@
 using CsCheck;
 using Ledger.Service.Accounts;
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
 using Npgsql;
@@ -75,8 +74,7 @@ public sealed class RandomSequenceTests(ServersFixture servers)
 
     private async Task RunAsync(Step step, long account, (Guid Move, Guid Hold) name, LedgerModel model)
     {
-        var clock = Clock.On(step.Day);
-        var (ledger, never) = (servers.LedgerOn(clock), CancellationToken.None);
+        var (ledger, never) = (servers.LedgerOn(Clock.On(step.Day)), CancellationToken.None);
         model.Today = step.Day;
         switch (step.Operation)
         {
@@ -90,21 +88,21 @@ public sealed class RandomSequenceTests(ServersFixture servers)
                 Assert.Equal(model.Move(credit), (await ledger.MoveAsync(credit, never)).Status);
                 break;
             case Operation.Close:
-                Assert.Equal(model.Close(account), await ledger.CloseAsync(account, never));
+                Assert.Equal(model.Close(account), await servers.Accounts.CloseAsync(account, never));
                 break;
             case Operation.Budget:
                 long? budget = step.Amount is > 0 and < Balance.Max ? step.Amount * 2 : null;
                 model.SetBudget(account, budget);
-                await ledger.SetBudgetAsync(account, budget, never);
+                await servers.Accounts.SetBudgetAsync(account, budget, never);
                 break;
             case Operation.Read:
-                Assert.Equal(model.Read(account), await ledger.GetBalanceAsync(account, never));
+                Assert.Equal(model.Read(account), await servers.Accounts.GetBalanceAsync(account, never));
                 break;
             default:
                 var operation = Enum.Parse<HoldOperation>($"{step.Operation}");
                 var item = new HoldItem(
                     operation, account, name.Hold, Guid.Empty, Math.Max(step.Amount, 0), Hash, step.Key);
-                Assert.Equal(model.CarryOut([item]), await servers.HoldsOn(clock).CarryOutAsync([item], never));
+                Assert.Equal(model.CarryOut([item]), await ledger.CarryOutAsync([item], never));
                 break;
         }
     }

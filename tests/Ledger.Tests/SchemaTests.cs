@@ -19,7 +19,7 @@ public sealed class SchemaTests(ServersFixture servers)
     [InlineData("TRUNCATE transfers")]
     public async Task Transfers_ChangedByAnyone_AreRefused(string sql)
     {
-        await servers.Ledger.GetBalanceAsync(ServersFixture.NewAccount(), Cancellation);
+        await servers.Accounts.GetBalanceAsync(ServersFixture.NewAccount(), Cancellation);
         await using var command = servers.Database.CreateCommand(sql);
         var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Cancellation));
         Assert.Contains("append-only", refused.MessageText, StringComparison.Ordinal);
@@ -29,7 +29,7 @@ public sealed class SchemaTests(ServersFixture servers)
     public async Task Balance_BelowZero_IsRefused()
     {
         var account = ServersFixture.NewAccount();
-        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        await servers.Accounts.GetBalanceAsync(account, Cancellation);
         await using var command = servers.Database.CreateCommand(
             $"UPDATE accounts SET balance = -1 WHERE id = {account}");
         var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Cancellation));

@@ -40,6 +40,8 @@ public sealed class ServersFixture : IAsyncLifetime
 
     internal IConnectionMultiplexer Redis { get; private set; } = null!;
 
+    internal AccountLedger Accounts { get; private set; } = null!;
+
     internal TokenLedger Ledger { get; private set; } = null!;
 
     internal HoldLedger Holds { get; private set; } = null!;
@@ -67,9 +69,10 @@ public sealed class ServersFixture : IAsyncLifetime
             (await _app.GetConnectionStringAsync("cache", cancellationToken))!);
         _cache = NewCache(Redis);
         await _cache.StartAsync(cancellationToken);
+        Accounts = NewAccounts(Database, _cache);
         Ledger = NewLedger(Database, _cache);
-        Holds = NewHolds(Database, Ledger, _cache);
-        Verifier = new LedgerVerifier(Database, Ledger, _cache);
+        Holds = new HoldLedger(Database);
+        Verifier = new LedgerVerifier(Database, Accounts, _cache);
     }
 
     internal static LedgerDb NewContext(string connectionString) => new(
@@ -79,40 +82,38 @@ public sealed class ServersFixture : IAsyncLifetime
     internal static NpgsqlDataSource NewDatabase(string connectionString) =>
         NpgsqlDataSource.Create($"{connectionString};Maximum Pool Size=24;Max Auto Prepare=32");
 
-    /// <summary>A ledger with a cache of the test's choice, such as one without Redis.</summary>
+    /// <summary>Accounts with a cache of the test's choice, such as one without Redis.</summary>
+    internal static AccountLedger NewAccounts(
+        NpgsqlDataSource database, BalanceCache cache, LedgerMetrics? metrics = null, Openings? openings = null) => new(
+        database, cache, metrics ?? NewMetrics(), openings ?? Identity.Openings);
+
+    /// <summary>A ledger, as a replica has it, with a cache of the test's choice.</summary>
     internal static TokenLedger NewLedger(
         NpgsqlDataSource database, BalanceCache cache, LedgerMetrics? metrics = null, Openings? openings = null,
-        TimeProvider? clock = null) => new(
-        database, cache, metrics ?? NewMetrics(), openings ?? Identity.Openings, clock ?? TimeProvider.System);
+        TimeProvider? clock = null)
+    {
+        metrics ??= NewMetrics();
+        return new(
+            database,
+            NewAccounts(database, cache, metrics, openings),
+            cache,
+            metrics,
+            clock ?? TimeProvider.System,
+            NullLogger<TokenLedger>.Instance);
+    }
 
     /// <summary>A verifier of a database that has no cache.</summary>
     internal static LedgerVerifier NewVerifier(NpgsqlDataSource database)
     {
         var cache = NewCache(redis: null);
-        return new LedgerVerifier(database, NewLedger(database, cache), cache);
+        return new LedgerVerifier(database, NewAccounts(database, cache), cache);
     }
 
-    /// <summary>What reads and moves, on a clock of the test's choice.</summary>
-    internal TokenLedger LedgerOn(TimeProvider clock) => NewLedger(Database, _cache!, clock: clock);
-
-    /// <summary>What holds, captures and releases, as a replica has it.</summary>
-    internal HoldLedger NewHolds() => HoldsOn(TimeProvider.System);
+    /// <summary>The ledger of another replica.</summary>
+    internal TokenLedger NewLedger() => LedgerOn(TimeProvider.System);
 
     /// <summary>The same, on a clock of the test's choice.</summary>
-    internal HoldLedger HoldsOn(TimeProvider clock) => NewHolds(Database, Ledger, _cache!, clock: clock);
-
-    internal static HoldLedger NewHolds(
-        NpgsqlDataSource database,
-        TokenLedger ledger,
-        BalanceCache cache,
-        LedgerMetrics? metrics = null,
-        TimeProvider? clock = null) => new(
-        database,
-        ledger,
-        cache,
-        metrics ?? NewMetrics(),
-        clock ?? TimeProvider.System,
-        NullLogger<HoldLedger>.Instance);
+    internal TokenLedger LedgerOn(TimeProvider clock) => NewLedger(Database, _cache!, clock: clock);
 
     /// <summary>A cache on a connection; null is a Redis that cannot be reached.</summary>
     internal static BalanceCache NewCache(
@@ -160,7 +161,7 @@ public sealed class ServersFixture : IAsyncLifetime
         while (true)
         {
             patience.Token.ThrowIfCancellationRequested();
-            await Ledger.GetBalanceAsync(account, TestContext.Current.CancellationToken);
+            await Accounts.GetBalanceAsync(account, TestContext.Current.CancellationToken);
             if (await Redis.GetDatabase().StringGetAsync($"balance:{account}") is { HasValue: true } held)
             {
                 return held.ToString();

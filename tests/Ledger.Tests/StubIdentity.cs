@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Ledger.Service;
 using Ledger.Service.Accounts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;

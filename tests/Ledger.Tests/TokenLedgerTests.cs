@@ -1,5 +1,5 @@
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
+using Microsoft.Extensions.Hosting;
 
 namespace Ledger.Tests;
 
@@ -16,7 +16,7 @@ public sealed class TokenLedgerTests(ServersFixture servers)
     {
         var account = ServersFixture.NewAccount();
         var balances = await Task.WhenAll(Enumerable.Range(0, 20)
-            .Select(_ => servers.Ledger.GetBalanceAsync(account, Cancellation)));
+            .Select(_ => servers.Accounts.GetBalanceAsync(account, Cancellation)));
         Assert.All(balances, balance => Assert.Equal(4000, balance));
         await servers.AssertBooksBalanceAsync(account, 4000);
         Assert.Equal(1, await servers.NumberAsync("SELECT count(*) FROM transfers WHERE account = $1", account));
@@ -28,7 +28,7 @@ public sealed class TokenLedgerTests(ServersFixture servers)
         var account = ServersFixture.NewAccount();
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 20)
             .Select(_ => servers.Ledger.MoveAsync(Deduction(account), Cancellation)));
-        Assert.All(outcomes, outcome => Assert.Equal(TransferStatus.Created, outcome.Status));
+        Assert.All(outcomes, outcome => Assert.Equal(HoldOutcome.Created, outcome.Status));
         await servers.AssertBooksBalanceAsync(account, 2000);
     }
 
@@ -38,8 +38,8 @@ public sealed class TokenLedgerTests(ServersFixture servers)
         var account = ServersFixture.NewAccount();
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 200)
             .Select(_ => servers.Ledger.MoveAsync(Deduction(account), Cancellation)));
-        Assert.Equal(40, outcomes.Count(outcome => outcome.Status == TransferStatus.Created));
-        Assert.Equal(160, outcomes.Count(outcome => outcome.Status == TransferStatus.InsufficientTokens));
+        Assert.Equal(40, outcomes.Count(outcome => outcome.Status == HoldOutcome.Created));
+        Assert.Equal(160, outcomes.Count(outcome => outcome.Status == HoldOutcome.InsufficientTokens));
         await servers.AssertBooksBalanceAsync(account, 0);
     }
 
@@ -50,8 +50,8 @@ public sealed class TokenLedgerTests(ServersFixture servers)
         var id = Guid.NewGuid();
         var outcomes = await Task.WhenAll(Enumerable.Range(0, 50)
             .Select(_ => servers.Ledger.MoveAsync(Deduction(account, id: id), Cancellation)));
-        Assert.Single(outcomes, outcome => outcome.Status == TransferStatus.Created);
-        Assert.Equal(49, outcomes.Count(outcome => outcome.Status == TransferStatus.Exists));
+        Assert.Single(outcomes, outcome => outcome.Status == HoldOutcome.Created);
+        Assert.Equal(49, outcomes.Count(outcome => outcome.Status == HoldOutcome.Exists));
         Assert.All(outcomes, outcome => Assert.Equal(3900, outcome.Tokens));
         await servers.AssertBooksBalanceAsync(account, 3900);
     }
@@ -61,8 +61,8 @@ public sealed class TokenLedgerTests(ServersFixture servers)
     {
         var account = ServersFixture.NewAccount();
         var all = Deduction(account, amount: 4000);
-        Assert.Equal(TransferStatus.Created, (await servers.Ledger.MoveAsync(all, Cancellation)).Status);
-        Assert.Equal(TransferStatus.Exists, (await servers.Ledger.MoveAsync(all, Cancellation)).Status);
+        Assert.Equal(HoldOutcome.Created, (await servers.Ledger.MoveAsync(all, Cancellation)).Status);
+        Assert.Equal(HoldOutcome.Exists, (await servers.Ledger.MoveAsync(all, Cancellation)).Status);
         await servers.AssertBooksBalanceAsync(account, 0);
     }
 
@@ -81,7 +81,7 @@ public sealed class TokenLedgerTests(ServersFixture servers)
             "kind" => request with { Kind = TransferKind.Credit },
             _ => request with { Reason = "another" },
         }, Cancellation);
-        Assert.Equal(TransferStatus.ExistsWithDifferentContent, outcome.Status);
+        Assert.Equal(HoldOutcome.ExistsWithDifferentContent, outcome.Status);
         await servers.AssertBooksBalanceAsync(account, 3900);
     }
 
@@ -92,7 +92,7 @@ public sealed class TokenLedgerTests(ServersFixture servers)
         var request = Deduction(one);
         await servers.Ledger.MoveAsync(request, Cancellation);
         var second = await servers.Ledger.MoveAsync(request with { Account = other }, Cancellation);
-        Assert.Equal((TransferStatus.Created, 3900), (second.Status, second.Tokens));
+        Assert.Equal((HoldOutcome.Created, 3900), (second.Status, second.Tokens));
         await servers.AssertBooksBalanceAsync(one, 3900);
         await servers.AssertBooksBalanceAsync(other, 3900);
     }
@@ -103,23 +103,23 @@ public sealed class TokenLedgerTests(ServersFixture servers)
     {
         var account = ServersFixture.NewAccount();
         var hold = new HoldItem(HoldOperation.Hold, account, Guid.NewGuid(), Guid.Empty, 500, new byte[32]);
-        await servers.Holds.CarryOutAsync([hold], Cancellation);
+        await servers.Ledger.CarryOutAsync([hold], Cancellation);
         var request = Deduction(account);
         Assert.Equal(3400, (await servers.Ledger.MoveAsync(request, Cancellation)).Tokens);
-        await servers.Holds.CarryOutAsync([hold with { Operation = HoldOperation.Release }], Cancellation);
+        await servers.Ledger.CarryOutAsync([hold with { Operation = HoldOperation.Release }], Cancellation);
         await servers.Ledger.MoveAsync(Deduction(account), Cancellation);
         var again = await servers.Ledger.MoveAsync(request, Cancellation);
-        Assert.Equal((TransferStatus.Exists, 3400), (again.Status, again.Tokens));
-        Assert.Equal(3800, await servers.Ledger.GetBalanceAsync(account, Cancellation));
+        Assert.Equal((HoldOutcome.Exists, 3400), (again.Status, again.Tokens));
+        Assert.Equal(3800, await servers.Accounts.GetBalanceAsync(account, Cancellation));
     }
 
     [Fact]
     public async Task Deduction_MoreThanTheBalance_LeavesNoTrace()
     {
         var account = ServersFixture.NewAccount();
-        await servers.Ledger.GetBalanceAsync(account, Cancellation);
+        await servers.Accounts.GetBalanceAsync(account, Cancellation);
         var outcome = await servers.Ledger.MoveAsync(Deduction(account, amount: 4001), Cancellation);
-        Assert.Equal(TransferStatus.InsufficientTokens, outcome.Status);
+        Assert.Equal(HoldOutcome.InsufficientTokens, outcome.Status);
         Assert.Equal(4000, outcome.Tokens);
         await servers.AssertBooksBalanceAsync(account, 4000);
         Assert.Equal(

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
-using Ledger.Service.Holds;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace Ledger.Tests;
@@ -24,7 +24,7 @@ public sealed class TokensApiTests(ServersFixture servers) : IAsyncLifetime
         await HoldAsync(100);
         Assert.Equal(Account("false"), await AccountAsync());
         Assert.Equal("""{"tokens":3900}""", await _host.User(_account).GetStringAsync("/api/tokens", Cancellation));
-        await servers.Ledger.CloseAsync(_account, Cancellation);
+        await servers.Accounts.CloseAsync(_account, Cancellation);
         Assert.Equal(Account("true"), await AccountAsync());
         var nobodys = await _host.Nobody().GetAsync("/api/tokens/account", Cancellation);
         Assert.Equal(HttpStatusCode.Unauthorized, nobodys.StatusCode);
@@ -60,25 +60,37 @@ public sealed class TokensApiTests(ServersFixture servers) : IAsyncLifetime
         await servers.AssertBooksBalanceAsync(_account, 4000);
     }
 
-    [Fact]
-    public async Task Deduction_OfALockedAccount_IsToldToComeAgainAndWritesNothing()
+    [Theory]
+    [InlineData("POST", "/api/tokens/deduct")]
+    [InlineData("POST", "/api/tokens/credit")]
+    [InlineData("POST", "/api/tokens/close")]
+    [InlineData("PUT", "/api/tokens/budget")]
+    public async Task Change_OfALockedAccount_IsToldToComeAgainAndWritesNothing(string method, string path)
     {
-        await servers.Ledger.GetBalanceAsync(_account, Cancellation);
+        await servers.Accounts.GetBalanceAsync(_account, Cancellation);
         await using var holder = await servers.Database.OpenConnectionAsync(Cancellation);
         await using var transaction = await holder.BeginTransactionAsync(Cancellation);
         await using var command = new NpgsqlCommand(
             $"SELECT FROM accounts WHERE id = {_account} FOR NO KEY UPDATE", holder);
         await command.ExecuteNonQueryAsync(Cancellation);
-        var answer = await _host.User(_account).PostAsJsonAsync(
-            "/api/tokens/deduct", new { amount = 1 }, Cancellation);
+        using var caller = path.EndsWith("deduct", StringComparison.Ordinal)
+            ? _host.User(_account) : _host.Admin(ServersFixture.NewAccount());
+        using var request = new HttpRequestMessage(new(method), path)
+        {
+            Content = JsonContent.Create(new { amount = 1, user = _account, reason = "a gift", monthly_budget = 1 }),
+        };
+        var answer = await caller.SendAsync(request, Cancellation).WaitAsync(TimeSpan.FromSeconds(5), Cancellation);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.Equal("1", Assert.Single(answer.Headers.GetValues("Retry-After")));
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(Cancellation);
         Assert.Equal("account_locked", problem.GetProperty("code").GetString());
         await transaction.RollbackAsync(Cancellation);
         await servers.AssertBooksBalanceAsync(_account, 4000);
+        var account = (await servers.Accounts.FindAsync(_account, Cancellation))!;
+        Assert.Null(account.ClosedAt);
+        Assert.Null(account.MonthlyBudget);
     }
 
-    private Task<IReadOnlyList<HoldResult>> HoldAsync(long amount) => servers.Holds.CarryOutAsync(
+    private Task<IReadOnlyList<HoldResult>> HoldAsync(long amount) => servers.Ledger.CarryOutAsync(
         [new HoldItem(HoldOperation.Hold, _account, Guid.NewGuid(), Guid.Empty, amount, new byte[32])], Cancellation);
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Ledger.Service.Holds;
 using Ledger.Service.Transfers;
 using Ledger.Service.Verification;
 using Microsoft.Extensions.Hosting;
@@ -123,14 +122,13 @@ public sealed class VerificationTests(ServersFixture servers)
         var books = await OwnDatabase.CreateAsync(servers.ConnectionString);
         var cache = ServersFixture.NewCache(redis: null);
         var ledger = ServersFixture.NewLedger(books.Database, cache, clock: Clock.Today);
-        var holds = ServersFixture.NewHolds(books.Database, ledger, cache, clock: Clock.Today);
         var key = new UsedApiKey(5, 1000, null);
         var deduction = new TransferRequest(Guid.NewGuid(), Account, 100, TransferKind.Deduction);
         await ledger.MoveAsync(deduction, Cancellation);
         await ledger.MoveAsync(
             deduction with { Id = Guid.NewGuid(), Key = key }, Cancellation);
         var hold = new HoldItem(HoldOperation.Hold, Account, Guid.NewGuid(), Guid.Empty, 100, new byte[32], key);
-        await holds.CarryOutAsync(
+        await ledger.CarryOutAsync(
             [
                 hold, hold with { Operation = HoldOperation.Capture, Amount = 40 },
                 hold with { Id = Guid.NewGuid(), Amount = 70 },

@@ -147,8 +147,7 @@ namespace Ledger.Service.Migrations
                 unique: true);
 
             migrationBuilder.Sql(LedgerDb.Function("Budgets.limits"));
-            migrationBuilder.Sql(LedgerDb.Function("Transfers.move"));
-            migrationBuilder.Sql(LedgerDb.Function("Holds.carry_out"));
+            migrationBuilder.Sql(LedgerDb.Function("Transfers.carry_out"));
             migrationBuilder.Sql("""
                 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
                 BEGIN
@@ -162,10 +161,7 @@ namespace Ledger.Service.Migrations
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.Sql("""
-                DROP FUNCTION carry_out; DROP FUNCTION move; DROP FUNCTION note_limits; DROP FUNCTION spend_with_key;
-                DROP FUNCTION limit_reached; DROP FUNCTION month_of;
-                """);
+            migrationBuilder.Sql("DROP FUNCTION carry_out; DROP FUNCTION note_limits; DROP FUNCTION month_of;");
 
             migrationBuilder.DropTable(
                 name: "accounts");
