@@ -60,7 +60,7 @@ internal sealed class LedgerDb(DbContextOptions<LedgerDb> options) : DbContext(o
                 table.HasCheckConstraint("ck_transfers_account", "account > 0 AND version > 0");
                 table.HasCheckConstraint(
                     "ck_transfers_kind",
-                    "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3) THEN amount < 0 ELSE false END");
+                    "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3, 5) THEN amount < 0 ELSE false END");
                 table.HasCheckConstraint("ck_transfers_after", "0 <= held_after AND held_after <= balance_after");
                 table.HasCheckConstraint(
                     "ck_transfers_spent",

@@ -68,6 +68,9 @@ public enum HoldOperation
 
     /// <summary>Gives credits. No part of a batch.</summary>
     Credit,
+
+    /// <summary>Takes credits back, which counts as spent for no limit. No part of a batch.</summary>
+    Adjust,
 }
 
 /// <summary>
@@ -113,22 +116,22 @@ public enum HoldOutcome
     /// <summary>More than the balance; for a hold, than the balance without what is held.</summary>
     InsufficientTokens,
 
-    /// <summary>A deduction of not more than the balance, and more than it is without what is held.</summary>
+    /// <summary>A deduction or adjustment of not more than the balance, and more than it is without what is held.</summary>
     TokensHeld,
 
     /// <summary>The account would have more credits than <see cref="HoldItem.MaxAmount"/> by this credit.</summary>
     BalanceTooLarge,
 
-    /// <summary>A deduction or credit of less than 1.</summary>
+    /// <summary>A deduction, credit or adjustment of less than 1.</summary>
     InvalidAmount,
 
-    /// <summary>Another deduction or credit has this id.</summary>
+    /// <summary>Another deduction, credit or adjustment has this id.</summary>
     ExistsWithDifferentContent,
 
-    /// <summary>A deduction or credit that was written before, with the same content.</summary>
+    /// <summary>A deduction, credit or adjustment that was written before, with the same content.</summary>
     Exists,
 
-    /// <summary>A deduction or credit that is written now.</summary>
+    /// <summary>A deduction, credit or adjustment that is written now.</summary>
     Created,
 }
 

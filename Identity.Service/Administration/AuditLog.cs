@@ -37,11 +37,18 @@ internal sealed class AuditLog(IdentityDb db, IHttpContextAccessor accessor)
         var http = accessor.HttpContext;
         var actor = http?.User.FindFirstValue("sub") is null ? null : (long?)http.User.GetUserId();
         var address = http?.Connection.RemoteIpAddress?.ToString();
-        await db.Database.ExecuteSqlAsync($"""
-            INSERT INTO audit (actor, subject, action, detail, address)
-            VALUES ({actor ?? subject}, {subject}, {action}, {detail}, {address})
-            """);
+        await AddAsync(actor ?? subject, subject, action, detail, address);
     }
+
+    /// <summary>Adds an entry of another service.</summary>
+    public Task AddAsync(AuditRequest entry) =>
+        AddAsync(entry.Actor, entry.Subject, entry.Action, entry.Detail, entry.Address);
+
+    private Task<int> AddAsync(long? actor, long? subject, string action, string? detail, string? address) =>
+        db.Database.ExecuteSqlAsync($"""
+            INSERT INTO audit (actor, subject, action, detail, address)
+            VALUES ({actor}, {subject}, {action}, {detail}, {address})
+            """);
 
     /// <summary>Makes a change and notes it, both or neither.</summary>
     /// <param name="action">What is done.</param>

@@ -23,6 +23,9 @@ internal sealed class AccountLedger(
         UPDATE accounts SET closed_at = coalesce(closed_at, now()) FROM {Patience} WHERE id = $1 RETURNING {Columns}
         """;
 
+    private const string ReopenSql =
+        $"UPDATE accounts SET closed_at = NULL FROM {Patience} WHERE id = $1 RETURNING {Columns}";
+
     private const string BudgetSql =
         $"UPDATE accounts SET monthly_budget = $2 FROM {Patience} WHERE id = $1 RETURNING {Columns}";
 
@@ -35,8 +38,6 @@ internal sealed class AccountLedger(
             SELECT id, $3, 1, balance, 1, ''::bytea, balance, 0 FROM opened WHERE balance > 0)
         SELECT id FROM opened
         """;
-
-    private const string OpeningSql = "SELECT amount FROM transfers WHERE account = $1 AND id = $2";
 
     /// <summary>A user's credits.</summary>
     /// <returns>Credits left to spend; null when there is no such user.</returns>
@@ -74,6 +75,12 @@ internal sealed class AccountLedger(
         await GetAccountAsync(account, cancellationToken) is null ? null
             : (await AccountAsync(CloseSql, cancellationToken, account))!.Spendable.Tokens;
 
+    /// <summary>Opens a closed account again. That of a user who has left stays closed.</summary>
+    /// <returns>The credits it has to spend; null when there is no such user.</returns>
+    public async Task<long?> ReopenAsync(long account, CancellationToken cancellationToken) =>
+        await openings.OfAsync(account, cancellationToken) is null ? null
+            : (await AccountAsync(ReopenSql, cancellationToken, account))?.Spendable.Tokens;
+
     /// <summary>Sets what a user may spend in a month of UTC; null is no budget any more.</summary>
     /// <returns>The account; null when there is no such user.</returns>
     public async Task<Account?> SetBudgetAsync(long account, long? credits, CancellationToken cancellationToken) =>
@@ -89,36 +96,24 @@ internal sealed class AccountLedger(
             return false;
         }
 
-        await TryOpenAsync(account, credits, cancellationToken);
+        await OpenAsync(account, credits, cancellationToken);
         return true;
     }
 
-    /// <summary>
-    /// Opens an account with credits of the caller's choice, for a user who brings them along; with 0 it has no
-    /// transfer.
-    /// </summary>
-    /// <returns>Created, Exists, or ExistsWithDifferentContent when it was opened with another number.</returns>
-    public async Task<HoldOutcome> OpenAsync(long account, long credits, CancellationToken cancellationToken)
+    /// <summary>Opens an account with credits of the caller's choice; with 0 it has no transfer.</summary>
+    /// <returns>Whether it was not open before.</returns>
+    public async Task<bool> OpenAsync(long account, long credits, CancellationToken cancellationToken)
     {
         using var timer = metrics.Time("opening");
-        var outcome = HoldOutcome.Created;
-        if (!await TryOpenAsync(account, credits, cancellationToken))
+        await using var command = database.Command(
+            OpenSql, account, credits, IdempotencyKey.ToTransferId(account, "opening", "opening"));
+        var isNew = await command.ExecuteScalarAsync(cancellationToken) is not null;
+        if (isNew)
         {
-            await using var command = database.Command(OpeningSql, account, OpeningOf(account));
-            outcome = (await command.ExecuteScalarAsync(cancellationToken) as long? ?? 0) == credits
-                ? HoldOutcome.Exists : HoldOutcome.ExistsWithDifferentContent;
+            metrics.Count(TransferKind.Opening, HoldOutcome.Created, credits);
         }
 
-        metrics.Count(TransferKind.Opening, outcome, credits);
-        return outcome;
-    }
-
-    private static Guid OpeningOf(long account) => IdempotencyKey.ToTransferId(account, "opening", "opening");
-
-    private async Task<bool> TryOpenAsync(long account, long credits, CancellationToken cancellationToken)
-    {
-        await using var command = database.Command(OpenSql, account, credits, OpeningOf(account));
-        return await command.ExecuteScalarAsync(cancellationToken) is not null;
+        return isNew;
     }
 
     private async Task<Account?> AccountAsync(

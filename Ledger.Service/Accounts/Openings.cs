@@ -5,7 +5,9 @@ using Polly;
 
 namespace Ledger.Service.Accounts;
 
-/// <summary>Asks Identity.Service what a new account starts with.</summary>
+/// <summary>
+/// Asks Identity.Service what a new account starts with, and tells it what administrators do for its audit log.
+/// </summary>
 /// <param name="clients">The way there, under the name <see cref="ClientName"/>.</param>
 internal sealed class Openings(IHttpClientFactory clients)
 {
@@ -17,29 +19,47 @@ internal sealed class Openings(IHttpClientFactory clients)
     /// <summary>The credits of a user who has none yet.</summary>
     /// <returns>Credits; null when there is no such user.</returns>
     /// <exception cref="TryLaterException">Identity.Service does not answer.</exception>
-    public async Task<long?> OfAsync(long user, CancellationToken cancellationToken)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(Patience);
-        try
+    public Task<long?> OfAsync(long user, CancellationToken cancellationToken) => AskAsync<long?>(
+        "This account is new, and its user cannot be looked up now.",
+        async (identity, patience) =>
         {
-            using var answer = await clients.CreateClient(ClientName).GetAsync($"users/{user}/opening", patience.Token);
+            using var answer = await identity.GetAsync($"users/{user}/opening", patience);
             if (answer.StatusCode is HttpStatusCode.NotFound)
             {
                 return null;
             }
 
             answer.EnsureSuccessStatusCode();
-            return (await answer.Content.ReadFromJsonAsync<Opening>(patience.Token))!.Credits;
+            return (await answer.Content.ReadFromJsonAsync<Opening>(patience))!.Credits;
+        },
+        cancellationToken);
+
+    /// <summary>Adds an entry to the audit log.</summary>
+    /// <exception cref="TryLaterException">Identity.Service does not answer.</exception>
+    public Task AuditAsync(AuditRequest entry, CancellationToken cancellationToken) => AskAsync(
+        "What administrators do is written down first, and that cannot be done now.",
+        async (identity, patience) =>
+        {
+            using var answer = await identity.PostAsJsonAsync("audit", entry, patience);
+            return answer.EnsureSuccessStatusCode().StatusCode;
+        },
+        cancellationToken);
+
+    private async Task<T> AskAsync<T>(
+        string problem, Func<HttpClient, CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Patience);
+        try
+        {
+            return await ask(clients.CreateClient(ClientName), patience.Token);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested
             && exception is HttpRequestException or JsonException or OperationCanceledException
                 or ExecutionRejectedException) // Of the resilience handler: it gives up first.
         {
             throw new TryLaterException(
-                "identity_unavailable",
-                "This account is new, and its user cannot be looked up now. Nothing was done: try again shortly.",
-                exception);
+                "identity_unavailable", $"{problem} Nothing was done: try again shortly.", exception);
         }
     }
 

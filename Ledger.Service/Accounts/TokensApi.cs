@@ -13,10 +13,10 @@ internal static class TokensApi
     /// <summary>Maps <c>/api/tokens</c>.</summary>
     public static void MapTokens(this IEndpointRouteBuilder app)
     {
-        var tokens = app.MapGroup("/api/tokens").WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
-        tokens.MapGet("/", GetBalance);
-        tokens.MapGet("/account", GetAccount);
-        tokens.MapPost("/deduct", Deduct).Refuses(
+        var tokens = app.MapGroup("/api/tokens").WithTags("Tokens").RequireAuthorization(Tokens.TokensPolicy);
+        tokens.MapGet("/", GetBalance).WithSummary("Get the balance");
+        tokens.MapGet("/account", GetAccount).WithSummary("Get the account");
+        tokens.MapPost("/deduct", Deduct).WithSummary("Deduct tokens").Refuses(
         [
             IdempotencyKey.Invalid(),
             .. LedgerProblems.Examples(

@@ -22,7 +22,8 @@ internal static class HistoryApi
 
     /// <summary>Maps <c>/api/tokens/history</c>.</summary>
     public static void MapHistory(this IEndpointRouteBuilder app) =>
-        app.MapGet(Path, List).WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy)
+        app.MapGet(Path, List).WithSummary("List ledger entries").WithTags("Tokens")
+            .RequireAuthorization(Tokens.TokensPolicy)
             .Produces<List<HistoryEntry>>()
             .Gives(MediaTypeNames.Text.Csv, Example);
 

@@ -13,7 +13,8 @@ internal static class KeysApi
 
     /// <summary>Maps <c>/api/tokens/keys</c>.</summary>
     public static void MapKeys(this IEndpointRouteBuilder app) =>
-        app.MapGet("/api/tokens/keys", List).WithTags("Tokens").RequireAuthorization(Tokens.UserPolicy);
+        app.MapGet("/api/tokens/keys", List).WithSummary("List what API keys have spent")
+            .WithTags("Tokens").RequireAuthorization(Tokens.TokensPolicy);
 
     /// <summary>What each of the caller's API keys has spent, the latest key first.</summary>
     /// <remarks>Those that have spent something. A key sees itself alone.</remarks>

@@ -124,7 +124,7 @@ namespace Ledger.Service.Migrations
                     table.PrimaryKey("pk_transfers", x => new { x.account, x.id });
                     table.CheckConstraint("ck_transfers_account", "account > 0 AND version > 0");
                     table.CheckConstraint("ck_transfers_after", "0 <= held_after AND held_after <= balance_after");
-                    table.CheckConstraint("ck_transfers_kind", "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3) THEN amount < 0 ELSE false END");
+                    table.CheckConstraint("ck_transfers_kind", "CASE WHEN kind IN (1, 4) THEN amount > 0 WHEN kind IN (2, 3, 5) THEN amount < 0 ELSE false END");
                     table.CheckConstraint("ck_transfers_spent", "CASE WHEN kind IN (2, 3) THEN day IS NOT NULL ELSE day IS NULL AND key_id IS NULL END");
                 });
 

@@ -70,7 +70,12 @@ internal sealed class TokenLedger(
     private async Task<Outcome> TryMoveAsync(TransferRequest request, CancellationToken cancellationToken)
     {
         var item = new HoldItem(
-            request.Kind is TransferKind.Deduction ? HoldOperation.Deduct : HoldOperation.Credit,
+            request.Kind switch
+            {
+                TransferKind.Deduction => HoldOperation.Deduct,
+                TransferKind.Credit => HoldOperation.Credit,
+                _ => HoldOperation.Adjust,
+            },
             request.Account, request.Id, Amount: request.Amount, Hash: request.Hash(), Key: request.Key);
         try
         {

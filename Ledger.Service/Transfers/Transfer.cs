@@ -31,4 +31,7 @@ internal enum TransferKind : short
 
     /// <summary>Given by an administrator.</summary>
     Credit = 4,
+
+    /// <summary>Taken by an administrator.</summary>
+    Adjustment = 5,
 }

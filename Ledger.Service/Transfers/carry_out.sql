@@ -2,7 +2,7 @@
 -- The accounts are locked first, in the order of their ids, so that no two batches wait for each other; every later
 -- statement sees all that was committed by then. With a patience of 0 nobody is waited for: items of accounts that are
 -- locked fail, and all others are carried out. Kinds and outcomes have the names of HoldOperation and HoldOutcome. The
--- amount is what is held, was captured or is needed; of a deduction or credit that exists, what could be spent then.
+-- amount is what is held, was captured or is needed; of one that exists and was no hold, what could be spent then.
 CREATE FUNCTION carry_out(
     kinds text[], account_ids bigint[], ids uuid[], holders uuid[], hashes bytea[], amounts bigint[],
     key_ids bigint[], key_limits bigint[], key_daily_limits bigint[], key_monthly_limits bigint[],
@@ -83,7 +83,7 @@ BEGIN
                 SELECT * INTO spending FROM key_spending WHERE account = account_ids[i] AND key_id = used_key;
             END IF;
             -- One that is behind comes from a slow clock, and counts for the day that others have begun.
-            spent_on := CASE WHEN kind <> 'credit' THEN greatest(utc_day, spending.day, account.month) END;
+            spent_on := CASE WHEN kind IN ('hold', 'deduct') THEN greatest(utc_day, spending.day, account.month) END;
             -- In order of precedence.
             outcome := CASE
                 WHEN kind = 'hold' AND coalesce(transfer.request_hash, hold.request_hash) <> hashes[i] THEN 'conflict'
@@ -98,17 +98,17 @@ BEGIN
                     OR amount > key_daily_limits[i] - CASE WHEN spending.day = spent_on THEN spending.today ELSE 0 END
                     OR amount > key_monthly_limits[i] - CASE WHEN month_of(spending.day) = month_of(spent_on)
                         THEN spending.this_month ELSE 0 END) THEN 'key_limit_reached'
-                WHEN kind <> 'credit' AND amount > account.monthly_budget - CASE
+                WHEN kind IN ('hold', 'deduct') AND amount > account.monthly_budget - CASE
                     WHEN account.month = month_of(spent_on) THEN account.this_month ELSE 0 END THEN 'budget_reached'
-                WHEN kind = 'deduct' AND amount > account.balance THEN 'insufficient_tokens'
-                WHEN kind = 'deduct' AND amount > account.balance - account.held THEN 'tokens_held'
+                WHEN kind IN ('deduct', 'adjust') AND amount > account.balance THEN 'insufficient_tokens'
+                WHEN kind IN ('deduct', 'adjust') AND amount > account.balance - account.held THEN 'tokens_held'
                 WHEN kind = 'hold' AND amount > account.balance - account.held THEN 'insufficient_tokens'
                 WHEN kind = 'credit' AND account.balance > (1::bigint << 53) - 1 - amount THEN 'balance_too_large'
                 WHEN kind = 'hold' THEN 'held'
                 ELSE 'created' END;
             is_change := outcome = 'created' OR (outcome = 'held' AND hold.id IS NULL);
             IF is_change THEN
-                change := CASE kind WHEN 'hold' THEN 0 WHEN 'deduct' THEN -amount ELSE amount END;
+                change := CASE kind WHEN 'hold' THEN 0 WHEN 'credit' THEN amount ELSE -amount END;
                 more_held := CASE kind WHEN 'hold' THEN amount ELSE 0 END;
                 more_spent := amount;
                 IF kind = 'hold' THEN
@@ -137,7 +137,7 @@ BEGIN
                 month = greatest(month, month_of(spent_on)),
                 this_month = CASE
                     WHEN month = month_of(spent_on) THEN this_month + more_spent
-                    WHEN spent_on IS NULL OR month > spent_on THEN this_month -- A credit, or a month that is over.
+                    WHEN spent_on IS NULL OR month > spent_on THEN this_month -- By an administrator; a month that is over.
                     ELSE more_spent END
             WHERE id = account_ids[i] RETURNING * INTO account;
         END IF;
@@ -145,7 +145,7 @@ BEGIN
             INSERT INTO transfers (account, id, version, amount, kind, request_hash, balance_after, held_after, reason,
                 key_id, day)
             VALUES (account_ids[i], ids[i], account.version, change,
-                CASE kind WHEN 'capture' THEN 2 WHEN 'deduct' THEN 3 ELSE 4 END,
+                CASE kind WHEN 'capture' THEN 2 WHEN 'deduct' THEN 3 WHEN 'credit' THEN 4 ELSE 5 END,
                 CASE kind WHEN 'capture' THEN hold.request_hash ELSE hashes[i] END,
                 account.balance, account.held, reason, used_key, spent_on);
         END IF;

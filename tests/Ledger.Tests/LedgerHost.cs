@@ -34,8 +34,12 @@ internal sealed class LedgerHost : IAsyncDisposable
     /// <param name="servers">Its database.</param>
     /// <param name="accounts">What reads; that of all tests when null.</param>
     /// <param name="ledger">What changes balances; that of all tests when null.</param>
+    /// <param name="identity">Who knows the users; that of all tests when null.</param>
     public static async Task<LedgerHost> StartAsync(
-        ServersFixture servers, AccountLedger? accounts = null, TokenLedger? ledger = null)
+        ServersFixture servers,
+        AccountLedger? accounts = null,
+        TokenLedger? ledger = null,
+        StubIdentity? identity = null)
     {
         var builder = WebApplication.CreateBuilder();
         builder.Logging.ClearProviders();
@@ -50,7 +54,7 @@ internal sealed class LedgerHost : IAsyncDisposable
         services.AddProblems();
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(accounts ?? servers.Accounts).AddSingleton(ledger ?? servers.Ledger)
-            .AddSingleton(servers.Holds);
+            .AddSingleton(servers.Holds).AddSingleton((identity ?? ServersFixture.Identity).Openings);
         services.AddDbContext<LedgerDb>(
             options => options.UseNpgsql(servers.Database).UseSnakeCaseNamingConvention());
         services.AddAuthentication("test").AddScheme<AuthenticationSchemeOptions, ByHeader>("test", null);

@@ -34,6 +34,9 @@ internal sealed class StubIdentity : IAsyncDisposable
     /// <summary>When set, the answer to everything; 0 is no answer at all.</summary>
     public HttpStatusCode? Fails { get; set; }
 
+    /// <summary>What it was told for the audit log.</summary>
+    public ConcurrentQueue<AuditRequest> Audit { get; } = [];
+
     /// <summary>The users it was asked for.</summary>
     public IReadOnlyCollection<long> Asked => _asked;
 
@@ -58,6 +61,11 @@ internal sealed class StubIdentity : IAsyncDisposable
         app.MapPost("/connect/token", async (HttpRequest request) => await stub!.TokenAsync(request));
         app.MapGet(
             "/users/{id:long}/opening", async (long id, HttpRequest request) => await stub!.OpeningAsync(id, request));
+        app.MapPost("/audit", async (AuditRequest entry) =>
+        {
+            stub!.Audit.Enqueue(entry);
+            return await stub.FailAsync() ?? TypedResults.NoContent();
+        });
         await app.StartAsync().WaitAsync(Patience);
 
         var client = Host.CreateEmptyApplicationBuilder(null);

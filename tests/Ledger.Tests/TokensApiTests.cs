@@ -63,7 +63,9 @@ public sealed class TokensApiTests(ServersFixture servers) : IAsyncLifetime
     [Theory]
     [InlineData("POST", "/api/tokens/deduct")]
     [InlineData("POST", "/api/tokens/credit")]
+    [InlineData("POST", "/api/tokens/adjust")]
     [InlineData("POST", "/api/tokens/close")]
+    [InlineData("POST", "/api/tokens/reopen")]
     [InlineData("PUT", "/api/tokens/budget")]
     public async Task Change_OfALockedAccount_IsToldToComeAgainAndWritesNothing(string method, string path)
     {
