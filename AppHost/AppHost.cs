@@ -52,7 +52,7 @@ var gateway = builder.AddService<Projects.Gateway>("gateway", options.Replicas, 
 builder.AddLedgerVerify(ledger, ledgerDb, cache, ledgerCacheKey);
 builder.AddReconcile(chat, chatDb, chatClientSecret, identity, ledger);
 builder.AddKeyRotation(identity, identityDb, identityKeySecret);
-builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); // --ImportDjango=db.sqlite3
+builder.AddDjangoImport(gateway, identityDb, ledgerDb, chatDb); // --ImportDjango=db.sqlite3
 builder.AddStopOrder();
 builder.AddRestarts();
 builder.AddOrchestratorCertificate();

@@ -21,9 +21,6 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
     /// <summary>Wrong passwords, counted for all replicas. Written by <see cref="LoginThrottle"/> alone.</summary>
     public DbSet<LoginFailures> LoginFailures => Set<LoginFailures>();
 
-    /// <summary>Users of another system who were brought here. Written by <see cref="ImportStore"/> alone.</summary>
-    public DbSet<ImportedUser> ImportedUsers => Set<ImportedUser>();
-
     /// <summary>Users' API keys, those that were revoked not long ago too.</summary>
     public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
 
@@ -65,13 +62,6 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
         {
             failures.ToTable("login_failures");
             failures.HasKey(each => each.Key);
-        });
-        builder.Entity<ImportedUser>(imported =>
-        {
-            imported.ToTable("imported_users");
-            imported.HasKey(each => each.Key);
-            imported.Property(each => each.Key).ValueGeneratedNever();
-            imported.HasIndex(each => each.UserId).IsUnique();
         });
         builder.Entity<ApiKey>(key =>
         {

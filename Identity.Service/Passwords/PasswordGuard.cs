@@ -12,7 +12,6 @@ namespace Identity.Service;
 /// <param name="gate">Who may hash.</param>
 /// <param name="hasher">Hashes.</param>
 /// <param name="nobody">Stands for users who are not there.</param>
-/// <param name="imported">Says what a wrong password has to cost.</param>
 /// <param name="db">Keeps new hashes.</param>
 /// <param name="log">For security monitoring.</param>
 /// <param name="metrics">Counts.</param>
@@ -21,7 +20,6 @@ internal sealed class PasswordGuard(
     HashGate gate,
     IPasswordHasher<User> hasher,
     EqualWorkHasher nobody,
-    ImportedHashes imported,
     IdentityDb db,
     SecurityLog log,
     IdentityMetrics metrics)
@@ -44,7 +42,6 @@ internal sealed class PasswordGuard(
             return locked;
         }
 
-        await imported.RefreshAsync(http.RequestAborted);
         using var turn = await gate.EnterAsync(attempt.Address, http.RequestAborted);
         if (turn.IsRefused)
         {
