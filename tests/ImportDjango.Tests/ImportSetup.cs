@@ -98,7 +98,7 @@ internal sealed class ImportSetup : IAsyncDisposable
             ("ledgerdb", "transfers"), ("chatdb", "chats"),
         })
         {
-            rows.Add(await TextAsync(database, $"SELECT to_regclass('{table}')") is "" ? "no table"
+            rows.Add(await TextAsync(database, $"SELECT to_regclass('{table}')::text") is "" ? "no table"
                 : await TextAsync(database, $"SELECT string_agg(t::text, '\n' ORDER BY t::text) FROM {table} t"));
         }
 

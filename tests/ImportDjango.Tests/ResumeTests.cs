@@ -29,6 +29,7 @@ public sealed class ResumeTests(DatabasesFixture databases)
         }
 
         Assert.InRange(runs, 3, 30);
+        await CutAsync(setup, database, tables, write: 0, "RAISE EXCEPTION 'no disk'"); // None has that number.
         await AssertAllIsThereAsync(setup);
     }
 

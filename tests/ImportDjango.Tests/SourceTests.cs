@@ -49,7 +49,7 @@ public sealed class SourceTests(DatabasesFixture databases)
     [InlineData("x?mode=memory&cache=shared")]
     [InlineData("100%20#frag.db")]
     [InlineData("file:odd;Mode=Memory;Password='\".db")]
-    [InlineData("[red]mark[/].db")]
+    [InlineData("[red]mark.db")]
     [InlineData("my-wal")]
     [InlineData("-db.sqlite3")]
     [InlineData("ünï 😀\n.db")]

@@ -9,9 +9,7 @@ internal sealed class Databases(ImportSettings settings) : IAsyncDisposable
     private const string TakeTurn = "SELECT pg_try_advisory_lock(x'646A616E676F'::bigint)";
 
     public NpgsqlConnection Identity { get; } = new();
-
     public NpgsqlConnection Ledger { get; } = new();
-
     public NpgsqlConnection Chat { get; } = new();
 
     /// <summary>Finds what is missing before anything is written.</summary>

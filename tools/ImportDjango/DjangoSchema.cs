@@ -1,10 +1,6 @@
 namespace ImportDjango;
 
-/// <summary>A table of the Django project.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Columns">Its columns, in lower case.</param>
-/// <param name="Key">The one of them that is the primary key, where one is.</param>
-/// <param name="IsOnePerUser">Whether no user_id is there twice.</param>
+/// <summary>A table of the Django project, its columns in lower case, and whether no user_id is there twice.</summary>
 internal sealed record DjangoTable(string Name, string[] Columns, string? Key, bool IsOnePerUser)
 {
     // A partial index lets a value be there twice.
@@ -19,7 +15,6 @@ internal sealed record DjangoTable(string Name, string[] Columns, string? Key, b
         """;
 
     public bool Has(params string[] columns) => Array.TrueForAll(columns, Columns.Contains);
-
     public string? FirstOf(string[] columns) => Array.Find(columns, Columns.Contains);
 }
 
@@ -33,7 +28,6 @@ internal sealed record DjangoSchema(DjangoTable Users, DjangoTable Tokens, Djang
     private static readonly string[] TimeColumns = ["timestamp", "created_at"];
 
     public string Balance => Tokens.FirstOf(BalanceColumns)!;
-
     public string Time => Chats.FirstOf(TimeColumns)!;
 
     /// <exception cref="ImportProblem">There are none or several that fit.</exception>
@@ -44,7 +38,8 @@ internal sealed record DjangoSchema(DjangoTable Users, DjangoTable Tokens, Djang
             settings.UsersTable, "users", "username, password and a primary key");
         var tokens = Choose(
             table => table.FirstOf(BalanceColumns) is not null && (table == users || table.IsOnePerUser),
-            settings.TokensTable, "tokens", "tokens, token_balance or balance, and is the users' or has a unique user_id");
+            settings.TokensTable, "tokens",
+            "tokens, token_balance or balance, and is the users' or has a unique user_id");
         var chats = Choose(
             table => table.Has("user_id", "message", "response") && table.FirstOf(TimeColumns) is not null
                 && table.Key is not null,

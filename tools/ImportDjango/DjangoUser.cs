@@ -8,10 +8,7 @@ namespace ImportDjango;
 internal sealed record DjangoChat(string Id, string Message, string Response, string WrittenTime)
 {
     public DateTimeOffset? Time { get; } = DjangoUser.Time(WrittenTime);
-
     public int Length => Message.Length + Response.Length;
-
-    /// <summary>The chat's id here, the same in every run.</summary>
     public Guid KeyOf(DjangoUser user) => IdempotencyKey.ToTransferId(user.UserId, "imported chat", Id);
 }
 
@@ -34,19 +31,13 @@ internal sealed record DjangoUser(
 
     public DateTimeOffset Created => (Joined is null ? null : Time(Joined)) ?? DateTimeOffset.UtcNow;
 
-    /// <summary>The user's id here, once there is one.</summary>
+    // Here: the id, what the account opens with (null for what a new user has), Django's hash if it can be verified.
     public long UserId { get; set; }
-
-    /// <summary>What the account opens with; null for what a new user has.</summary>
     public long? Credits => Tokens is long tokens ? Math.Max(0, tokens) : null;
-
-    /// <summary>What the user has here for a hash: Django's, if Identity.Service can verify it.</summary>
     public string Hash => WhyNoPassword() is null ? Password : User.NoPassword;
 
-    /// <summary>Why the user cannot come; null as long as nothing is in the way.</summary>
+    // Why the user cannot come, or null; and what an operator should know.
     public string? Refusal { get; set; }
-
-    /// <summary>What an operator should know.</summary>
     public HashSet<string> Notes { get; } = [];
 
     /// <summary>Times as Django writes them to SQLite: <c>2025-01-06 12:34:56.789012</c>, in UTC.</summary>
@@ -73,6 +64,6 @@ internal sealed record DjangoUser(
         { IsActive: false } => "is not active in Django: cannot log in here",
         { Password: "" or ['!', ..] } => "has no password in Django: cannot log in here",
         _ when DjangoHash.Parse(Password) is not null => null,
-        _ => $"has a password that is no {DjangoHash.Prefix.TrimEnd('$')}, or of too many iterations: cannot log in here",
+        _ => $"has a password that is no {DjangoHash.Prefix}, or of too many iterations: cannot log in here",
     };
 }

@@ -18,7 +18,6 @@ internal sealed class Import(DjangoDatabase source, Databases target, Report rep
     private readonly Dictionary<string, string> _seen = [];
 
     /// <summary>Brings all users who are not here yet, or in a dry run looks at them.</summary>
-    /// <param name="progressed">Called now and then.</param>
     public async Task RunAsync(Action progressed)
     {
         if (await target.Identity.ReadAsync(Statements.HasMap, row => row.GetBoolean(0)) is [false])
@@ -87,42 +86,43 @@ internal sealed class Import(DjangoDatabase source, Databases target, Report rep
     /// <summary>Stores the users' chats in batches, each user's in the order in which they were.</summary>
     private async Task StoreChatsAsync(List<DjangoUser> users, Action progressed)
     {
-        var (batch, characters) = (new List<(DjangoUser User, DjangoChat Chat)>(), 0);
-        foreach (var user in users)
+        var batch = new List<(DjangoUser User, DjangoChat Chat)>();
+        var characters = 0;
+        foreach (var (user, chat) in users.SelectMany(ChatsOf))
         {
-            foreach (var chat in user.Refusal is null ? source.ReadChats(user) : [])
+            if (batch.Count == MaxBatchChats || characters + chat.Length > MaxBatchCharacters)
             {
-                user.Refusal ??= chat.Time is null ? $"the time of chat {chat.Id} cannot be read: '{chat.WrittenTime}'"
-                    : chat.Length > MaxChatCharacters ? $"chat {chat.Id} is too long" : null;
-                if (user.Refusal is not null)
-                {
-                    break;
-                }
-
-                if (batch.Count == MaxBatchChats || (batch.Count > 0 && characters + chat.Length > MaxBatchCharacters))
-                {
-                    await FlushAsync();
-                }
-
-                batch.Add((user, chat));
-                characters += chat.Length;
+                await StoreAsync(batch);
+                progressed();
+                characters = 0;
             }
+
+            batch.Add((user, chat));
+            characters += chat.Length;
         }
 
-        await FlushAsync();
+        await StoreAsync(batch);
+    }
 
-        async Task FlushAsync()
+    /// <summary>Reads a user's chats up to one that cannot be stored, whose user is refused.</summary>
+    private IEnumerable<(DjangoUser User, DjangoChat Chat)> ChatsOf(DjangoUser user)
+    {
+        foreach (var chat in user.Refusal is null ? source.ReadChats(user) : [])
         {
-            await (isDryRun ? Task.CompletedTask : StoreAsync(batch));
-            report.Chats += batch.Count;
-            progressed();
-            batch.Clear();
-            characters = 0;
+            user.Refusal ??= chat.Time is null ? $"the time of chat {chat.Id} cannot be read: '{chat.WrittenTime}'"
+                : chat.Length > MaxChatCharacters ? $"chat {chat.Id} is too long" : null;
+            if (user.Refusal is not null)
+            {
+                yield break;
+            }
+
+            yield return (user, chat);
         }
     }
 
     private async Task StoreAsync(List<(DjangoUser User, DjangoChat Chat)> batch)
     {
+        report.Chats += batch.Count;
         object[] chats =
         [
             batch.Select(each => each.User.UserId).ToArray(),
@@ -131,11 +131,15 @@ internal sealed class Import(DjangoDatabase source, Databases target, Report rep
             batch.Select(each => Storable(each.User, each.Chat.Response)).ToArray(),
             batch.Select(each => each.Chat.Time!.Value).ToArray(),
         ];
-        await target.Chat.ReadAsync(Statements.AddChats, _ => 0, chats);
-        var others = await target.Chat.ReadAsync(Statements.OtherChats, row => row.GetInt64(0), chats);
-        Refuse(
-            batch.Select(each => each.User).Where(user => others.Contains(user.UserId)),
-            "an earlier run stored a chat with other words, or another time");
+        if (!isDryRun)
+        {
+            await target.Chat.ReadAsync(Statements.AddChats, _ => 0, chats);
+            var others = await target.Chat.ReadAsync(Statements.OtherChats, row => row.GetInt64(0), chats);
+            var users = batch.Select(each => each.User).Where(user => others.Contains(user.UserId));
+            Refuse(users, "an earlier run stored a chat with other words, or another time");
+        }
+
+        batch.Clear();
     }
 
     private async Task FinishAsync(List<DjangoUser> users)

@@ -37,11 +37,9 @@ internal sealed class ImportSettings : CommandSettings
     public string? ChatsTable { get; init; }
 
     public override ValidationResult Validate() =>
-        string.IsNullOrWhiteSpace(Source) ? ValidationResult.Error("--source is missing.")
-        : string.IsNullOrWhiteSpace(IdentityDb) ? ValidationResult.Error("--identitydb is missing.")
-        : string.IsNullOrWhiteSpace(LedgerDb) ? ValidationResult.Error("--ledgerdb is missing.")
-        : string.IsNullOrWhiteSpace(ChatDb) ? ValidationResult.Error("--chatdb is missing.")
-        : ValidationResult.Success();
+        new[] { ("--source", Source), ("--identitydb", IdentityDb), ("--ledgerdb", LedgerDb), ("--chatdb", ChatDb) }
+            .FirstOrDefault(option => string.IsNullOrWhiteSpace(option.Item2)).Item1 is { } missing
+            ? ValidationResult.Error($"{missing} is missing.") : ValidationResult.Success();
 }
 
 /// <summary>Imports, shows how far it is, and says what became of it.</summary>
@@ -56,9 +54,9 @@ internal sealed class ImportCommand : AsyncCommand<ImportSettings>
         app.SetApplicationName("ImportDjango");
         app.UseStrictParsing();
         app.AddExample("--source", "db.sqlite3", "--dry-run");
-        app.AddExample("--source", "db.sqlite3", "--identitydb", "'Host=…'", "--ledgerdb", "'…'", "--chatdb", "'…'");
-        app.SetExceptionHandler((failed, _) => failed is CommandAppException wrong
-            ? Fail($"{wrong.Message} See --help.", CannotBegin) : throw failed);
+        app.AddExample("--source", "db.sqlite3", "--identitydb", "'Host=…'", "--ledgerdb", "…", "--chatdb", "…");
+        app.SetExceptionHandler((failed, _) =>
+            failed is CommandAppException ? Fail($"{failed.Message} See --help.", CannotBegin) : throw failed);
     }
 
     public override async Task<int> ExecuteAsync(
@@ -79,15 +77,15 @@ internal sealed class ImportCommand : AsyncCommand<ImportSettings>
             report.Summarize();
             return report.Refused.Count == 0 ? 0 : SomeAreNotHere;
         }
-        catch (Exception failed) when (failed is ImportProblem)
+        catch (ImportProblem problem)
         {
-            return Fail(failed.Message, CannotBegin);
+            return Fail(problem.Message, CannotBegin);
         }
         catch (Exception failed) when (failed is SqliteException or IOException or UnauthorizedAccessException)
         {
-            return Fail(failed is SqliteException { SqliteErrorCode: NotADatabase }
-                ? $"'{settings.Source}' is not a SQLite database."
-                : $"'{settings.Source}' cannot be read: {failed.Message}", CannotBegin);
+            var isNone = failed is SqliteException { SqliteErrorCode: NotADatabase };
+            var why = isNone ? "is not a SQLite database." : $"cannot be read: {failed.Message}";
+            return Fail($"'{settings.Source}' {why}", CannotBegin);
         }
         catch (NpgsqlException failed)
         {

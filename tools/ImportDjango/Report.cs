@@ -6,16 +6,13 @@ namespace ImportDjango;
 /// <summary>What became of each user.</summary>
 internal sealed class Report(DjangoDatabase source, bool isDryRun)
 {
+    private readonly List<string> _noted = [];
     private long _imported;
     private decimal _tokens;
 
-    public long Known { get; set; }
-
-    public long Chats { get; set; }
-
     public List<string> Refused { get; } = [];
-
-    private List<string> Noted { get; } = [];
+    public long Known { get; set; }
+    public long Chats { get; set; }
 
     public void Add(DjangoUser user)
     {
@@ -27,7 +24,7 @@ internal sealed class Report(DjangoDatabase source, bool isDryRun)
 
         _imported++;
         _tokens += user.Credits ?? 0;
-        Noted.AddRange(user.Notes.Count == 0 ? [] : [Line(user, string.Join("; ", user.Notes))]);
+        _noted.AddRange(user.Notes.Count == 0 ? [] : [Line(user, string.Join("; ", user.Notes))]);
     }
 
     public void Show(ProgressTask bar)
@@ -52,7 +49,7 @@ internal sealed class Report(DjangoDatabase source, bool isDryRun)
         AnsiConsole.Write(table);
         // Not by Spectre.Console, which breaks lines where a terminal does.
         Refused.ForEach(line => Console.WriteLine($"Not imported: {line}"));
-        Noted.ForEach(line => Console.WriteLine($"Imported, and to be looked at: {line}"));
+        _noted.ForEach(line => Console.WriteLine($"Imported, and to be looked at: {line}"));
     }
 
     /// <summary>Names may hold anything, also what a terminal would obey.</summary>

@@ -5,14 +5,10 @@ namespace ImportDjango;
 /// </summary>
 internal static class Statements
 {
-    /// <summary>Who has come, and which id each has here.</summary>
-    public const string Map = $"CREATE TABLE {MapTable}";
-
-    /// <summary>For a dry run: it goes with the connection.</summary>
-    public const string EmptyMap = $"CREATE TEMP TABLE {MapTable}";
-
+    // Who has come, and which id each has here. A dry run has an empty one, which goes with the connection.
     public const string HasMap = "SELECT to_regclass('django_import') IS NOT NULL";
-
+    public const string Map = $"CREATE TABLE {MapTable}";
+    public const string EmptyMap = $"CREATE TEMP TABLE {MapTable}";
     public const string Known = "SELECT key, user_id, finished_at IS NOT NULL FROM django_import WHERE key = ANY ($1)";
 
     public const string Taken = "SELECT normalized_user_name FROM users WHERE normalized_user_name = ANY ($1)";
@@ -70,7 +66,6 @@ internal static class Statements
 
     private const string MapTable =
         "django_import (key uuid PRIMARY KEY, user_id bigint NOT NULL UNIQUE, finished_at timestamptz)";
-
     private const string SentAccounts =
         "unnest($1::bigint[], $2::bigint[], $3::uuid[]) AS sent (id, credits, transfer)";
 
