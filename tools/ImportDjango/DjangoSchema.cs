@@ -1,14 +1,12 @@
 namespace ImportDjango;
 
-/// <summary>A table of the Django project, its columns in lower case, and whether no user_id is there twice.</summary>
-internal sealed record DjangoTable(string Name, string[] Columns, string? Key, bool IsOnePerUser)
+/// <summary>A table of the Django project, with its columns in lower case.</summary>
+internal sealed record DjangoTable(string Name, string[] Columns, string? Key, bool HasUniqueUser)
 {
     // A partial index lets a value be there twice.
     public const string All = """
         SELECT t.name, group_concat(lower(c.name), char(10)), iif(sum(c.pk > 0) = 1, max(iif(c.pk, c.name, '')), NULL),
-            max(c.pk AND lower(c.name) = 'user_id' AND NOT EXISTS (
-                SELECT 1 FROM pragma_table_info(t.name) o WHERE o.pk > 1)) OR EXISTS (
-            SELECT 1 FROM pragma_index_list(t.name) i WHERE i."unique" AND NOT i.partial
+            EXISTS (SELECT 1 FROM pragma_index_list(t.name) i WHERE i."unique" AND NOT i.partial
                 AND (SELECT group_concat(lower(x.name)) FROM pragma_index_info(i.name) x) = 'user_id')
         FROM sqlite_master t, pragma_table_info(t.name) c
         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite~_%' ESCAPE '~' GROUP BY t.name ORDER BY t.name
@@ -37,7 +35,8 @@ internal sealed record DjangoSchema(DjangoTable Users, DjangoTable Tokens, Djang
             table => table.Has("username", "password") && table.Key is not null,
             settings.UsersTable, "users", "username, password and a primary key");
         var tokens = Choose(
-            table => table.FirstOf(BalanceColumns) is not null && (table == users || table.IsOnePerUser),
+            table => table.FirstOf(BalanceColumns) is not null
+                && (table == users || table.HasUniqueUser || table.Key is "user_id"),
             settings.TokensTable, "tokens",
             "tokens, token_balance or balance, and is the users' or has a unique user_id");
         var chats = Choose(
