@@ -9,7 +9,7 @@ namespace ImportDjango.Tests;
 /// <summary>A real Postgres, and a database with each service's real schema, of which tests get copies.</summary>
 public sealed class DatabasesFixture : IAsyncLifetime
 {
-    /// <summary>The databases, and the contexts that make their schemas. The contexts are their services' own.</summary>
+    /// <summary>The databases, and the contexts that make their schemas. Those are the services' own.</summary>
     private static readonly (string Name, string Service, string Context)[] All =
     [
         ("identitydb", "Identity.Service", "Identity.Service.IdentityDb"),

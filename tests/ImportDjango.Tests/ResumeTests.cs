@@ -128,7 +128,8 @@ public sealed class ResumeTests(DatabasesFixture databases)
         setup.File.Run($"""
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {Users})
             INSERT INTO api_user (id, password, is_superuser, username, email, is_staff, is_active, date_joined, tokens)
-            SELECT i, '{DjangoFile.Hash}', 0, 'user-' || i, '', 0, 1, '2024-05-06 07:08:09.' || (100000 + i), i % 7 FROM n
+            SELECT i, '{DjangoFile.Hash}', 0, 'user-' || i, '', 0, 1, '2024-05-06 07:08:09.' || (100000 + i), i % 7
+            FROM n
             """);
         setup.File.Run("""
             WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 8)

@@ -237,7 +237,7 @@ public sealed class SourceTests(DatabasesFixture databases)
             INSERT INTO api_chat (user_id, message, response, timestamp)
             SELECT 1, hex(randomblob(500)), 'r', '2024-01-01' FROM n
             """);
-        foreach (var part in file.Folder.EnumerateFiles().Where(part => !part.Name.EndsWith("-shm", StringComparison.Ordinal)))
+        foreach (var part in file.Folder.EnumerateFiles().Where(part => part.Extension != ".sqlite3-shm"))
         {
             part.CopyTo(Path.Combine(crashed.FullName, part.Name));
         }
