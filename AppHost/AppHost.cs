@@ -4,7 +4,6 @@ using AppHost.Servers;
 LocalMachine.Prepare(args);
 var builder = DistributedApplication.CreateBuilder(args);
 var options = AppHostOptions.Read(builder.Configuration); // --GatewayPort=9000 --Replicas=2 --Storage=ephemeral …
-
 var adminUsername = builder.AddParameter("admin-username", "admin", publishValueAsDefault: true);
 var adminPassword = builder.AddSecret("admin-password", options.Storage);
 var chatClientSecret = builder.AddSecret("chat-client-secret", options.Storage);
@@ -54,7 +53,7 @@ var gateway = builder.AddService<Projects.Gateway>("gateway", options.Replicas, 
 builder.AddLedgerVerify(ledger, ledgerDb, cache, ledgerCacheKey);
 builder.AddReconcile(chat, chatDb, chatClientSecret, identity, ledger);
 builder.AddKeyRotation(identity, identityDb, identityKeySecret);
-builder.AddDjangoImport(identityDb, identityKeySecret, ledger, chat, gateway); // --ImportDjango=db.sqlite3
+builder.AddDjangoImport(gateway, identityDb, ledgerDb, chatDb); // --ImportDjango=db.sqlite3
 builder.AddStopOrder();
 builder.AddRestarts();
 builder.AddOrchestratorCertificate();

@@ -56,26 +56,25 @@ internal static class Tools
             .AsCommandOf(identity, "Rotate keys", "Publishes the keys that sign tokens next", "Key");
 
     /// <summary>
-    /// Adds <c>identity-import</c> when <c>--ImportDjango=db.sqlite3</c> asks for it. It runs once, when the gateway is
+    /// Adds <c>django-import</c> when <c>--ImportDjango=db.sqlite3</c> asks for it. It runs once, when the gateway is
     /// ready, and again when somebody starts it.
     /// </summary>
     public static void AddDjangoImport(
         this IDistributedApplicationBuilder builder,
-        IResourceBuilder<IResourceWithConnectionString> identityDb,
-        IResourceBuilder<ParameterResource> keySecret,
-        Service ledger,
-        Service chat,
-        Service gateway)
+        Service gateway,
+        params ReadOnlySpan<IResourceBuilder<IResourceWithConnectionString>> databases)
     {
         if (builder.Configuration["ImportDjango"] is not { Length: > 0 } file)
         {
             return;
         }
 
-        var import = builder
-            .AddTool<Projects.Identity_Service>("identity-import", "import-django", Path.GetFullPath(file))
-            .WithReference(identityDb).WithEnvironment("Auth__KeyProtectionSecret", keySecret)
-            .WithReference(ledger).WithReference(chat);
+        var import = builder.AddTool<Projects.ImportDjango>("django-import", "--source", Path.GetFullPath(file));
+        foreach (var database in databases)
+        {
+            import.WithReference(database);
+        }
+
         var isStarted = false;
         gateway.First.OnResourceReady((_, ready, cancellationToken) =>
             Interlocked.Exchange(ref isStarted, true) ? Task.CompletedTask // The gateway was started again.

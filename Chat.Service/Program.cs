@@ -29,7 +29,6 @@ app.MapChats();
 app.MapHistory();
 app.MapConversations();
 app.MapErasure();
-app.MapImport();
 app.MapOpenAi();
 app.MapUsage();
 

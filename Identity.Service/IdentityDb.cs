@@ -21,9 +21,6 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
     /// <summary>Wrong passwords, counted for all replicas. Written by <see cref="LoginThrottle"/> alone.</summary>
     public DbSet<LoginFailures> LoginFailures => Set<LoginFailures>();
 
-    /// <summary>Users of another system who were brought here. Written by <see cref="ImportStore"/> alone.</summary>
-    public DbSet<ImportedUser> ImportedUsers => Set<ImportedUser>();
-
     /// <summary>Logins that go on, and those that ended not long ago.</summary>
     public DbSet<Session> Sessions => Set<Session>();
 
@@ -79,13 +76,6 @@ public sealed class IdentityDb(DbContextOptions<IdentityDb> options)
         {
             failures.ToTable("login_failures");
             failures.HasKey(each => each.Key);
-        });
-        builder.Entity<ImportedUser>(imported =>
-        {
-            imported.ToTable("imported_users");
-            imported.HasKey(each => each.Key);
-            imported.Property(each => each.Key).ValueGeneratedNever();
-            imported.HasIndex(each => each.UserId).IsUnique();
         });
         builder.Entity<Session>(session =>
         {

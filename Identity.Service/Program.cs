@@ -14,7 +14,6 @@ builder.Services.AddHostedService<PrepareAtStart>();
 builder.AddKeyProtection();
 builder.AddUsers();
 builder.AddTokenServer();
-builder.AddImport(args);
 builder.AddKeyRotationCommand(args);
 builder.Services.AddValidation();
 builder.Services.AddOpenApi(options => options.DescribeApi());
@@ -37,6 +36,4 @@ app.MapSessions();
 app.MapAdministration();
 app.MapTokens();
 
-return ImportCommand.IsAskedFor(args) ? await app.ImportAsync(args)
-    : RotateCommand.IsAskedFor(args) ? await app.RotateKeysAsync()
-    : await app.RunServiceAsync();
+return RotateCommand.IsAskedFor(args) ? await app.RotateKeysAsync() : await app.RunServiceAsync();

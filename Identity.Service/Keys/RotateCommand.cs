@@ -19,33 +19,6 @@ internal static class RotateCommand
         }
     }
 
-    /// <summary>
-    /// Works on the keys, for a command, which does not start the service: brings the schema up to date and takes the
-    /// turn of a replica.
-    /// </summary>
-    /// <param name="services">The service's, not started.</param>
-    /// <param name="patience">How long to wait for the others.</param>
-    /// <param name="work">The work.</param>
-    /// <param name="cancellationToken">Cancels it.</param>
-    public static async Task WithKeysAsync(
-        this IServiceProvider services,
-        TimeSpan patience,
-        Func<SigningKeys, IdentityDb, Task> work,
-        CancellationToken cancellationToken)
-    {
-        await services.MigrateAsync<IdentityDb>(cancellationToken);
-        await using var scope = services.CreateAsyncScope();
-        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
-        await db.InTurnAsync(
-            patience,
-            async () =>
-            {
-                await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(cancellationToken);
-                await work(scope.ServiceProvider.GetRequiredService<SigningKeys>(), db);
-            },
-            cancellationToken);
-    }
-
     /// <summary>Whether the command line asks for it.</summary>
     /// <param name="args">The command line.</param>
     public static bool IsAskedFor(string[] args) => args is ["rotate-keys", ..];
@@ -77,5 +50,28 @@ internal static class RotateCommand
             await Console.Error.WriteLineAsync(sentence);
             return 1;
         }
+    }
+
+    /// <summary>
+    /// Works on the keys, for a command, which does not start the service: brings the schema up to date and takes the
+    /// turn of a replica.
+    /// </summary>
+    private static async Task WithKeysAsync(
+        this IServiceProvider services,
+        TimeSpan patience,
+        Func<SigningKeys, IdentityDb, Task> work,
+        CancellationToken cancellationToken)
+    {
+        await services.MigrateAsync<IdentityDb>(cancellationToken);
+        await using var scope = services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
+        await db.InTurnAsync(
+            patience,
+            async () =>
+            {
+                await scope.ServiceProvider.GetRequiredService<KeyRing>().CheckAsync(cancellationToken);
+                await work(scope.ServiceProvider.GetRequiredService<SigningKeys>(), db);
+            },
+            cancellationToken);
     }
 }

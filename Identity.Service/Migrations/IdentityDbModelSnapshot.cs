@@ -149,30 +149,6 @@ namespace Identity.Service.Migrations
                     b.ToTable("audit", (string)null);
                 });
 
-            modelBuilder.Entity("Identity.Service.ImportedUser", b =>
-                {
-                    b.Property<Guid>("Key")
-                        .HasColumnType("uuid")
-                        .HasColumnName("key");
-
-                    b.Property<DateTimeOffset?>("FinishedAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("finished_at");
-
-                    b.Property<long>("UserId")
-                        .HasColumnType("bigint")
-                        .HasColumnName("user_id");
-
-                    b.HasKey("Key")
-                        .HasName("pk_imported_users");
-
-                    b.HasIndex("UserId")
-                        .IsUnique()
-                        .HasDatabaseName("ix_imported_users_user_id");
-
-                    b.ToTable("imported_users", (string)null);
-                });
-
             modelBuilder.Entity("Identity.Service.Invitation", b =>
                 {
                     b.Property<long>("Id")

@@ -8,16 +8,14 @@ using Microsoft.Extensions.Options;
 namespace Identity.Service;
 
 /// <summary>
-/// PBKDF2 with HMAC-SHA512 as in ASP.NET Core Identity, whose hashes name their iterations, and with HMAC-SHA256 for
-/// hashes that were imported from Django. A wrong password costs the same for everybody: for a user whose hash is older
-/// than the figure in use or was imported, and for a name that nobody has. Otherwise the time would tell which names
-/// are known, or which users have been here since the import. So while imported hashes are left, it costs both.
+/// PBKDF2 with HMAC-SHA512 as in ASP.NET Core Identity, whose hashes name their iterations. A wrong password costs the
+/// same for a user whose hash is older than the figure in use and for a name that nobody has. Otherwise the time would
+/// tell which names are known. A hash that came from Django costs its own work, until its user's first login replaces
+/// it: docs/identity.md says why that is enough.
 /// </summary>
 /// <param name="options">The iterations in use.</param>
 /// <param name="metrics">Takes how long it took.</param>
-/// <param name="imported">Knows the dearest of the imported hashes.</param>
-internal class EqualWorkHasher(
-    IOptions<PasswordHasherOptions> options, IdentityMetrics metrics, ImportedHashes imported)
+internal class EqualWorkHasher(IOptions<PasswordHasherOptions> options, IdentityMetrics metrics)
     : PasswordHasher<User>(options)
 {
     // Format 3: marker (1 byte), PRF, iterations, salt length (4 bytes each, big-endian), salt, hash.
@@ -47,14 +45,13 @@ internal class EqualWorkHasher(
     {
         var began = Stopwatch.GetTimestamp();
         var django = DjangoHash.Parse(hashedPassword);
-        imported.Saw(django?.Iterations ?? 0);
+        var spared = _iterations - Iterations(hashedPassword);
         var result = django is not null ? Verify(django, providedPassword)
             : Iterations(hashedPassword) > 0 ? base.VerifyHashedPassword(user, hashedPassword, providedPassword)
             : PasswordVerificationResult.Failed;
-        if (result == PasswordVerificationResult.Failed)
+        if (result == PasswordVerificationResult.Failed && django is null && spared > 0)
         {
-            Spend(KeyDerivationPrf.HMACSHA512, providedPassword, _iterations - Iterations(hashedPassword));
-            Spend(KeyDerivationPrf.HMACSHA256, providedPassword, imported.Dearest - (django?.Iterations ?? 0));
+            Derive(KeyDerivationPrf.HMACSHA512, providedPassword, new byte[SaltBytes], spared);
         }
 
         metrics.Hashed(Stopwatch.GetElapsedTime(began));
@@ -78,20 +75,15 @@ internal class EqualWorkHasher(
             : 0;
     }
 
-    /// <summary>An imported hash is replaced by one of ours as soon as its password is known.</summary>
+    /// <summary>
+    /// An imported hash is replaced by one of ours as soon as its password is known. Django hashed what the keyboard
+    /// sent: one of two forms, where they differ.
+    /// </summary>
     private PasswordVerificationResult Verify(DjangoHash django, string password) =>
-        django.Is(Derive(KeyDerivationPrf.HMACSHA256, password, django.Salt, django.Iterations))
+        PasswordAttribute.Forms(password).Any(form =>
+            django.Is(Derive(KeyDerivationPrf.HMACSHA256, form, django.Salt, django.Iterations)))
             ? PasswordVerificationResult.SuccessRehashNeeded
             : PasswordVerificationResult.Failed;
-
-    /// <summary>Does what a cheaper hash was spared, if anything.</summary>
-    private void Spend(KeyDerivationPrf function, string password, int iterations)
-    {
-        if (iterations > 0)
-        {
-            Derive(function, password, new byte[SaltBytes], iterations);
-        }
-    }
 
     private static string HashOfNothing(int iterations)
     {

@@ -31,11 +31,18 @@ public sealed class PasswordAttribute : ValidationAttribute
     /// is up to the keyboard. Halves of characters, which have no such form, stay as they are.
     /// </summary>
     /// <param name="password">What was sent.</param>
-    internal static string OneForm(string password)
+    internal static string OneForm(string password) => Form(password, NormalizationForm.FormC);
+
+    /// <summary>Both forms of a password, or the one where they are the same.</summary>
+    /// <param name="password">What was sent.</param>
+    internal static IEnumerable<string> Forms(string password) =>
+        new[] { OneForm(password), Form(password, NormalizationForm.FormD) }.Distinct();
+
+    private static string Form(string password, NormalizationForm form)
     {
         try
         {
-            return password.Normalize(NormalizationForm.FormC);
+            return password.Normalize(form);
         }
         catch (ArgumentException)
         {

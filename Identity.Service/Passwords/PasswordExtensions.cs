@@ -13,7 +13,6 @@ internal static class PasswordExtensions
         builder.AddClientAddress();
         builder.Services.AddOptions<PasswordHasherOptions>().Configure<AuthOptions>(
             (options, auth) => options.IterationCount = auth.PasswordIterations);
-        builder.Services.AddSingleton<ImportedHashes>();
         builder.Services.AddSingleton<EqualWorkHasher>();
         builder.Services.AddSingleton<IPasswordHasher<User>>(
             services => services.GetRequiredService<EqualWorkHasher>());

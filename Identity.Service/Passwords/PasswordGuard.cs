@@ -13,7 +13,6 @@ internal sealed class PasswordGuard(
     HashGate gate,
     IPasswordHasher<User> hasher,
     EqualWorkHasher nobody,
-    ImportedHashes imported,
     IdentityDb db,
     SecurityLog log,
     IdentityMetrics metrics)
@@ -37,7 +36,6 @@ internal sealed class PasswordGuard(
             return locked;
         }
 
-        await imported.RefreshAsync(http.RequestAborted);
         using var turn = await gate.EnterAsync(attempt.Address, http.RequestAborted);
         if (turn.IsRefused)
         {

@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Cryptography.KeyDerivation;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace Identity.Tests;
 
@@ -36,9 +35,8 @@ public sealed class EnumerationTests(IdentityFixture identity)
         using var services =
             new ServiceCollection().AddMetrics().AddSingleton<IdentityMetrics>().BuildServiceProvider();
         var metrics = services.GetRequiredService<IdentityMetrics>();
-        using var none = new ImportedHashes(NpgsqlDataSource.Create("Host=none"), TimeProvider.System);
-        var old = new Measured(10_000, metrics, none).HashPassword(new User(), IdentityApi.Password);
-        var hasher = new Measured(25_000, metrics, none);
+        var old = new Measured(10_000, metrics).HashPassword(new User(), IdentityApi.Password);
+        var hasher = new Measured(25_000, metrics);
         Assert.Equal(10_000, EqualWorkHasher.Iterations(old));
 
         var wrong = hasher.VerifyHashedPassword(new User(), old, "a wrong password");
@@ -70,8 +68,8 @@ public sealed class EnumerationTests(IdentityFixture identity)
 
     private sealed record Answer(HttpStatusCode Status, string Body, double? RetryAfter, int Hashes);
 
-    private sealed class Measured(int iterations, IdentityMetrics metrics, ImportedHashes none)
-        : EqualWorkHasher(Options.Create(new PasswordHasherOptions { IterationCount = iterations }), metrics, none)
+    private sealed class Measured(int iterations, IdentityMetrics metrics)
+        : EqualWorkHasher(Options.Create(new PasswordHasherOptions { IterationCount = iterations }), metrics)
     {
         public int Worked { get; private set; }
 

@@ -8,19 +8,33 @@ using Npgsql;
 
 namespace Identity.Tests;
 
-/// <summary>Hashes that Django made: which passwords they take, and that their work gives nobody away.</summary>
+/// <summary>Hashes that Django made: which passwords they take, and what they cost.</summary>
 public sealed class ImportedPasswordTests(IdentityFixture identity)
 {
+    private const string Password = "old django password";
+
+    private const string DjangoHashed =
+        "pbkdf2_sha256$260000$PJ2LkoUfJdXKoZsnpuM1fg$EAqOYqwXSKozbNGXgJat/OIUVml4rr7jlw+Lj7vEyaI=";
+
+    private const string Sha1Hashed = "pbkdf2_sha1$260000$Ap6tMe2vutM21jYJKDxC4l$1ms7jv8MfqexJGPQBhckcaNYmQo=";
+
     private const string Other =
         "pbkdf2_sha256$260000$5kwow3kib5u0K355ZIluyk$5eHDwFaZ2tdjfDb1jwOfrMbyOm35xSXuT+JGgL+QbAc=";
 
+    /// <summary>Of a password whose accents came as marks of their own.</summary>
+    private const string Decomposed = "pbkdf2_sha256$1000$salt$21Dm/SFeEejPDOm59oaeQwBitA6X8YaAU3234w2oPOo=";
+
     [Theory]
-    [InlineData(DjangoFile.Hash, DjangoFile.Password, PasswordVerificationResult.SuccessRehashNeeded)]
-    [InlineData(DjangoFile.Hash, "Old django password", PasswordVerificationResult.Failed)]
-    [InlineData(DjangoFile.Hash, "", PasswordVerificationResult.Failed)]
+    [InlineData(Decomposed, "cr\u00e8me br\u00fbl\u00e9e", PasswordVerificationResult.SuccessRehashNeeded)]
+    [InlineData(Decomposed, "cre\u0300me bru\u0302le\u0301e", PasswordVerificationResult.SuccessRehashNeeded)]
+    [InlineData(Decomposed, "creme brulee", PasswordVerificationResult.Failed)]
+    [InlineData(Other, "geheim a\u0308o\u0308u\u0308 😀", PasswordVerificationResult.SuccessRehashNeeded)]
+    [InlineData(DjangoHashed, Password, PasswordVerificationResult.SuccessRehashNeeded)]
+    [InlineData(DjangoHashed, "Old django password", PasswordVerificationResult.Failed)]
+    [InlineData(DjangoHashed, "", PasswordVerificationResult.Failed)]
     [InlineData(Other, "geheim äöü 😀", PasswordVerificationResult.SuccessRehashNeeded)]
-    [InlineData(Other, DjangoFile.Password, PasswordVerificationResult.Failed)]
-    [InlineData(DjangoFile.Sha1Hash, "sha1 pass", PasswordVerificationResult.Failed)]
+    [InlineData(Other, Password, PasswordVerificationResult.Failed)]
+    [InlineData(Sha1Hashed, "sha1 pass", PasswordVerificationResult.Failed)]
     [InlineData(User.NoPassword, User.NoPassword, PasswordVerificationResult.Failed)]
     [InlineData("", "", PasswordVerificationResult.Failed)]
     public void Password_AgainstAHash_IsRightOnlyIfDjangoSaysSo(
@@ -43,63 +57,23 @@ public sealed class ImportedPasswordTests(IdentityFixture identity)
     public void Hash_ThatIsNotWholeOrTooDear_IsNone(string hash) => Assert.Null(DjangoHash.Parse(hash));
 
     [Fact]
-    public void WrongPassword_WhileImportedHashesAreLeft_CostsTheSameForEverybody()
+    public void WrongPassword_ForAnImportedHash_CostsThatHashAndNobodyElseMore()
     {
         using var native = Measured.With(10_000);
         using var hasher = Measured.With(25_000);
-        var old = native.HashPassword(new User(), IdentityApi.Password);
-        var current = hasher.HashPassword(new User(), IdentityApi.Password);
-        Assert.Equal((25_000, 0), hasher.CostOfAWrongPassword(hasher.Nobody.PasswordHash!));
-
-        hasher.Imported.Saw(600_000);
+        Assert.Equal((0, 260_000), hasher.CostOfAWrongPassword(DjangoHashed));
         foreach (var hash in new[]
         {
-            hasher.Nobody.PasswordHash!, old, current, DjangoFile.Hash, User.NoPassword, DjangoFile.Sha1Hash,
+            hasher.Nobody.PasswordHash!, native.HashPassword(new User(), IdentityApi.Password),
+            hasher.HashPassword(new User(), IdentityApi.Password), User.NoPassword, Sha1Hashed,
         })
         {
-            Assert.Equal((25_000, 600_000), hasher.CostOfAWrongPassword(hash));
+            Assert.Equal((25_000, 0), hasher.CostOfAWrongPassword(hash));
         }
     }
 
     [Fact]
-    public void WrongPassword_ForAHashDearerThanAllKnown_MakesAllThatFollowAsDear()
-    {
-        using var hasher = Measured.With(10_000);
-        Assert.Equal((10_000, 260_000), hasher.CostOfAWrongPassword(DjangoFile.Hash));
-        Assert.Equal((10_000, 260_000), hasher.CostOfAWrongPassword(hasher.Nobody.PasswordHash!));
-    }
-
-    [Fact]
-    public async Task DearestHash_InTheDatabase_IsFoundByTheIndexAndGoneAfterTheLastLogin()
-    {
-        await using var setup = await ImportSetup.StartAsync(identity);
-        using var none = new ImportedHashes(setup.Database, TimeProvider.System);
-        await none.RefreshAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(0, none.Dearest);
-
-        setup.File.AddUser("cheap", 1, DjangoFile.Hash.Replace("260000", "1000", StringComparison.Ordinal));
-        setup.File.AddUser("dear", 1);
-        setup.File.AddUser("without", 1, DjangoFile.NoHash);
-        await setup.ImportAsync();
-        var clock = new StoppedClock();
-        using var some = new ImportedHashes(setup.Database, clock);
-        await some.RefreshAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(260_000, some.Dearest);
-        Assert.Contains("ix_users_imported_iterations", await setup.TextAsync(
-            "SELECT indexdef FROM pg_indexes WHERE tablename = 'users' AND indexdef LIKE '%starts_with%'"),
-            StringComparison.Ordinal);
-
-        await setup.Client.LogInAsync("dear", DjangoFile.Password);
-        await setup.TextAsync("DELETE FROM users WHERE user_name = 'cheap'");
-        await some.RefreshAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(260_000, some.Dearest);
-        clock.Advance(TimeSpan.FromMinutes(1));
-        await some.RefreshAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(0, some.Dearest);
-    }
-
-    [Fact]
-    public async Task Logins_OfImportedAndUnknownNames_AreAnsweredAndHashedAlike()
+    public async Task Logins_OfImportedAndUnknownNames_AreAnsweredAlikeAndTheFirstReplacesTheHash()
     {
         var connectionString = await identity.CreateDatabaseAsync();
         var hasher = new CountingHasher();
@@ -110,22 +84,26 @@ public sealed class ImportedPasswordTests(IdentityFixture identity)
         await using var database = NpgsqlDataSource.Create(connectionString);
         await using var insert = database.CreateCommand($"""
             INSERT INTO users (user_name, normalized_user_name, password_hash)
-            VALUES ('imported', 'IMPORTED', '{DjangoFile.Hash}'), ('without', 'WITHOUT', '{User.NoPassword}')
+            VALUES ('imported', 'IMPORTED', '{DjangoHashed}'), ('without', 'WITHOUT', '{User.NoPassword}')
             """);
         await insert.ExecuteNonQueryAsync(TestContext.Current.CancellationToken).Soon();
 
-        var imported = service.Services.GetRequiredService<ImportedHashes>();
         foreach (var name in new[] { IdentityApi.NewName(), native, "without", "imported" })
         {
             var before = hasher.Computed;
             using var response = await client.TryLogInAsync(name);
             Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
-            Assert.Equal((1, 260_000), (hasher.Computed - before, imported.Dearest));
+            Assert.Equal(1, hasher.Computed - before);
         }
 
         // The right one is hashed anew in the same turn, like one whose figure has risen.
-        await client.LogInAsync("imported", DjangoFile.Password);
+        await client.LogInAsync("imported", Password);
         Assert.Equal(1, hasher.MostAtOnce);
+        await using var read = database.CreateCommand("SELECT password_hash FROM users WHERE user_name = 'imported'");
+        var replaced = await read.ExecuteScalarAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.Equal(10_000, EqualWorkHasher.Iterations((string)replaced!));
+        await client.LogInAsync("imported", Password);
+        Assert.Equal(replaced, await read.ExecuteScalarAsync(TestContext.Current.CancellationToken).Soon());
     }
 
     /// <summary>Counts the work by function. That of ASP.NET Core's own hashes is what they name.</summary>
@@ -137,15 +115,10 @@ public sealed class ImportedPasswordTests(IdentityFixture identity)
         private Measured(int iterations, ServiceProvider services)
             : base(
                 Options.Create(new PasswordHasherOptions { IterationCount = iterations }),
-                services.GetRequiredService<IdentityMetrics>(),
-                services.GetRequiredService<ImportedHashes>()) => _services = services;
-
-        public ImportedHashes Imported => _services.GetRequiredService<ImportedHashes>();
+                services.GetRequiredService<IdentityMetrics>()) => _services = services;
 
         public static Measured With(int iterations) => new(iterations, new ServiceCollection()
-            .AddMetrics().AddSingleton<IdentityMetrics>().AddSingleton<ImportedHashes>()
-            .AddSingleton(NpgsqlDataSource.Create("Host=none")).AddSingleton(TimeProvider.System)
-            .BuildServiceProvider());
+            .AddMetrics().AddSingleton<IdentityMetrics>().BuildServiceProvider());
 
         public PasswordVerificationResult Verify(string hash, string password) =>
             VerifyHashedPassword(new User(), hash, password);

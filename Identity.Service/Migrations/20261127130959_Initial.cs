@@ -72,19 +72,6 @@ namespace Identity.Service.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "imported_users",
-                columns: table => new
-                {
-                    key = table.Column<Guid>(type: "uuid", nullable: false),
-                    user_id = table.Column<long>(type: "bigint", nullable: false),
-                    finished_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("pk_imported_users", x => x.key);
-                });
-
-            migrationBuilder.CreateTable(
                 name: "invitations",
                 columns: table => new
                 {
@@ -363,12 +350,6 @@ namespace Identity.Service.Migrations
                 columns: new[] { "application_id", "status", "subject", "type" });
 
             migrationBuilder.CreateIndex(
-                name: "ix_imported_users_user_id",
-                table: "imported_users",
-                column: "user_id",
-                unique: true);
-
-            migrationBuilder.CreateIndex(
                 name: "ix_invitations_hash",
                 table: "invitations",
                 column: "hash",
@@ -452,9 +433,6 @@ namespace Identity.Service.Migrations
 
             migrationBuilder.DropTable(
                 name: "data_protection_keys");
-
-            migrationBuilder.DropTable(
-                name: "imported_users");
 
             migrationBuilder.DropTable(
                 name: "invitations");

@@ -1,7 +1,6 @@
-using Identity.Service;
 using Microsoft.Data.Sqlite;
 
-namespace Identity.Tests;
+namespace ImportDjango.Tests;
 
 /// <summary>
 /// A SQLite database as Django 3.2 makes it, with the tables of a project whose users have tokens and chats.
@@ -45,12 +44,11 @@ internal sealed class DjangoFile : IDisposable
         Run(Chats);
     }
 
-    /// <summary>Where it is.</summary>
-    public string Path { get; } = System.IO.Path.Combine(
-        System.IO.Path.GetTempPath(), $"django-{Guid.NewGuid():N}.sqlite3");
+    /// <summary>A folder that has nothing else in it.</summary>
+    public DirectoryInfo Folder { get; } = Directory.CreateTempSubdirectory("django-");
 
-    /// <summary>Opens it as the command does.</summary>
-    public DjangoDatabase Open() => DjangoDatabase.Open(new ImportOptions(Path));
+    /// <summary>Where it is.</summary>
+    public string Path => System.IO.Path.Combine(Folder.FullName, "db.sqlite3");
 
     /// <summary>Adds a user, who joined in another microsecond than all others.</summary>
     /// <returns>The number.</returns>
@@ -97,7 +95,7 @@ internal sealed class DjangoFile : IDisposable
         command.ExecuteNonQuery();
     }
 
-    public void Dispose() => File.Delete(Path);
+    public void Dispose() => Folder.Delete(recursive: true);
 
     private static string Users(string table, string tokens) => $"""
         CREATE TABLE "{table}" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "password" varchar(128) NOT NULL,

@@ -1,0 +1,6 @@
+using ImportDjango;
+using Spectre.Console.Cli;
+
+var app = new CommandApp<ImportCommand>();
+app.Configure(ImportCommand.Configure);
+return await app.RunAsync(args);
