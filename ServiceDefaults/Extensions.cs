@@ -82,7 +82,7 @@ public static class Extensions
     /// <param name="builder">The service's builder.</param>
     /// <param name="isEdge">Whether callers come from outside.</param>
     /// <returns>The same builder.</returns>
-    public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder, bool isEdge)
+    public static TBuilder ConfigureOpenTelemetry<TBuilder>(this TBuilder builder, bool isEdge = false)
         where TBuilder : IHostApplicationBuilder
     {
         // EF logs a failed command and throws it; whoever catches it says what matters. On an empty database and in

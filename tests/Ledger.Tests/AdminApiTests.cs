@@ -90,7 +90,7 @@ public sealed class AdminApiTests(ServersFixture servers) : IAsyncLifetime
         await servers.AssertBooksBalanceAsync(_account, 3800);
 
         await SendAsync("close", new { user = _account }, HttpStatusCode.OK);
-        _identity.Nobody[_account] = true; // The user has left.
+        ServersFixture.Identity.Nobody[_account] = true; // The user has left.
         Assert.Equal(
             "unknown_account", await SendAsync("reopen", new { user = _account }, HttpStatusCode.NotFound));
         Assert.NotNull((await servers.Accounts.FindAsync(_account, Cancellation))!.ClosedAt);
