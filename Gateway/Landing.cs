@@ -47,7 +47,6 @@ internal static class Landing
         """;
 
     /// <summary>Maps it.</summary>
-    /// <param name="app">The gateway.</param>
     public static void MapLanding(this WebApplication app) => app.MapGet("/", Get);
 
     private static Results<ContentHttpResult, Ok<LandingResponse>> Get(HttpContext context)

@@ -4,7 +4,6 @@ namespace Identity.Service;
 /// What security monitoring looks for, by stable event names. Never with passwords, tokens or names typed by unknown
 /// callers: people type passwords into the name field.
 /// </summary>
-/// <param name="logger">Where they go.</param>
 internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
 {
     [LoggerMessage(1001, LogLevel.Information, "User {UserId} registered", EventName = "UserRegistered")]

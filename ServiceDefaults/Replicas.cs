@@ -44,7 +44,6 @@ internal sealed class Replicas(ServiceEndpointResolver resolver, TimeProvider ti
 }
 
 /// <summary>Sends each request to one of a service's replicas.</summary>
-/// <param name="replicas">Which one.</param>
 internal sealed class ReplicaHandler(Replicas replicas) : DelegatingHandler
 {
     protected override async Task<HttpResponseMessage> SendAsync(

@@ -19,12 +19,10 @@ internal static class DescriptionApi
         + "frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
     /// <summary>Adds the joined description.</summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddDescription(this IHostApplicationBuilder builder) =>
         builder.Services.AddSingleton<JoinedDescription>();
 
     /// <summary>Maps <c>/openapi/v1.json</c> and <c>/scalar</c>.</summary>
-    /// <param name="app">The gateway.</param>
     public static void MapDescription(this WebApplication app)
     {
         app.MapGet(Path, Get);

@@ -8,7 +8,6 @@ namespace Gateway.Description;
 /// Makes one description (OpenAPI 3.1) out of those of the services: the operations that a route leads to, and what
 /// they refer to. The order of the services does not matter.
 /// </summary>
-/// <param name="routes">The gateway's routes.</param>
 internal sealed class DocumentJoin(IReadOnlyList<RouteConfig> routes)
 {
     private const string Components = "#/components/";

@@ -14,7 +14,6 @@ internal static class BodyLimit
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Answers 413 when a request announces a body over the limit.</summary>
-    /// <param name="app">The gateway.</param>
     public static void UseBodyLimit(this WebApplication app) => app.Use(async (context, next) =>
     {
         var length = context.Request.ContentLength;
@@ -29,7 +28,6 @@ internal static class BodyLimit
     });
 
     /// <summary>Reads a body over the limit and throws it away, before its request is refused for any reason.</summary>
-    /// <param name="context">The request.</param>
     public static async Task DrainLargeBodyAsync(this HttpContext context)
     {
         // A client that waits for "100 Continue" has sent nothing yet, and reading would ask it to.

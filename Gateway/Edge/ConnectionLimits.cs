@@ -58,7 +58,6 @@ internal static class ConnectionLimits
     private const string StrictLineEnds = "Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators";
 
     /// <summary>Adds the limits. Bad ones stop the start.</summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddConnectionLimits(this IHostApplicationBuilder builder)
     {
         AppContext.SetSwitch(StrictLineEnds, true);
@@ -82,7 +81,6 @@ internal static class ConnectionLimits
     /// Answers 408 when a client takes too long to send a body, and 504 when a request takes longer than its route
     /// allows. Goes after UseProblems, which says so.
     /// </summary>
-    /// <param name="app">The gateway.</param>
     public static void UseRequestTimes(this WebApplication app)
     {
         var bodyTime = app.Services.GetRequiredService<IOptions<ConnectionSettings>>().Value.BodyTime;

@@ -25,7 +25,6 @@ internal static class CrossOrigin
     private static readonly TimeSpan PreflightAge = TimeSpan.FromMinutes(10);
 
     /// <summary>Adds the policy of all calls. Without origins there is none, and no header of it.</summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddCrossOrigin(this IHostApplicationBuilder builder)
     {
         builder.AddSettings<CorsSettings>("Cors")
@@ -56,7 +55,6 @@ internal static class CrossOrigin
     /// Lets pages read an answer that is given before UseCors has its turn. Whatever is no success refuses a preflight,
     /// so that such an answer needs to say no more.
     /// </summary>
-    /// <param name="context">The request.</param>
     public static async Task LetPagesReadAsync(this HttpContext context)
     {
         var services = context.RequestServices;

@@ -4,7 +4,6 @@ namespace Gateway.Edge;
 internal static class EdgeExtensions
 {
     /// <summary>Adds the limits of connections, HTTPS, CORS, and whom and what to believe.</summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddEdge(this WebApplicationBuilder builder)
     {
         builder.AddConnectionLimits();
@@ -17,7 +16,6 @@ internal static class EdgeExtensions
     /// <summary>
     /// Finds out who asks, refuses what no call of the API can be, and sets the headers of all answers. Goes first.
     /// </summary>
-    /// <param name="app">The gateway.</param>
     public static void UseEdge(this WebApplication app)
     {
         app.UseHeadAsGet();
@@ -30,7 +28,6 @@ internal static class EdgeExtensions
     }
 
     /// <summary>Limits a request's length and time. Goes after UseProblems, which says what was too much.</summary>
-    /// <param name="app">The gateway.</param>
     public static void UseRequestLimits(this WebApplication app)
     {
         app.UseBodyLimit();

@@ -7,7 +7,6 @@ internal static class HeadRequests
     /// Lets HEAD take the way of GET, and the services see a GET. The server, which has read HEAD, sends no body. Goes
     /// before routing.
     /// </summary>
-    /// <param name="app">The gateway.</param>
     public static void UseHeadAsGet(this WebApplication app) => app.Use((context, next) =>
     {
         if (HttpMethods.IsHead(context.Request.Method))

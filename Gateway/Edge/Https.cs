@@ -52,7 +52,6 @@ internal static class Https
     /// Takes the section <c>Https</c>. A certificate that cannot be used stops the start; one that takes its place
     /// later is taken by each new connection.
     /// </summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddHttps(this WebApplicationBuilder builder)
     {
         builder.AddSettings<HttpsSettings>("Https");
@@ -123,7 +122,6 @@ internal static class Https
     }
 
     /// <summary>Redirects to HTTPS if told to.</summary>
-    /// <param name="app">The gateway.</param>
     public static void UseHttps(this WebApplication app)
     {
         app.UseWhen(MayRedirect, plain =>
@@ -137,7 +135,6 @@ internal static class Https
     /// Sets <c>Strict-Transport-Security</c> on an answer by HTTPS. The framework's own middleware sets it too early:
     /// an error takes it away again.
     /// </summary>
-    /// <param name="context">The request.</param>
     public static void SetStrictTransport(this HttpContext context)
     {
         if (context.Request.IsHttps && !Local.Contains(context.Request.Host.Host))

@@ -49,8 +49,6 @@ internal sealed class KnownHeaders : ITransformProvider
 internal static class KnownHeadersExtensions
 {
     /// <summary>Passes on only the headers that services know.</summary>
-    /// <param name="proxy">The proxy's builder.</param>
-    /// <returns>The same builder.</returns>
     public static IReverseProxyBuilder AddKnownHeaders(this IReverseProxyBuilder proxy) =>
         proxy.AddTransforms<KnownHeaders>();
 }

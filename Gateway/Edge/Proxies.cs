@@ -15,7 +15,6 @@ internal static class Proxies
     /// Makes UseForwardedHeaders believe <c>X-Forwarded-For</c> and <c>X-Forwarded-Proto</c> of the addresses and
     /// networks in the list <c>Proxies</c>, and of nobody else. Without the list they mean nothing, whoever sends them.
     /// </summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddProxies(this IHostApplicationBuilder builder)
     {
         var section = builder.Configuration.GetSection(Section);
@@ -44,7 +43,6 @@ internal static class Proxies
     /// <summary>
     /// Finds out who is asking. A scheme other than http and https is none that a client can have used.
     /// </summary>
-    /// <param name="app">The gateway.</param>
     public static void UseProxies(this WebApplication app)
     {
         app.UseForwardedHeaders();

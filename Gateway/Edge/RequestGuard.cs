@@ -30,7 +30,6 @@ internal static class RequestGuard
     /// Answers 400, 405, 414, 415 or 431 where a method, an address or headers are of no call. Goes before what answers
     /// by itself with parts of a request in its headers: a redirect, or the answer to a preflight.
     /// </summary>
-    /// <param name="app">The gateway.</param>
     public static void UseRequestGuard(this WebApplication app) => app.Use(async (context, next) =>
     {
         if (Refuse(context) is { } refusal)

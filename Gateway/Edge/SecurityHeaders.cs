@@ -10,7 +10,6 @@ internal static class SecurityHeaders
     /// <c>Content-Security-Policy</c> of its own, and an answer that may be kept its own <c>Cache-Control</c>.
     /// https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers
     /// </summary>
-    /// <param name="app">The gateway.</param>
     public static void UseSecurityHeaders(this WebApplication app) => app.Use((context, next) =>
     {
         context.Response.OnStarting(() =>

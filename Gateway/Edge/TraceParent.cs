@@ -47,7 +47,6 @@ internal sealed class TraceParent : DistributedContextPropagator
 internal static class TraceParentExtensions
 {
     /// <summary>Takes from callers, and gives to services, no more of a trace than its ids.</summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddTraceParent(this IHostApplicationBuilder builder)
     {
         var propagator = new TraceParent();

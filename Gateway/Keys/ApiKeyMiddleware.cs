@@ -10,7 +10,6 @@ internal static class ApiKeyMiddleware
     private const string Scheme = "Bearer ";
 
     /// <summary>Adds what exchanges keys and knows the sessions that have ended.</summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddApiKeys(this IHostApplicationBuilder builder)
     {
         builder.Services.AddHttpClient<KeyExchange>(client => client.BaseAddress = new("http://identity"));
@@ -22,7 +21,6 @@ internal static class ApiKeyMiddleware
     /// Puts the access token of an API key in the key's place, for the authentication here and for what is forwarded:
     /// the services never see a key. Goes before authentication.
     /// </summary>
-    /// <param name="app">The gateway.</param>
     public static void UseApiKeys(this WebApplication app) => app.Use(async (context, next) =>
     {
         if (KeyOf(context) is not { } key)

@@ -39,7 +39,6 @@ internal sealed class EndedSessions(IHttpClientFactory clients, TimeProvider clo
 internal static class EndedSessionsExtensions
 {
     /// <summary>Adds the list. A missing <c>Identity:ClientSecret</c> stops the gateway at start.</summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddEndedSessions(this IHostApplicationBuilder builder)
     {
         builder.Services.AddHttpClient(EndedSessions.ClientName, http => http.BaseAddress = new("http://identity"))
@@ -49,7 +48,6 @@ internal static class EndedSessionsExtensions
     }
 
     /// <summary>Answers 401 where a token is needed. Goes after authentication.</summary>
-    /// <param name="app">The gateway.</param>
     public static void UseEndedSessions(this WebApplication app)
     {
         var ended = app.Services.GetRequiredService<EndedSessions>();

@@ -10,7 +10,6 @@ internal sealed class KeyExchange(HttpClient http)
     private const string InvalidGrant = "invalid_grant"; // RFC 6749, 5.2
 
     /// <summary>Asks for a token.</summary>
-    /// <param name="key">The key.</param>
     /// <returns>The token; null when the key is unknown or revoked.</returns>
     /// <exception cref="HttpRequestException">The service failed, and nothing is known of the key.</exception>
     public async Task<string?> ExchangeAsync(string key)

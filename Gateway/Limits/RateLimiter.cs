@@ -64,7 +64,6 @@ internal sealed class RateLimiter(string name, Limit limit, SharedCounts counts,
     }
 
     /// <summary>Takes a granted permit back, as if there had been no request. One of an earlier time is lost.</summary>
-    /// <param name="permit">The permit.</param>
     public static void GiveBack(Permit permit)
     {
         lock (permit.Tally)

@@ -97,7 +97,6 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
     }
 
     /// <summary>Counts a request that needs a token and has none that is good.</summary>
-    /// <param name="context">The request.</param>
     /// <returns>Whether it may go on, to its 401. If not, it is answered.</returns>
     public async ValueTask<bool> TakeUnauthorizedAsync(HttpContext context) => !_isOn
         || context.User.Identity?.IsAuthenticated is true
@@ -109,8 +108,6 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
         .GetMetadata<RouteModel>()?.Config.Metadata?.GetValueOrDefault(MetadataName);
 
     /// <summary>Says in the headers what is left, and refuses the request if a permit is not granted.</summary>
-    /// <param name="context">The request.</param>
-    /// <param name="permits">The permits.</param>
     /// <returns>Whether it may go on.</returns>
     public static async ValueTask<bool> AnswerAsync(HttpContext context, params Permit[] permits)
     {
@@ -129,7 +126,6 @@ internal sealed class RateLimits(IOptions<LimitSettings> options, SharedCounts c
     }
 
     /// <summary>What a caller without a token is counted by.</summary>
-    /// <param name="context">The request.</param>
     public static string AddressOf(HttpContext context)
     {
         var address = context.Connection.RemoteIpAddress ?? IPAddress.None;
@@ -163,7 +159,6 @@ internal static class RateLimitsExtensions
     /// <summary>
     /// Adds the limits, and what counts for all replicas. A route with an unknown limit stops the start.
     /// </summary>
-    /// <param name="builder">The gateway's builder.</param>
     public static void AddRateLimits(this IHostApplicationBuilder builder)
     {
         var routes = builder.Configuration.GetSection("ReverseProxy:Routes").GetChildren()
@@ -179,12 +174,10 @@ internal static class RateLimitsExtensions
     /// <summary>
     /// Counts requests that authorization will refuse: each has cost a look at its token. Goes before authorization.
     /// </summary>
-    /// <param name="app">The gateway.</param>
     public static void UseUnauthorizedLimit(this WebApplication app) =>
         app.UseLimit(app.Services.GetRequiredService<RateLimits>().TakeUnauthorizedAsync);
 
     /// <summary>Counts requests by the limits of their routes. Goes after authorization.</summary>
-    /// <param name="app">The gateway.</param>
     public static void UseRateLimits(this WebApplication app) =>
         app.UseLimit(app.Services.GetRequiredService<RateLimits>().TakeAsync);
 

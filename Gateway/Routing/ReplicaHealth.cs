@@ -70,8 +70,6 @@ internal sealed class BrokenConnectionPolicy(IDestinationHealthUpdater updater) 
 internal static class ReplicaHealthExtensions
 {
     /// <summary>Keeps requests from replicas that are down.</summary>
-    /// <param name="proxy">The proxy's builder.</param>
-    /// <returns>The same builder.</returns>
     public static IReverseProxyBuilder AddReplicaHealth(this IReverseProxyBuilder proxy)
     {
         proxy.Services.AddSingleton<IPassiveHealthCheckPolicy, BrokenConnectionPolicy>();

@@ -13,7 +13,6 @@ internal static class Retries
     public static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Maps the routes, with retries around the choice of a replica.</summary>
-    /// <param name="app">The gateway.</param>
     public static void MapRoutes(this WebApplication app) => app.MapReverseProxy(proxy =>
     {
         proxy.Use(ForwardAsync);

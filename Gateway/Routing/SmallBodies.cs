@@ -73,8 +73,6 @@ internal static class SmallBodies
         request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
 
     /// <summary>Lets a body that is here go out in one piece with its headers.</summary>
-    /// <param name="proxy">The proxy's builder.</param>
-    /// <returns>The same builder.</returns>
     public static IReverseProxyBuilder AddSmallBodies(this IReverseProxyBuilder proxy)
     {
         proxy.Services.AddSingleton<IForwarderHttpClientFactory, ClientFactory>();

@@ -13,7 +13,6 @@ internal static class AdministrationApi
     private const int MaxPage = 1000;
 
     /// <summary>Maps <c>/api/admin</c>.</summary>
-    /// <param name="routes">The service.</param>
     public static void MapAdministration(this IEndpointRouteBuilder routes)
     {
         var admin = routes.MapGroup("/api/admin").WithTags("Administration").RequireAuthorization(Tokens.AdminPolicy);

@@ -9,7 +9,6 @@ namespace Identity.Service;
 internal static class ApiKeyApi
 {
     /// <summary>Maps <c>/api/keys</c>.</summary>
-    /// <param name="routes">The service.</param>
     public static void MapApiKeys(this IEndpointRouteBuilder routes)
     {
         var keys = routes.MapGroup("/api/keys").WithTags("Keys").RequireAuthorization(Tokens.LoginPolicy);

@@ -38,7 +38,6 @@ internal sealed class ServiceClients(
     IOptions<ServiceClientsOptions> options, IOpenIddictApplicationManager applications)
 {
     /// <summary>Creates the clients, or brings them up to date. The caller holds the lock.</summary>
-    /// <param name="cancellationToken">Gives up.</param>
     public async Task EnsureAsync(CancellationToken cancellationToken)
     {
         await EnsureAsync(
@@ -86,7 +85,6 @@ internal sealed class ServiceClients(
 internal static class ServiceClientsExtensions
 {
     /// <summary>Adds <see cref="ServiceClients"/>; a missing or short secret stops the service at start.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddServiceClients(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<ServiceClientsOptions>().BindConfiguration("Clients").ValidateOnStart()

@@ -85,7 +85,6 @@ internal sealed class KeyRing(IdentityDb db, IKeyManager ring, AuthOptions auth,
     /// secret cannot open, or without a secret one that anybody can, and use that from then on. A ring from before
     /// there was a secret gets an encrypted key, to be used from now on.
     /// </summary>
-    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="OptionsValidationException">The secret is another one, or missing.</exception>
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
@@ -126,7 +125,6 @@ internal static class KeyRingExtensions
     /// key is made under the lock, and replicas that start together make one, not one each. Rings that were written
     /// without a secret stay readable; keys added to them from then on are encrypted.
     /// </summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddKeyProtection(this IHostApplicationBuilder builder)
     {
         builder.Services.AddDataProtection()

@@ -27,7 +27,6 @@ internal static class KeyRotationOptionsExtensions
     private static readonly TimeSpan MaxSignFor = TimeSpan.FromDays(366);
 
     /// <summary>Adds the checks of everything in <see cref="AuthOptions"/> that is about keys.</summary>
-    /// <param name="options">The options.</param>
     public static void ValidateKeys(this OptionsBuilder<AuthOptions> options) => options
         .Validate<IHostEnvironment>(
             (auth, environment) => auth.KeyProtectionSecret?.Length >= MinSecretLength

@@ -9,8 +9,6 @@ namespace Identity.Service;
 internal static class RotateCommand
 {
     /// <summary>Adds what the command needs.</summary>
-    /// <param name="builder">The service's builder.</param>
-    /// <param name="args">The command line.</param>
     public static void AddKeyRotationCommand(this IHostApplicationBuilder builder, string[] args)
     {
         if (IsAskedFor(args))
@@ -20,11 +18,9 @@ internal static class RotateCommand
     }
 
     /// <summary>Whether the command line asks for it.</summary>
-    /// <param name="args">The command line.</param>
     public static bool IsAskedFor(string[] args) => args is ["rotate-keys", ..];
 
     /// <summary>Makes the keys, unless the next ones exist already, and says when they begin to sign.</summary>
-    /// <param name="app">The service, not started.</param>
     /// <returns>The exit code: 0, or 1 when it could not be done.</returns>
     public static async Task<int> RotateKeysAsync(this WebApplication app)
     {

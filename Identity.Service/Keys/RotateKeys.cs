@@ -19,7 +19,6 @@ internal sealed partial class RotateKeys(
     /// <summary>
     /// Reads the keys because a token names one that is not known here, unless that was done a moment ago.
     /// </summary>
-    /// <param name="cancellationToken">Gives up.</param>
     public async Task ReadForATokenAsync(CancellationToken cancellationToken)
     {
         await _reading.WaitAsync(cancellationToken);

@@ -35,8 +35,6 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     string IOptionsChangeTokenSource<OpenIddictServerOptions>.Name => Options.DefaultName;
 
     /// <summary>Reads all keys and uses those whose time it is.</summary>
-    /// <param name="db">The database.</param>
-    /// <param name="cancellationToken">Cancels it.</param>
     /// <returns>Whether the next key is due: <see cref="MakeDueAsync"/> makes it.</returns>
     public async Task<bool> LoadAsync(IdentityDb db, CancellationToken cancellationToken)
     {
@@ -55,8 +53,6 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     /// <summary>
     /// Makes the keys that are due, and loads all. The caller holds the lock: whoever comes second finds them made.
     /// </summary>
-    /// <param name="db">The database.</param>
-    /// <param name="cancellationToken">Cancels it.</param>
     /// <returns>The new keys.</returns>
     public async Task<IReadOnlyList<SigningKey>> MakeDueAsync(IdentityDb db, CancellationToken cancellationToken) =>
         await LoadAsync(db, cancellationToken) ? await MakeAsync(db, cancellationToken) : [];
@@ -64,8 +60,6 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
     /// <summary>
     /// Makes the next keys before they are due, unless some wait for their turn already. The caller holds the lock.
     /// </summary>
-    /// <param name="db">The database.</param>
-    /// <param name="cancellationToken">Cancels it.</param>
     /// <returns>The keys that come next.</returns>
     public async Task<IReadOnlyList<SigningKey>> MakeNextAsync(IdentityDb db, CancellationToken cancellationToken)
     {
@@ -187,7 +181,6 @@ internal sealed class SigningKeys(IDataProtectionProvider protection, AuthOption
 internal static class SigningKeysExtensions
 {
     /// <summary>Adds <see cref="SigningKeys"/>, which OpenIddict reads when they change, and their rotation.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddSigningKeys(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<SigningKeys>();

@@ -9,7 +9,6 @@ internal static class ClientAddress
     /// Makes UseForwardedHeaders take the address from <c>X-Forwarded-For</c>, of which the gateway writes the whole
     /// value, when the request comes from <see cref="LoginOptions.KnownProxies"/>. From anybody else it means nothing.
     /// </summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddClientAddress(this IHostApplicationBuilder builder) => builder.Services
         .AddOptions<ForwardedHeadersOptions>().Configure<LoginOptions>((forwarded, login) =>
         {

@@ -50,7 +50,6 @@ internal static class LoginOptionsExtensions
     private static readonly TimeSpan LongestDelay = TimeSpan.FromHours(1);
 
     /// <summary>Adds the options, checked at start, also as themselves.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddLoginOptions(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<LoginOptions>().BindConfiguration("Login").ValidateOnStart()

@@ -98,8 +98,6 @@ internal sealed class LoginThrottle(
     }
 
     /// <summary>Looks whether an attempt has to wait.</summary>
-    /// <param name="attempt">The attempt.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>How long, or null when it need not.</returns>
     public async Task<TimeSpan?> WaitAsync(LoginAttempt attempt, CancellationToken cancellationToken)
     {
@@ -118,8 +116,6 @@ internal sealed class LoginThrottle(
     }
 
     /// <summary>Counts a wrong password.</summary>
-    /// <param name="attempt">The attempt.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>What is locked from now on, and how long.</returns>
     public async Task<IReadOnlyList<(string Scope, TimeSpan Wait)>> FailAsync(
         LoginAttempt attempt, CancellationToken cancellationToken)
@@ -152,8 +148,6 @@ internal sealed class LoginThrottle(
     }
 
     /// <summary>Forgets the user's failures at this address, and knows the user there from now on.</summary>
-    /// <param name="attempt">The attempt.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     public async Task SucceedAsync(LoginAttempt attempt, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
@@ -174,7 +168,6 @@ internal sealed class LoginThrottle(
     }
 
     /// <summary>Removes what is of no more use.</summary>
-    /// <param name="cancellationToken">Gives up.</param>
     public async Task PruneAsync(CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();

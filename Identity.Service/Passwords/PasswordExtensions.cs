@@ -6,7 +6,6 @@ namespace Identity.Service;
 internal static class PasswordExtensions
 {
     /// <summary>Adds hashing, its gate, and the throttle of failed logins.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddPasswords(this IHostApplicationBuilder builder)
     {
         builder.AddLoginOptions();

@@ -74,17 +74,11 @@ internal sealed class PasswordGuard(
         CheckAsync(user.UserName!, password, () => Task.FromResult<User?>(user), http);
 
     /// <summary>Hashes a new password, in turn.</summary>
-    /// <param name="user">Whose.</param>
-    /// <param name="password">The password.</param>
-    /// <param name="http">The request, for its address.</param>
     /// <returns>The hash, or null when too many wait.</returns>
     public Task<string?> HashAsync(User user, string password, HttpContext http) =>
         HashAsync(user, password, isRegistration: false, http);
 
     /// <summary>Hashes the password of a new user, in turn; there are fewer turns than for logins.</summary>
-    /// <param name="user">Whose.</param>
-    /// <param name="password">The password.</param>
-    /// <param name="http">The request, for its address.</param>
     /// <returns>The hash, or null when too many wait.</returns>
     public Task<string?> HashForRegistrationAsync(User user, string password, HttpContext http) =>
         HashAsync(user, password, isRegistration: true, http);

@@ -14,7 +14,6 @@ internal static class RegistrationApi
     private const string NameTaken = "This username is taken. Choose another.";
 
     /// <summary>Maps POST /api/register.</summary>
-    /// <param name="routes">The service.</param>
     public static void MapRegistration(this IEndpointRouteBuilder routes) => routes.MapPost("/api/register", Register)
         .WithTags("Account").WithSummary("Register")
         .Refuses(
@@ -24,7 +23,6 @@ internal static class RegistrationApi
         ]);
 
     /// <summary>Adds <see cref="RegistrationOptions"/>, checked at start.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddRegistration(this IHostApplicationBuilder builder) => builder.Services
         .AddOptions<RegistrationOptions>().BindConfiguration("Registration").ValidateDataAnnotations()
         .ValidateOnStart();
@@ -130,8 +128,6 @@ internal static class RegistrationApi
     }
 
     /// <summary>The invitations that can be used.</summary>
-    /// <param name="db">Where they are.</param>
-    /// <param name="clock">The time.</param>
     internal static IQueryable<Invitation> Open(IdentityDb db, TimeProvider clock)
     {
         var now = clock.GetUtcNow();

@@ -8,7 +8,6 @@ namespace Identity.Service;
 internal static class SessionApi
 {
     /// <summary>Maps <c>/api/sessions</c>, and what gateways ask.</summary>
-    /// <param name="routes">The service.</param>
     public static void MapSessions(this IEndpointRouteBuilder routes)
     {
         var sessions = routes.MapGroup("/api/sessions").WithTags("Account").RequireAuthorization(Tokens.LoginPolicy);

@@ -50,7 +50,6 @@ internal static class AuthOptionsExtensions
     private const int MaxPasswordIterations = 10_000_000;
 
     /// <summary>Adds the options, checked at start, also as themselves.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddAuthOptions(this IHostApplicationBuilder builder)
     {
         var options = builder.Services.AddOptions<AuthOptions>().BindConfiguration("Auth").ValidateOnStart()

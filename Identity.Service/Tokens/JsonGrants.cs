@@ -64,8 +64,6 @@ internal static class JsonGrants
 
     /// <summary>Makes an endpoint take its token request as JSON.</summary>
     /// <typeparam name="TGrant">The body.</typeparam>
-    /// <param name="endpoint">The endpoint.</param>
-    /// <returns>The same endpoint.</returns>
     /// <remarks>
     /// Not with Accepts(): routing would then pick an endpoint of its own for other content types, without this
     /// metadata, and OpenIddict would read the form.
@@ -78,7 +76,6 @@ internal static class JsonGrants
             await request.ReadFromJsonAsync<TGrant>(request.HttpContext.RequestAborted)));
 
     /// <summary>Turns the JSON into a form. After routing, before OpenIddict reads the request.</summary>
-    /// <param name="app">The service.</param>
     public static void UseJsonGrants(this WebApplication app) => app.Use(async (context, next) =>
     {
         if (context.GetEndpoint()?.Metadata.GetMetadata<Reader>() is { } reader)

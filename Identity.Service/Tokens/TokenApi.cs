@@ -30,7 +30,6 @@ internal static class TokenApi
     private const string StampClaim = "security_stamp";
 
     /// <summary>Maps the token endpoints and POST /api/logout.</summary>
-    /// <param name="routes">The service.</param>
     public static void MapTokens(this IEndpointRouteBuilder routes)
     {
         routes.MapPost(TokenServer.TokenPath, Exchange);

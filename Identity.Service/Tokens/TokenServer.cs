@@ -21,7 +21,6 @@ internal static class TokenServer
     /// Adds OpenIddict with its stores in <see cref="IdentityDb"/>: access tokens that every service can check by
     /// itself, refresh tokens that live in the database, rotate, and are revoked by session.
     /// </summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddTokenServer(this IHostApplicationBuilder builder)
     {
         builder.Services.AddExceptionHandler<MalformedForm>();

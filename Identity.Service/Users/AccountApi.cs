@@ -11,7 +11,6 @@ namespace Identity.Service;
 internal static class AccountApi
 {
     /// <summary>Maps POST /api/password and /api/login/password, and GET and DELETE /api/me.</summary>
-    /// <param name="routes">The service.</param>
     public static void MapAccount(this IEndpointRouteBuilder routes)
     {
         var account = routes.MapGroup("/api").WithTags("Account").RequireAuthorization(Tokens.UserPolicy);
@@ -98,7 +97,6 @@ internal static class AccountApi
 internal static class AccountExtensions
 {
     /// <summary>Adds <see cref="Departures"/>; they find other services by service discovery.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddDepartures(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<OwnToken>();

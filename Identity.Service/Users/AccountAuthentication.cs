@@ -12,7 +12,6 @@ internal static class AccountAuthentication
     /// Checks access tokens as all services do, but with the keys that are here: asking its own discovery document for
     /// them would be asking itself over the network.
     /// </summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddAccountAuthentication(this IHostApplicationBuilder builder)
     {
         builder.AddTokenAuthentication();

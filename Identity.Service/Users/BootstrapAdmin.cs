@@ -78,7 +78,6 @@ internal sealed class BootstrapAdmin(
 internal static class BootstrapAdminExtensions
 {
     /// <summary>Adds <see cref="BootstrapAdmin"/>; one who could not register stops the service at start.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddBootstrapAdmin(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<AdminOptions>().BindConfiguration("Admin").ValidateOnStart()

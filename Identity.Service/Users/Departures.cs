@@ -48,7 +48,6 @@ internal sealed class Departures(
     }
 
     /// <summary>Finishes all departures that could not be finished before.</summary>
-    /// <param name="cancellationToken">Gives up.</param>
     public async Task FinishAllAsync(CancellationToken cancellationToken)
     {
         var ids = await db.Users.Where(user => user.LeavingAt != null).OrderBy(user => user.Id)

@@ -16,12 +16,10 @@ public sealed class OpeningOptions
 internal static class OpeningApi
 {
     /// <summary>Adds <see cref="OpeningOptions"/>, checked at start.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddOpening(this IHostApplicationBuilder builder) => builder.Services
         .AddOptions<OpeningOptions>().BindConfiguration("Opening").ValidateDataAnnotations().ValidateOnStart();
 
     /// <summary>Maps <c>/users/{id}/opening</c>, for services only. The gateway has no route to it.</summary>
-    /// <param name="routes">The service.</param>
     public static void MapOpening(this IEndpointRouteBuilder routes) =>
         routes.MapGet("/users/{id:long:min(1)}/opening", Find)
             .ExcludeFromDescription().RequireAuthorization(Tokens.UsersPolicy);

@@ -7,7 +7,6 @@ namespace Identity.Service;
 internal static class UserExtensions
 {
     /// <summary>Adds users with hashed passwords, and their roles. No cookies.</summary>
-    /// <param name="builder">The service's builder.</param>
     public static void AddUsers(this IHostApplicationBuilder builder)
     {
         // RegisterRequest checks names and passwords, with sentences.
