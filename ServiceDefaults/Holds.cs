@@ -116,7 +116,9 @@ public enum HoldOutcome
     /// <summary>More than the balance; for a hold, than the balance without what is held.</summary>
     InsufficientTokens,
 
-    /// <summary>A deduction or adjustment of not more than the balance, and more than it is without what is held.</summary>
+    /// <summary>
+    /// A deduction or adjustment of not more than the balance, and more than it is without what is held.
+    /// </summary>
     TokensHeld,
 
     /// <summary>The account would have more credits than <see cref="HoldItem.MaxAmount"/> by this credit.</summary>

@@ -138,8 +138,8 @@ public static class Problems
             "A value in the path, query or headers of this request has the wrong form.",
         StatusCodes.Status401Unauthorized =>
             "A valid access token is needed: send it as 'Authorization: Bearer <access>'. POST /api/login gives one.",
-        StatusCodes.Status403Forbidden => "This access token does not allow that: an API key has scopes, and some calls "
-            + "need a login, or an administrator's.",
+        StatusCodes.Status403Forbidden => "This access token does not allow that: an API key has scopes, and some "
+            + "calls need a login, or an administrator's.",
         StatusCodes.Status404NotFound => $"There is nothing at {path}.",
         StatusCodes.Status405MethodNotAllowed => $"{path} does not take {method}.",
         StatusCodes.Status408RequestTimeout => "The body of this request came too slowly.",

@@ -20,7 +20,12 @@ internal static class ApiKeyApi
 
     /// <summary>Makes an API key, which is shown this once.</summary>
     internal static async Task<Results<Created<NewKeyResponse>, ProblemHttpResult>> Create(
-        CreateKeyRequest request, ClaimsPrincipal caller, IdentityDb db, SecurityLog log, AuditLog audit, HttpResponse response)
+        CreateKeyRequest request,
+        ClaimsPrincipal caller,
+        IdentityDb db,
+        SecurityLog log,
+        AuditLog audit,
+        HttpResponse response)
     {
         var key = ApiKeys.Create();
         var stored = new ApiKey

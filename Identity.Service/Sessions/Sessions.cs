@@ -22,7 +22,7 @@ internal sealed class Sessions(IdentityDb db, AuthOptions auth, TimeProvider clo
         var begun = await db.Database.SqlQuery<long>($"""
             WITH living AS (
                 SELECT id FROM users
-                WHERE id = {user.Id} AND security_stamp = {user.SecurityStamp}
+                WHERE id = {user.Id} AND security_stamp IS NOT DISTINCT FROM {user.SecurityStamp}
                     AND disabled_at IS NULL AND leaving_at IS NULL
                 FOR SHARE),
             begun AS (

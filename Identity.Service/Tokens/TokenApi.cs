@@ -39,7 +39,8 @@ internal static class TokenApi
                 TypedResults.Problem(WrongLogin, statusCode: StatusCodes.Status401Unauthorized),
                 Disabled(), PasswordExpired(), .. PasswordVerdict.Refusals,
             ]);
-        api.MapPost(TokenServer.RefreshPath, Refresh).WithSummary("Refresh tokens").TakesJson<RefreshRequest>().Refuses(BadRefreshToken());
+        api.MapPost(TokenServer.RefreshPath, Refresh).WithSummary("Refresh tokens").TakesJson<RefreshRequest>()
+            .Refuses(BadRefreshToken());
         api.MapPost("/api/logout", LogOut).WithSummary("Log out").Refuses(BadRefreshToken());
     }
 

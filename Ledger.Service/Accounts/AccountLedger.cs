@@ -77,9 +77,31 @@ internal sealed class AccountLedger(
 
     /// <summary>Opens a closed account again. That of a user who has left stays closed.</summary>
     /// <returns>The credits it has to spend; null when there is no such user.</returns>
-    public async Task<long?> ReopenAsync(long account, CancellationToken cancellationToken) =>
-        await openings.OfAsync(account, cancellationToken) is null ? null
-            : (await AccountAsync(ReopenSql, cancellationToken, account))?.Spendable.Tokens;
+    public async Task<long?> ReopenAsync(long account, CancellationToken cancellationToken)
+    {
+        if (await openings.OfAsync(account, cancellationToken) is not { } credits)
+        {
+            return null;
+        }
+
+        await OpenAsync(account, credits, cancellationToken);
+        var reopened = await AccountAsync(ReopenSql, cancellationToken, account);
+        // A user is known to leave before the account is closed. So who is still there now will have it closed later.
+        var isThere = false;
+        try
+        {
+            isThere = await openings.OfAsync(account, CancellationToken.None) is not null;
+        }
+        finally
+        {
+            if (!isThere)
+            {
+                await AccountAsync(CloseSql, CancellationToken.None, account);
+            }
+        }
+
+        return isThere ? reopened!.Spendable.Tokens : null;
+    }
 
     /// <summary>Sets what a user may spend in a month of UTC; null is no budget any more.</summary>
     /// <returns>The account; null when there is no such user.</returns>

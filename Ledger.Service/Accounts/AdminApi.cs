@@ -28,7 +28,9 @@ internal static class AdminApi
             IdempotencyKey.Invalid(), ZeroAdjustment(),
             .. LedgerProblems.Examples(
                 HoldOutcome.UnknownAccount, HoldOutcome.ExistsWithDifferentContent, HoldOutcome.AccountClosed,
-                HoldOutcome.InsufficientTokens, HoldOutcome.TokensHeld, HoldOutcome.BalanceTooLarge),
+                HoldOutcome.BalanceTooLarge),
+            TooLargeAdjustment(new(HoldOutcome.InsufficientTokens, Guid.Empty, Tokens: 3000, Held: 100)),
+            TooLargeAdjustment(new(HoldOutcome.TokensHeld, Guid.Empty, Tokens: 3000, Held: 100)),
         ]);
         admin.MapPost("/reopen", Reopen).WithSummary("Reopen an account")
             .Refuses(LedgerProblems.Examples(HoldOutcome.UnknownAccount));
@@ -64,12 +66,16 @@ internal static class AdminApi
         var (http, request) = (context.HttpContext, context.Arguments.OfType<IAdministration>().Single());
         await http.RequestServices.GetRequiredService<Openings>().AuditAsync(
             new AuditRequest(
-                http.User.GetUserId(), request.User, $"tokens_{http.Request.Path.Value!.Split('/')[^1]}",
-                JsonSerializer.Serialize<object>(request, JsonSerializerOptions.Web),
+                http.User.GetUserId(), request.User, $"tokens_{Name(http.GetEndpoint())}",
+                $"{JsonSerializer.Serialize<object>(request, JsonSerializerOptions.Web)} "
+                    + http.Request.Headers[IdempotencyKey.Header],
                 http.Request.Headers["X-Forwarded-For"].ToString()), // Which the gateway writes.
             http.RequestAborted);
         return await next(context);
     }
+
+    /// <summary>The last part of the route, which is the same however the caller writes the path.</summary>
+    private static string Name(Endpoint? endpoint) => ((RouteEndpoint)endpoint!).RoutePattern.RawText!.Split('/')[^1];
 
     /// <summary>Gives tokens to a user.</summary>
     internal static Task<Results<Ok<TransferResponse>, ProblemHttpResult>> Credit(
@@ -114,8 +120,16 @@ internal static class AdminApi
         var id = IdempotencyKey.ToTransferId(admin.GetUserId(), action, key);
         var kind = amount > 0 ? TransferKind.Credit : TransferKind.Adjustment;
         var request = new TransferRequest(id, user, Math.Abs(amount), kind, reason);
-        return TransferResponse.Of(await ledger.MoveAsync(request, cancellationToken), response);
+        var outcome = await ledger.MoveAsync(request, cancellationToken);
+        return outcome.Status is HoldOutcome.InsufficientTokens or HoldOutcome.TokensHeld
+            ? TooLargeAdjustment(outcome)
+            : TransferResponse.Of(outcome, response);
     }
+
+    private static ProblemHttpResult TooLargeAdjustment(Outcome outcome) => Problems.Refusal(
+        StatusCodes.Status409Conflict, LedgerProblems.Code(outcome.Status),
+        $"{outcome.Tokens} tokens of this account can be taken; chats under way hold {outcome.Held} more. "
+            + "Nothing was written.");
 
     private static ProblemHttpResult ZeroAdjustment() =>
         Problems.Refusal(StatusCodes.Status400BadRequest, "invalid_amount", "The amount must not be 0.");

@@ -71,7 +71,7 @@ internal static class HistoryApi
 /// <summary>One change of a balance.</summary>
 /// <param name="Number">Which of the account's changes it is, from 1 on.</param>
 /// <param name="Transaction">The transfer's name.</param>
-/// <param name="Kind">opening, charge, deduction or credit.</param>
+/// <param name="Kind">opening, charge, deduction, credit or adjustment.</param>
 /// <param name="Amount">Tokens: positive when the account got them, negative when it gave them.</param>
 /// <param name="Balance">Tokens left right after it.</param>
 /// <param name="Charge">Always null: what is not spent is released, and no charge is given back.</param>

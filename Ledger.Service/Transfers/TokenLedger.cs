@@ -102,7 +102,8 @@ internal sealed class TokenLedger(
                 await Task.WhenAll(unknown.Select(account => OpenAsync(account, cancellationToken))));
             // Nothing was written for these accounts: all their items are carried out again, in their order.
             var late = items.Index().Where(each => opened.GetValueOrDefault(each.Item.Account) is true).ToList();
-            var lateResults = await TryCarryOutAsync(late.ConvertAll(each => each.Item), cancellationToken);
+            var lateResults = late.Count == 0
+                ? [] : await TryCarryOutAsync(late.ConvertAll(each => each.Item), cancellationToken);
             foreach (var (each, result) in late.Zip(lateResults))
             {
                 results[each.Index] = result;
@@ -165,7 +166,7 @@ internal sealed class TokenLedger(
         {
             return new(account, await accounts.GetAccountAsync(account, cancellationToken) is not null);
         }
-        catch (TryLaterException exception)
+        catch (Exception exception) when (exception is TryLaterException or PostgresException)
         {
             logger.LogWarning("The account {Account} cannot be opened: {Problem}", account, exception.Message);
             return new(account, null);

@@ -149,7 +149,7 @@ BEGIN
                 CASE kind WHEN 'capture' THEN hold.request_hash ELSE hashes[i] END,
                 account.balance, account.held, reason, used_key, spent_on);
         END IF;
-        IF change < 0 AND (used_key IS NOT NULL OR account.monthly_budget IS NOT NULL) THEN
+        IF change < 0 AND spent_on IS NOT NULL AND (used_key IS NOT NULL OR account.monthly_budget IS NOT NULL) THEN
             PERFORM note_limits(account_ids[i], used_key);
         END IF;
         RETURN NEXT;

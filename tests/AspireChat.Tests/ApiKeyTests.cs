@@ -258,7 +258,8 @@ public sealed class ApiKeyTests(AppHostFixture system)
 
     private static async Task<NewKey> NewKeyAsync(HttpClient client, long? limit = null, long? dailyLimit = null)
     {
-        using var made = await client.PostAsync("/api/keys", new { name = "test", limit, daily_limit = dailyLimit, scopes = ApiClient.Scopes });
+        using var made = await client.PostAsync(
+            "/api/keys", new { name = "test", limit, daily_limit = dailyLimit, scopes = ApiClient.Scopes });
         return await made.ReadAsync<NewKey>(HttpStatusCode.Created);
     }
 

@@ -63,7 +63,8 @@ public sealed class CrashTests(SlowSystem slow) : IAsyncLifetime
         using var report = await user.Client.ReadAsync("/api/usage?by=model");
         var row = Assert.Single((await report.ReadAsync<JsonElement>(HttpStatusCode.OK))
             .GetProperty("rows").EnumerateArray());
-        Assert.Equal(("metered", chat.Cost), (row.GetProperty("model").GetString(), row.GetProperty("cost").GetInt64()));
+        Assert.Equal(
+            ("metered", chat.Cost), (row.GetProperty("model").GetString(), row.GetProperty("cost").GetInt64()));
 
         // What it may cost at most has to be there: 200 tokens are 400 credits, and what it reads comes on top.
         using var spent = await user.Client.PostAsync("/api/tokens/deduct", new { amount = chat.Tokens - 400 });

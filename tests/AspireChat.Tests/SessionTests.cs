@@ -64,5 +64,6 @@ public sealed class SessionTests(AppHostFixture system)
     }
 
     private static Task<HttpResponseMessage> PatchAsync(HttpClient client, string path, string body) =>
-        client.PatchAsync(path, new StringContent(body, new MediaTypeHeaderValue("application/json")), CancellationToken);
+        client.PatchAsync(
+            path, new StringContent(body, new MediaTypeHeaderValue("application/json")), CancellationToken);
 }

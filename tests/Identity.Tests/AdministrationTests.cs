@@ -133,7 +133,8 @@ public sealed class AdministrationTests(IdentityFixture identity)
         var path = $"{Users}/{IdOf(logins[0])}/sessions";
         using var listed = await AdminAsync(HttpMethod.Get, path);
         Assert.Equal(3, (await listed.ReadAsync<JsonElement>(HttpStatusCode.OK)).GetArrayLength());
-        using var one = await AdminAsync(HttpMethod.Delete, $"{path}/{logins[1].Claims.GetProperty("sid").GetString()}");
+        using var one = await AdminAsync(
+            HttpMethod.Delete, $"{path}/{logins[1].Claims.GetProperty("sid").GetString()}");
         Assert.Equal(HttpStatusCode.NoContent, one.StatusCode);
         Assert.Equal("False True False", await EndedAsync());
         using var all = await AdminAsync(HttpMethod.Delete, path);

@@ -49,7 +49,8 @@ public sealed class ApiKeyTests(IdentityFixture identity)
 
         user = await client.LogInAsync(user.Claims.GetProperty("name").GetString()!);
         using var longer = await client.CallAsync(
-            HttpMethod.Patch, $"{Path}/{key.Id}", user.Access, new { expires = (string?)null, scopes = (string[]?)null });
+            HttpMethod.Patch, $"{Path}/{key.Id}", user.Access,
+            new { expires = (string?)null, scopes = (string[]?)null });
         Assert.Equal(HttpStatusCode.OK, longer.StatusCode);
         using var again = await client.ExchangeAsync(key.Key);
         claims = Jwt.Read((await again.ReadAsync<OAuthAnswer>(HttpStatusCode.OK)).Access).Claims;
@@ -95,7 +96,10 @@ public sealed class ApiKeyTests(IdentityFixture identity)
         Assert.Matches("^ac_[A-Za-z0-9_-]{43}$", secret);
         Assert.Equal(secret[..9], key.GetProperty("start").GetString());
         Assert.Equal(
-            ["id", "name", "key", "start", "limit", "daily_limit", "monthly_limit", "models", "scopes", "created", "expires"],
+            [
+                "id", "name", "key", "start", "limit", "daily_limit", "monthly_limit", "models", "scopes", "created",
+                "expires",
+            ],
             key.EnumerateObject().Select(property => property.Name));
 
         using var listed = await _replica.CallAsync(HttpMethod.Get, Path, user.Access);
@@ -103,7 +107,10 @@ public sealed class ApiKeyTests(IdentityFixture identity)
         Assert.DoesNotContain(secret[9..], text, StringComparison.Ordinal);
         var shown = Assert.Single(JsonSerializer.Deserialize<JsonElement>(text).EnumerateArray());
         Assert.Equal(
-            ["id", "name", "start", "limit", "daily_limit", "monthly_limit", "models", "scopes", "created", "expires", "last_used"],
+            [
+                "id", "name", "start", "limit", "daily_limit", "monthly_limit", "models", "scopes", "created", "expires",
+                "last_used",
+            ],
             shown.EnumerateObject().Select(property => property.Name));
         Assert.Equal(
             ("my client 🔑", 1000, 100),

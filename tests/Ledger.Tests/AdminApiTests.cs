@@ -1,13 +1,18 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
+using Npgsql;
 
 namespace Ledger.Tests;
 
 /// <summary>What administrators do with accounts, and that it is written down first.</summary>
 public sealed class AdminApiTests(ServersFixture servers) : IAsyncLifetime
 {
+    private static readonly MediaTypeHeaderValue JsonMedia = new("application/json");
+
     private readonly long _account = ServersFixture.NewAccount();
     private readonly long _adminId = ServersFixture.NewAccount();
     private StubIdentity _identity = null!;
@@ -40,6 +45,7 @@ public sealed class AdminApiTests(ServersFixture servers) : IAsyncLifetime
         await AdjustAsync(20, HttpStatusCode.OK);
         await servers.AssertBooksBalanceAsync(_account, 3520);
         Assert.Equal(0, await servers.NumberAsync("SELECT this_month FROM accounts WHERE id = $1", _account));
+        Assert.Equal(0, await servers.NumberAsync("SELECT count(*) FROM limit_events WHERE account = $1", _account));
 
         using var user = _host.User(_account);
         var history = await user.GetFromJsonAsync<JsonElement>("/api/tokens/history", Cancellation);
@@ -60,7 +66,7 @@ public sealed class AdminApiTests(ServersFixture servers) : IAsyncLifetime
             [new HoldItem(HoldOperation.Hold, _account, Guid.NewGuid(), Guid.NewGuid(), 1000, new byte[32])],
             Cancellation);
         Assert.Equal("tokens_held", await AdjustAsync(-3001, HttpStatusCode.Conflict));
-        Assert.Equal("insufficient_tokens", await AdjustAsync(-4001, HttpStatusCode.PaymentRequired));
+        Assert.Equal("insufficient_tokens", await AdjustAsync(-4001, HttpStatusCode.Conflict));
         Assert.Equal("invalid_amount", await AdjustAsync(0, HttpStatusCode.BadRequest));
         await servers.AssertBooksBalanceAsync(_account, 4000);
         await AdjustAsync(-3000, HttpStatusCode.OK);
@@ -76,6 +82,63 @@ public sealed class AdminApiTests(ServersFixture servers) : IAsyncLifetime
         Assert.Equal("exists_with_different_content", await AdjustAsync(-200, HttpStatusCode.Conflict));
         Assert.Equal("exists_with_different_content", await AdjustAsync(100, HttpStatusCode.Conflict));
         await servers.AssertBooksBalanceAsync(_account, 3900);
+    }
+
+    /// <summary>A budget that is set below what is spent has no events, whatever an administrator takes.</summary>
+    [Fact]
+    public async Task Adjustment_OfAnAccountBeyondItsBudget_WritesNoEvent()
+    {
+        var deduction = new TransferRequest(Guid.NewGuid(), _account, 900, TransferKind.Deduction);
+        await servers.Ledger.MoveAsync(deduction, Cancellation);
+        await servers.Accounts.SetBudgetAsync(_account, 500, Cancellation);
+        await AdjustAsync(-1, HttpStatusCode.OK);
+        Assert.Equal(0, await servers.NumberAsync("SELECT count(*) FROM limit_events WHERE account = $1", _account));
+    }
+
+    [Fact]
+    public async Task Account_ThatWasNeverOpened_IsOpenedByReopening()
+    {
+        await SendAsync("reopen", new { user = _account }, HttpStatusCode.OK);
+        await servers.AssertBooksBalanceAsync(_account, 4000);
+    }
+
+    /// <summary>Identity.Service has known the user before the account was opened again, and not after.</summary>
+    [Fact]
+    public async Task Account_ThatIsReopenedWhileItsUserLeaves_IsClosed()
+    {
+        await SendAsync("close", new { user = _account }, HttpStatusCode.OK);
+        await using var lockHolder = await servers.Database.OpenConnectionAsync(Cancellation);
+        await using var transaction = await lockHolder.BeginTransactionAsync(Cancellation);
+        await using var command = new NpgsqlCommand(
+            $"SELECT FROM accounts WHERE id = {_account} FOR NO KEY UPDATE", lockHolder);
+        await command.ExecuteNonQueryAsync(Cancellation);
+        var asked = ServersFixture.Identity.Asked.Count(user => user == _account);
+        var reopening = SendAsync("reopen", new { user = _account }, HttpStatusCode.NotFound);
+        while (ServersFixture.Identity.Asked.Count(user => user == _account) == asked)
+        {
+            await Task.Delay(5, Cancellation);
+        }
+
+        ServersFixture.Identity.Nobody[_account] = true;
+        await transaction.RollbackAsync(Cancellation);
+        Assert.Equal("unknown_account", await reopening);
+        Assert.NotNull((await servers.Accounts.FindAsync(_account, Cancellation))!.ClosedAt);
+    }
+
+    [Theory]
+    [InlineData("credit", """{"user":USER,"amount":0,"reason":"a gift"}""")]
+    [InlineData("credit", """{"user":USER,"amount":1}""")]
+    [InlineData("adjust", """{"user":USER,"amount":9007199254740992,"reason":"a gift"}""")]
+    [InlineData("close", """{"user":0}""")]
+    [InlineData("close", "null")]
+    public async Task Request_ThatCannotBe_IsRefusedAndNotWrittenDown(string action, string body)
+    {
+        using var answer = await _admin.PostAsync(
+            $"/api/tokens/{action}",
+            new StringContent(body.Replace("USER", $"{_account}", StringComparison.Ordinal), JsonMedia),
+            Cancellation);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Empty(_identity.Audit);
     }
 
     [Fact]
@@ -101,7 +164,7 @@ public sealed class AdminApiTests(ServersFixture servers) : IAsyncLifetime
     {
         await AdjustAsync(-100, HttpStatusCode.OK);
         await SendAsync("credit", new { user = _account, amount = 5, reason = "a gift" }, HttpStatusCode.OK);
-        await SendAsync("close", new { user = _account }, HttpStatusCode.OK);
+        await SendAsync("CLOSE/", new { user = _account }, HttpStatusCode.OK);
         await SendAsync("reopen", new { user = _account }, HttpStatusCode.OK);
         Assert.Equal(
             ["tokens_adjust", "tokens_credit", "tokens_close", "tokens_reopen"],

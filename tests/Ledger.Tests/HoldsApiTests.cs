@@ -55,6 +55,9 @@ public sealed class HoldsApiTests(ServersFixture servers) : IAsyncLifetime
     [InlineData("none")]
     [InlineData("no items")]
     [InlineData("unknown operation")]
+    [InlineData("deduct")]
+    [InlineData("credit")]
+    [InlineData("adjust")]
     [InlineData("a number as operation")]
     [InlineData("no operation")]
     [InlineData("no hash")]
@@ -81,6 +84,7 @@ public sealed class HoldsApiTests(ServersFixture servers) : IAsyncLifetime
             case "none": items.Clear(); break;
             case "no items": body = new JsonObject(); break;
             case "unknown operation": bad["operation"] = "refund"; break;
+            case "deduct" or "credit" or "adjust": bad["operation"] = mistake; break;
             case "a number as operation": bad["operation"] = 1; break;
             case "no operation": bad.Remove("operation"); break;
             case "no hash": bad["hash"] = null; break;
