@@ -31,7 +31,7 @@ internal sealed class IdentityMetrics
         _refreshes = _meter.CreateCounter<long>(
             "identity.refreshes", "{refresh}", "Uses of refresh tokens, by result: rotated, refused.");
         _replays = _meter.CreateCounter<long>(
-            "identity.replays", "{refresh}", "Refresh tokens used again after their time: a family was revoked.");
+            "identity.replays", "{refresh}", "Refresh tokens used again after their time: a session was revoked.");
         _reuses = _meter.CreateCounter<long>(
             "identity.reuses", "{refresh}", "Refresh tokens used again within the leeway.");
         _hashDuration = _meter.CreateHistogram<double>(

@@ -26,8 +26,8 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     [LoggerMessage(1006, LogLevel.Warning, "A refresh token was refused: {Reason}", EventName = "TokenRefreshRefused")]
     public partial void TokenRefreshRefused(string? reason);
 
-    [LoggerMessage(1007, LogLevel.Information, "User {UserId} logged out of {FamilyId}", EventName = "LoggedOut")]
-    public partial void LoggedOut(string? userId, string familyId);
+    [LoggerMessage(1007, LogLevel.Information, "User {UserId} logged out of {SessionId}", EventName = "LoggedOut")]
+    public partial void LoggedOut(string? userId, string sessionId);
 
     [LoggerMessage(1008, LogLevel.Information, "Client {ClientId} got a token", EventName = "ClientTokenIssued")]
     public partial void ClientTokenIssued(string clientId);
@@ -45,9 +45,9 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     [LoggerMessage(
         1020,
         LogLevel.Warning,
-        "A refresh token was used again: the family {FamilyId} is revoked",
+        "A refresh token was used again: the session {SessionId} is revoked",
         EventName = "TokenReplayed")]
-    public partial void TokenReplayed(string familyId);
+    public partial void TokenReplayed(string sessionId);
 
     [LoggerMessage(
         1021,
@@ -75,9 +75,9 @@ internal sealed partial class SecurityLog(ILogger<SecurityLog> logger)
     [LoggerMessage(
         1029,
         LogLevel.Warning,
-        "A refresh token of the family {FamilyId} was used again, a moment later",
+        "A refresh token of the session {SessionId} was used again, a moment later",
         EventName = "TokenReused")]
-    public partial void TokenReused(string? familyId);
+    public partial void TokenReused(string? sessionId);
 
     [LoggerMessage(1030, LogLevel.Warning, "A client was refused: {Reason}", EventName = "ClientRefused")]
     public partial void ClientRefused(string? reason);

@@ -62,19 +62,25 @@ public static class Tokens
     public const string LedgerPolicy = "ledger";
 
     /// <summary>
-    /// The scope of tokens that Identity.Service makes for itself, and gives to no client: to open and close accounts,
-    /// and to bring and erase chats.
+    /// The scope of tokens that Identity.Service makes for itself, and gives to no client: to close accounts and to
+    /// erase chats.
     /// </summary>
     public const string AccountsScope = "accounts";
 
     /// <summary>The policy, by name, for calls of Identity.Service. Needs <see cref="AccountsScope"/>.</summary>
     public const string AccountsPolicy = "accounts";
 
-    /// <summary>The scope of a service's token: ask Identity.Service whether there is a user.</summary>
+    /// <summary>The scope of the ledger's token: ask what a user begins with, and add to the audit log.</summary>
     public const string UsersScope = "users";
 
     /// <summary>The policy, by name, for such questions. Needs <see cref="UsersScope"/>.</summary>
     public const string UsersPolicy = "users";
+
+    /// <summary>The scope of the gateway's token: ask which sessions have ended.</summary>
+    public const string SessionsScope = "sessions";
+
+    /// <summary>The policy, by name, for that. Needs <see cref="SessionsScope"/>.</summary>
+    public const string SessionsPolicy = "sessions";
 
     /// <summary>How far the clocks of two machines may differ.</summary>
     public static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
@@ -150,6 +156,7 @@ public static class Authentication
             .AddPolicy(Tokens.UserPolicy, policy => policy.RequireScope(Tokens.UserScope))
             .AddPolicy(Tokens.AccountsPolicy, policy => policy.RequireScope(Tokens.AccountsScope))
             .AddPolicy(Tokens.UsersPolicy, policy => policy.RequireScope(Tokens.UsersScope))
+            .AddPolicy(Tokens.SessionsPolicy, policy => policy.RequireScope(Tokens.SessionsScope))
             .AddPolicy(Tokens.LoginPolicy, policy => policy.RequireLogin())
             .AddPolicy(Tokens.AdminPolicy, policy => policy.RequireLogin().RequireRole(Tokens.AdminRole))
             .AddPolicy(Tokens.LedgerPolicy, policy => policy.RequireScope(Tokens.LedgerScope));

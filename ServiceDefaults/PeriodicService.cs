@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Microsoft.Extensions.Hosting;
 
 /// <summary>
-/// Does some work again and again until the service stops. A round that fails is logged, and the next one tries again:
+/// Does some work at the start, and again and again until the service stops. A round that fails is logged, and the next one tries again:
 /// the database was away, say. Each replica does it, so it must be work that may be done twice.
 /// </summary>
 /// <param name="period">The time from the begin of one round to that of the next.</param>
@@ -26,7 +26,7 @@ public abstract class PeriodicService(TimeSpan period, TimeProvider clock, ILogg
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(period, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        do
         {
             try
             {
@@ -37,5 +37,6 @@ public abstract class PeriodicService(TimeSpan period, TimeProvider clock, ILogg
                 logger.LogWarning(failed, "{Service} failed, and is tried again", GetType().Name);
             }
         }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Globalization;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Gateway.Keys;
 
@@ -13,16 +14,22 @@ namespace Gateway.Keys;
 /// <param name="clock">Says when to ask again.</param>
 /// <param name="logger">Says that nobody answers.</param>
 internal sealed class EndedSessions(IHttpClientFactory clients, TimeProvider clock, ILogger<EndedSessions> logger)
-    : PeriodicService(TimeSpan.FromSeconds(2), clock, logger)
+    : PeriodicService(TimeSpan.FromSeconds(2), clock, logger), IHealthCheck
 {
     /// <summary>The HTTP client that asks.</summary>
     public const string ClientName = "sessions";
 
-    private volatile FrozenSet<string> _ended = [];
+    private volatile FrozenSet<string>? _ended;
 
     /// <summary>Whether the session of an access token has ended. Those of API keys have none.</summary>
     /// <param name="id">What the token says.</param>
-    public bool Contains(string id) => _ended.Contains(id);
+    public bool Contains(string id) => _ended?.Contains(id) is true;
+
+    /// <summary>A gateway that has no list would let all of them through.</summary>
+    public Task<HealthCheckResult> CheckHealthAsync(
+        HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(_ended is null
+            ? HealthCheckResult.Unhealthy("The sessions that have ended are not known yet.")
+            : HealthCheckResult.Healthy());
 
     /// <inheritdoc/>
     protected override async Task WorkAsync(CancellationToken stoppingToken)
@@ -42,9 +49,10 @@ internal static class EndedSessionsExtensions
     public static void AddEndedSessions(this IHostApplicationBuilder builder)
     {
         builder.Services.AddHttpClient(EndedSessions.ClientName, http => http.BaseAddress = new("http://identity"))
-            .AddClientCredentials("Identity", clientId: "gateway", Tokens.UsersScope);
+            .AddClientCredentials("Identity", clientId: "gateway", Tokens.SessionsScope);
         builder.Services.AddSingleton<EndedSessions>();
         builder.Services.AddHostedService(services => services.GetRequiredService<EndedSessions>());
+        builder.Services.AddHealthChecks().AddCheck<EndedSessions>("ended sessions");
     }
 
     /// <summary>Answers 401 where a token is needed. Goes after authentication.</summary>

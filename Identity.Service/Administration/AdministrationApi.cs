@@ -15,7 +15,12 @@ internal static class AdministrationApi
     /// <summary>Maps <c>/api/admin</c>.</summary>
     public static void MapAdministration(this IEndpointRouteBuilder routes)
     {
-        var admin = routes.MapGroup("/api/admin").WithTags("Administration").RequireAuthorization(Tokens.AdminPolicy);
+        var admin = routes.MapGroup("/api/admin").WithTags("Administration").RequireAuthorization(Tokens.AdminPolicy)
+            .AddEndpointFilter(async (context, next) => await context.HttpContext.RequestServices
+                .GetRequiredService<Sessions>()
+                .IsAliveAsync(context.HttpContext.User, context.HttpContext.RequestAborted)
+                    ? await next(context)
+                    : AccountApi.Gone());
         admin.MapGet("/users", ListUsers).WithSummary("List users");
         admin.MapGet("/users/{id:long}", FindUser).WithSummary("Find a user");
         admin.MapPatch("/users/{id:long}", ChangeUser).WithSummary("Disable or enable a user")
@@ -178,7 +183,8 @@ internal static class AdministrationApi
         IdentityDb db,
         HttpResponse response,
         long? user = null,
-        [MaxLength(100, ErrorMessage = "action must be at most 100 characters.")] string? action = null,
+        [RegularExpression("^[a-z_]{1,100}\\z", ErrorMessage = "action is a word such as user_disabled.")]
+        string? action = null,
         [Range(1, MaxPage, ErrorMessage = "limit must be 1 to 1000.")] int limit = 100,
         [Range(1, long.MaxValue, ErrorMessage = "before must be an entry's number.")] long before = long.MaxValue,
         CancellationToken cancellationToken = default)

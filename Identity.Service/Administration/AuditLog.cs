@@ -1,4 +1,4 @@
-using System.Security.Claims;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.EntityFrameworkCore;
 
 namespace Identity.Service;
@@ -12,7 +12,7 @@ public sealed class AuditEntry
     /// <summary>When, by the database's clock.</summary>
     public DateTimeOffset At { get; init; }
 
-    /// <summary>The user who did it; null when nobody was logged in.</summary>
+    /// <summary>The user who did it; null when it was the configuration.</summary>
     public long? Actor { get; init; }
 
     /// <summary>The user to whom it was done.</summary>
@@ -35,9 +35,11 @@ internal sealed class AuditLog(IdentityDb db, IHttpContextAccessor accessor)
     public async Task AddAsync(string action, long? subject, string? detail = null)
     {
         var http = accessor.HttpContext;
-        var actor = http?.User.FindFirstValue("sub") is null ? null : (long?)http.User.GetUserId();
-        var address = http?.Connection.RemoteIpAddress?.ToString();
-        await AddAsync(actor ?? subject, subject, action, detail, address);
+        // Where no token is needed, one that is sent says nothing: it is the user who has shown the password.
+        var actor = http is null ? null
+            : http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null ? subject
+            : http.User.GetUserId();
+        await AddAsync(actor, subject, action, detail, http?.Connection.RemoteIpAddress?.ToString());
     }
 
     /// <summary>Adds an entry of another service.</summary>
@@ -58,6 +60,7 @@ internal sealed class AuditLog(IdentityDb db, IHttpContextAccessor accessor)
     public Task<bool> WithAsync(string action, long? subject, Func<Task<bool>> change) =>
         db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
         {
+            db.ChangeTracker.Clear(); // Of an attempt before.
             await using var together = await db.Database.BeginTransactionAsync();
             if (!await change())
             {

@@ -23,6 +23,7 @@ internal static class ApiKeyApi
         CreateKeyRequest request,
         ClaimsPrincipal caller,
         IdentityDb db,
+        Sessions sessions,
         SecurityLog log,
         AuditLog audit,
         HttpResponse response)
@@ -41,7 +42,8 @@ internal static class ApiKeyApi
             Scopes = request.Scopes ?? [Tokens.ChatPolicy],
             ExpiresAt = request.Expires?.ToUniversalTime(),
         };
-        if (await db.Database.CreateExecutionStrategy().ExecuteAsync(() => AddAsync(db, stored)) is { } refusal)
+        if (await db.Database.CreateExecutionStrategy().ExecuteAsync(
+            () => AddAsync(db, stored, () => sessions.IsAliveAsync(caller, CancellationToken.None))) is { } refusal)
         {
             return refusal;
         }
@@ -63,7 +65,7 @@ internal static class ApiKeyApi
         return TypedResults.Ok(keys.ConvertAll(KeyResponse.Of));
     }
 
-    /// <summary>Changes what the request has: a name, a limit or the models; null is no limit any more.</summary>
+    /// <summary>Changes what the request has: a name, limits, models, scopes or an end; null is none any more.</summary>
     internal static async Task<Results<Ok<KeyResponse>, NotFound, ProblemHttpResult>> Change(
         long id,
         ChangeKeyRequest request,
@@ -136,12 +138,17 @@ internal static class ApiKeyApi
     /// first has added.
     /// </summary>
     /// <returns>The refusal; null when it is added.</returns>
-    private static async Task<ProblemHttpResult?> AddAsync(IdentityDb db, ApiKey key)
+    private static async Task<ProblemHttpResult?> AddAsync(IdentityDb db, ApiKey key, Func<Task<bool>> isAliveAsync)
     {
+        db.ChangeTracker.Clear();
+        if (await db.ApiKeys.AnyAsync(each => each.Hash == key.Hash))
+        {
+            return null; // An attempt before was committed, and its answer lost.
+        }
+
         await using var together = await db.Database.BeginTransactionAsync();
-        var users = await db.Database
-            .SqlQuery<long>($"SELECT id FROM users WHERE id = {key.UserId} FOR NO KEY UPDATE").ToListAsync();
-        if (users.Count == 0)
+        await db.Database.ExecuteSqlAsync($"SELECT FROM users WHERE id = {key.UserId} FOR NO KEY UPDATE");
+        if (!await isAliveAsync())
         {
             return AccountApi.Gone();
         }

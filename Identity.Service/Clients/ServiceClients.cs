@@ -45,7 +45,7 @@ internal sealed class ServiceClients(
         await EnsureAsync(
             Describe("ledger", "Ledger.Service", options.Value.Ledger.Secret, Tokens.UsersScope), cancellationToken);
         await EnsureAsync(
-            Describe("gateway", "Gateway", options.Value.Gateway.Secret, Tokens.UsersScope), cancellationToken);
+            Describe("gateway", "Gateway", options.Value.Gateway.Secret, Tokens.SessionsScope), cancellationToken);
     }
 
     private async Task EnsureAsync(OpenIddictApplicationDescriptor client, CancellationToken cancellationToken)

@@ -72,7 +72,8 @@ internal static class InvitationApi
 /// <param name="Days">For how many days it is good.</param>
 /// <example>{"note":"Bob of sales","days":7}</example>
 public sealed record CreateInvitationRequest(
-    [MaxLength(Invitation.MaxNoteLength, ErrorMessage = "The note has at most 200 characters.")] string? Note = null,
+    [RegularExpression(@"^\P{Cc}{0,200}\z", ErrorMessage = "The note has at most 200 characters that can be seen.")]
+    string? Note = null,
     [Range(1, 365, ErrorMessage = "The days are 1 to 365.")] int Days = 7);
 
 /// <summary>An invitation, as lists show it.</summary>

@@ -83,6 +83,7 @@ internal static class RegistrationApi
             return PasswordVerdict.RefuseBusy(http.Response);
         }
 
+        var isTriedAgain = false;
         try
         {
             return await db.Database.CreateExecutionStrategy().ExecuteAsync(AddAsync);
@@ -95,6 +96,14 @@ internal static class RegistrationApi
 
         async Task<Results<Created<RegisterResponse>, ProblemHttpResult>> AddAsync()
         {
+            db.ChangeTracker.Clear();
+            if (isTriedAgain && await users.FindByNameAsync(user.UserName!) is { } there
+                && there.PasswordHash == user.PasswordHash)
+            {
+                return Done(); // An attempt before was committed, and its answer lost.
+            }
+
+            isTriedAgain = true;
             await using var together = await db.Database.BeginTransactionAsync();
             var credits = invitation is null
                 ? await CountAsync(db, source, day, opening.Value.Credits, options.Value)
@@ -123,8 +132,11 @@ internal static class RegistrationApi
             await audit.AddAsync("user_registered", user.Id, invitation is null ? null : $"invitation {invitation.Id}");
             await together.CommitAsync();
             log.Registered(user.Id);
-            return TypedResults.Created((string?)null, new RegisterResponse("User registered successfully"));
+            return Done();
         }
+
+        static Created<RegisterResponse> Done() =>
+            TypedResults.Created((string?)null, new RegisterResponse("User registered successfully"));
     }
 
     /// <summary>The invitations that can be used.</summary>

@@ -1,3 +1,5 @@
+using System.Security.Claims;
+
 namespace Identity.Service;
 
 /// <summary>
@@ -29,4 +31,12 @@ public sealed class Session
 
     /// <summary>When it was ended; null while it goes on.</summary>
     public DateTimeOffset? EndedAt { get; init; }
+}
+
+/// <summary>The sessions of callers.</summary>
+internal static class CallerSession
+{
+    /// <summary>The session of an access token; null when it is of an API key.</summary>
+    public static long? GetSessionId(this ClaimsPrincipal caller) =>
+        long.TryParse(caller.FindFirstValue(Tokens.SessionClaim), out var id) ? id : null;
 }

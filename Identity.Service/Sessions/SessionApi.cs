@@ -14,7 +14,7 @@ internal static class SessionApi
         sessions.MapGet("/", List).WithSummary("List sessions");
         sessions.MapDelete("/", EndAll).WithSummary("End all sessions");
         sessions.MapDelete("/{id:long}", End).WithSummary("End a session");
-        routes.MapGet("/sessions/ended", Ended).ExcludeFromDescription().RequireAuthorization(Tokens.UsersPolicy);
+        routes.MapGet("/sessions/ended", Ended).ExcludeFromDescription().RequireAuthorization(Tokens.SessionsPolicy);
     }
 
     /// <summary>The caller's sessions, the one that was used last first.</summary>
@@ -45,20 +45,12 @@ internal static class SessionApi
     internal static async Task<NoContent> EndAll(ClaimsPrincipal caller, Sessions sessions, AuditLog audit)
     {
         var userId = caller.GetUserId();
-        if (await sessions.EndAllAsync(userId) is var ended and > 0)
-        {
-            await audit.AddAsync("sessions_ended", userId, $"{ended}");
-        }
-
+        await audit.WithAsync("sessions_ended", userId, async () => await sessions.EndAllAsync(userId) > 0);
         return TypedResults.NoContent();
     }
 
     private static async Task<Ok<EndedSessions>> Ended(Sessions sessions, CancellationToken cancellationToken) =>
         TypedResults.Ok(new EndedSessions(await sessions.EndedAsync(cancellationToken)));
-
-    /// <summary>The session of an access token; null when it is of an API key.</summary>
-    private static long? GetSessionId(this ClaimsPrincipal caller) =>
-        long.TryParse(caller.FindFirstValue(Tokens.SessionClaim), out var id) ? id : null;
 }
 
 /// <summary>A session, as lists show it.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Claims;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Net.Http.Headers;
 using OpenIddict.EntityFrameworkCore.Models;
@@ -84,6 +85,26 @@ internal sealed class Sessions(IdentityDb db, AuthOptions auth, TimeProvider clo
             .OrderBy(session => session.Id).Select(session => session.Id).ToListAsync(cancellationToken);
     }
 
+    /// <summary>
+    /// Whether a token's session goes on and its user may do something: for what must not be done in the seconds until
+    /// the gateways have heard of an end.
+    /// </summary>
+    public Task<bool> IsAliveAsync(ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        var (userId, id) = (caller.GetUserId(), caller.GetSessionId());
+        return db.Sessions.AnyAsync(
+            session => session.Id == id && session.EndedAt == null && db.Users.Any(user =>
+                user.Id == userId && user.DisabledAt == null && user.LeavingAt == null),
+            cancellationToken);
+    }
+
+    /// <summary>Forgets from where a user who has left was logged in.</summary>
+    public Task ForgetAsync(long userId, CancellationToken cancellationToken) =>
+        db.Sessions.Where(session => session.UserId == userId).ExecuteUpdateAsync(
+            set => set.SetProperty(session => session.Address, (string?)null)
+                .SetProperty(session => session.Client, (string?)null),
+            cancellationToken);
+
     /// <summary>Removes those that nobody can use or ask for any more.</summary>
     public Task PruneAsync(CancellationToken cancellationToken)
     {
@@ -132,8 +153,8 @@ internal sealed class Sessions(IdentityDb db, AuthOptions auth, TimeProvider clo
     private static (string? Address, string? Client) Of(HttpContext http)
     {
         var agent = http.Request.Headers[HeaderNames.UserAgent].ToString().Replace('\0', ' ');
-        return (
-            http.Connection.RemoteIpAddress?.ToString(),
-            agent.Length == 0 ? null : agent[..Math.Min(agent.Length, Session.MaxClientLength)]);
+        agent = agent[..Math.Min(agent.Length, Session.MaxClientLength)];
+        agent = agent.Length > 0 && char.IsHighSurrogate(agent[^1]) ? agent[..^1] : agent; // Half of a character.
+        return (http.Connection.RemoteIpAddress?.ToString(), agent.Length == 0 ? null : agent);
     }
 }

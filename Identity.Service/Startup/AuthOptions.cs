@@ -39,7 +39,7 @@ public sealed class AuthOptions
 /// <summary>Reads <see cref="AuthOptions"/> and refuses unsafe ones before the service starts.</summary>
 internal static class AuthOptionsExtensions
 {
-    // An access token cannot be taken back, so its life bounds what a stolen one can do.
+    // An access token is good by itself, so its life bounds what a stolen one can do.
     private static readonly TimeSpan MaxAccessTokenLifetime = TimeSpan.FromDays(1);
     private static readonly TimeSpan MaxRefreshTokenLifetime = TimeSpan.FromDays(90);
     private static readonly TimeSpan MaxSessionLifetime = TimeSpan.FromDays(366);

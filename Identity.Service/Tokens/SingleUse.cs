@@ -8,9 +8,9 @@ using static OpenIddict.Server.OpenIddictServerHandlers.Protection;
 namespace Identity.Service;
 
 /// <summary>
-/// Makes refresh tokens good for one use, and ends the whole family of one that is used again after the leeway
-/// (RFC 9700, 4.14.2). OpenIddict lets uses at the same moment pass each other, and revokes the tokens that a family
-/// has when it sees a replay, not one that a refresh is about to add: here the family itself is revoked.
+/// Makes refresh tokens good for one use, and ends the whole session of one that is used again after the leeway
+/// (RFC 9700, 4.14.2). OpenIddict lets uses at the same moment pass each other, and revokes the tokens that a session
+/// has when it sees a replay, not one that a refresh is about to add: here the session itself is revoked.
 /// </summary>
 internal static class SingleUse
 {
@@ -22,7 +22,7 @@ internal static class SingleUse
         server.AddEventHandler(Redeem.Descriptor);
     }
 
-    /// <summary>Ends the family of a token that was used before, and not just now.</summary>
+    /// <summary>Ends the session of a token that was used before, and not just now.</summary>
     public sealed class Replay(
         IOpenIddictTokenManager tokens,
         Sessions sessions,
@@ -94,9 +94,9 @@ internal static class SingleUse
             if (!await sessions.RedeemAsync(used.GetTokenId()!, context.CancellationToken)
                 && auth.RefreshReuseLeeway == TimeSpan.Zero)
             {
-                var family = used.GetAuthorizationId();
-                await sessions.EndAsync(family);
-                log.TokenReplayed(family!);
+                var session = used.GetAuthorizationId();
+                await sessions.EndAsync(session);
+                log.TokenReplayed(session!);
                 metrics.Replayed();
                 context.Reject(Errors.InvalidGrant, "This refresh token has been used.");
                 return;

@@ -74,7 +74,7 @@ internal static class TokenApi
         var verdict = await guard.CheckAsync(
             name,
             password,
-            () => User.IsName(name) ? users.FindByNameAsync(name) : Task.FromResult<User?>(null),
+            () => users.FindAsync(name),
             context);
         if (verdict.Status is PasswordStatus.Wrong)
         {
@@ -128,7 +128,7 @@ internal static class TokenApi
             return Refuse("The session of this refresh token has ended. Log in again.");
         }
 
-        // The claims of the refresh token keep the family together; those about the user are read anew.
+        // The claims of the refresh token keep the session together; those about the user are read anew.
         return SignIn(await DescribeAsync(user, users, new ClaimsIdentity(ticket.Principal!.Claims, Scheme)));
     }
 
@@ -193,7 +193,7 @@ internal static class TokenApi
             claim => claim.Type == StampClaim ? [] : [Destinations.AccessToken])),
         authenticationScheme: Scheme);
 
-    private static ProblemHttpResult Disabled() => Problems.Refusal(
+    internal static ProblemHttpResult Disabled() => Problems.Refusal(
         StatusCodes.Status403Forbidden, "user_disabled", "An administrator has disabled this user.");
 
     private static ProblemHttpResult PasswordExpired() => Problems.Refusal(

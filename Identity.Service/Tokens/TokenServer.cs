@@ -38,7 +38,7 @@ internal static class TokenServer
                 server.AllowCustomFlow(ApiKeys.GrantType);
                 server.AcceptAnonymousClients();
                 server.DisableAccessTokenEncryption().UseReferenceRefreshTokens();
-                server.RegisterScopes(Tokens.UserScope, Tokens.LedgerScope, Tokens.UsersScope);
+                server.RegisterScopes(Tokens.UserScope, Tokens.LedgerScope, Tokens.UsersScope, Tokens.SessionsScope);
                 server.AddEventHandler<ProcessAuthenticationContext>(handler => handler
                     .UseInlineHandler(RefuseNulInClientId)
                     .SetOrder(int.MinValue));

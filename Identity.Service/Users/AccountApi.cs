@@ -15,12 +15,15 @@ internal static class AccountApi
     {
         var account = routes.MapGroup("/api").WithTags("Account").RequireAuthorization(Tokens.UserPolicy);
         account.MapPost("/password", ChangePassword).WithSummary("Change password")
-            .RequireAuthorization(Tokens.LoginPolicy).Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
+            .RequireAuthorization(Tokens.LoginPolicy).Refuses([WrongPassword(), PasswordChange.SamePassword(), .. PasswordVerdict.Refusals]);
         account.MapGet("/me", Me).WithSummary("Who am I");
         account.MapDelete("/me", Delete).WithSummary("Delete account")
             .RequireAuthorization(Tokens.LoginPolicy).Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
         routes.MapPost("/api/login/password", ChangeExpiredPassword).WithTags("Account")
-            .WithSummary("Change an expired password").Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
+            .WithSummary("Change an expired password").Refuses(
+            [
+                WrongPassword(), PasswordChange.SamePassword(), TokenApi.Disabled(), .. PasswordVerdict.Refusals,
+            ]);
     }
 
     /// <summary>Who the caller is.</summary>
@@ -43,17 +46,16 @@ internal static class AccountApi
         UserManager<User> users,
         PasswordChange change,
         HttpContext http) => await FindAsync(users, caller) is { } user
-            ? await change.MakeAsync(user.UserName!, user, request.Old!, request.New!, http)
+            ? await change.MakeAsync(
+                user.UserName!, () => Task.FromResult<User?>(user), request.Old!, request.New!, http)
             : Gone();
 
     /// <summary>Changes the password without a login, for those who cannot log in before.</summary>
     /// <remarks>When an administrator has asked for a new password, POST /api/login says so.</remarks>
-    internal static async Task<Results<NoContent, ProblemHttpResult>> ChangeExpiredPassword(
-        ChangeExpiredPasswordRequest request, UserManager<User> users, PasswordChange change, HttpContext http)
-    {
-        var user = User.IsName(request.Username!) ? await users.FindByNameAsync(request.Username!) : null;
-        return await change.MakeAsync(request.Username!, user, request.Old!, request.New!, http);
-    }
+    internal static Task<Results<NoContent, ProblemHttpResult>> ChangeExpiredPassword(
+        ChangeExpiredPasswordRequest request, UserManager<User> users, PasswordChange change, HttpContext http) =>
+        change.MakeAsync(
+            request.Username!, () => users.FindAsync(request.Username!), request.Old!, request.New!, http);
 
     /// <summary>Deletes the user for good.</summary>
     /// <remarks>Name and password are gone, the account is closed, and the words of all chats are erased.</remarks>
@@ -90,7 +92,7 @@ internal static class AccountApi
 
     /// <summary>The answer to a caller whose access token has outlived the user.</summary>
     internal static ProblemHttpResult Gone() => TypedResults.Problem(
-        "The user of this access token has been deleted.", statusCode: StatusCodes.Status401Unauthorized);
+        "The session of this access token has ended, or its user has been deleted.", statusCode: StatusCodes.Status401Unauthorized);
 }
 
 /// <summary>Registers what accounts need.</summary>

@@ -49,6 +49,7 @@ internal sealed class BootstrapAdmin(
         // Together or not at all: a start may be killed at any moment.
         await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
         {
+            db.ChangeTracker.Clear(); // Of an attempt before.
             await using var together = await db.Database.BeginTransactionAsync();
             if (!await roles.RoleExistsAsync(Tokens.AdminRole))
             {
@@ -56,7 +57,7 @@ internal sealed class BootstrapAdmin(
             }
 
             var user = new User { UserName = options.Value.Username, OpeningCredits = opening.Value.Credits };
-            Check(await users.CreateAsync(user, options.Value.Password));
+            Check(await users.CreateAsync(user, PasswordAttribute.OneForm(options.Value.Password)));
             Check(await users.AddToRoleAsync(user, Tokens.AdminRole));
             await audit.AddAsync("admin_appointed", user.Id, "by configuration");
             await together.CommitAsync();

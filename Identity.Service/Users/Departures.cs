@@ -26,21 +26,29 @@ internal sealed class Departures(
     public async Task<bool> LeaveAsync(User user)
     {
         var (name, stamp) = (user.UserName!, Guid.NewGuid().ToString("N"));
-        var hasLeft = await audit.WithAsync("user_left", user.Id, async () => await db.Users
-            .Where(each => each.Id == user.Id && each.SecurityStamp == user.SecurityStamp && each.LeavingAt == null)
-            .ExecuteUpdateAsync(set => set
-                .SetProperty(each => each.LeavingAt, clock.GetUtcNow())
-                .SetProperty(each => each.UserName, "")
-                .SetProperty(each => each.NormalizedUserName, User.NoName(user.Id))
-                .SetProperty(each => each.PasswordHash, "")
-                .SetProperty(each => each.SecurityStamp, stamp)) == 1);
+        var hasLeft = await audit.WithAsync("user_left", user.Id, async () =>
+        {
+            var left = await db.Users
+                .Where(each => each.Id == user.Id && each.SecurityStamp == user.SecurityStamp && each.LeavingAt == null)
+                .ExecuteUpdateAsync(set => set
+                    .SetProperty(each => each.LeavingAt, clock.GetUtcNow())
+                    .SetProperty(each => each.UserName, "")
+                    .SetProperty(each => each.NormalizedUserName, User.NoName(user.Id))
+                    .SetProperty(each => each.PasswordHash, "")
+                    .SetProperty(each => each.SecurityStamp, stamp));
+            if (left == 1)
+            {
+                await sessions.EndAllAsync(user.Id);
+            }
+
+            return left == 1;
+        });
         if (!hasLeft && !await db.IsStampAsync(user.Id, stamp))
         {
             return false;
         }
 
         log.UserLeft(user.Id);
-        await sessions.EndAllAsync(user.Id);
         await throttle.ForgetAsync(name, CancellationToken.None);
         using var patience = new CancellationTokenSource(Patience);
         await FinishAsync(user.Id, patience.Token);
@@ -63,7 +71,8 @@ internal sealed class Departures(
         try
         {
             await belongings.GiveUpAsync(userId, cancellationToken);
-            // Those of a login that ran at the same time too. The sessions, numbers alone, go when they are pruned.
+            // What is left of the sessions, numbers alone, goes when they are pruned.
+            await sessions.ForgetAsync(userId, cancellationToken);
             var subject = userId.ToString(CultureInfo.InvariantCulture);
             await db.Set<OpenIddictEntityFrameworkCoreToken<long>>().Where(token => token.Subject == subject)
                 .ExecuteDeleteAsync(cancellationToken);

@@ -6,6 +6,10 @@ namespace Identity.Service;
 /// <summary>Registers what users need.</summary>
 internal static class UserExtensions
 {
+    /// <summary>The user of a name, if there is one. What cannot be a name is not looked up.</summary>
+    public static Task<User?> FindAsync(this UserManager<User> users, string name) =>
+        User.IsName(name) ? users.FindByNameAsync(name) : Task.FromResult<User?>(null);
+
     /// <summary>Adds users with hashed passwords, and their roles. No cookies.</summary>
     public static void AddUsers(this IHostApplicationBuilder builder)
     {

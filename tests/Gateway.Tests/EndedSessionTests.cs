@@ -46,6 +46,23 @@ public sealed class EndedSessionTests : IAsyncLifetime
         }
     }
 
+    /// <summary>Without a list it would let all of them through, so it is given no requests.</summary>
+    [Fact]
+    public async Task Gateway_ThatHasNoList_IsNotHealthy()
+    {
+        await using var deaf = await Destination.StartAsync(context =>
+            context.Request.Path == "/sessions/ended"
+                ? Task.FromResult(context.Response.StatusCode = 403)
+                : _issuer.ServeAsync(context));
+        await using var gateway = new GatewayServer(("identity", deaf.Address), ("ledger", _ledger.Address));
+        await gateway.StartAsync();
+        using var client = gateway.CreateClient();
+        using var health = await client.CallAsync("GET", "/health");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
+        using var alive = await client.CallAsync("GET", "/alive");
+        Assert.Equal(HttpStatusCode.OK, alive.StatusCode);
+    }
+
     [Fact]
     public async Task Login_WithTheTokenOfASessionThatHasEnded_GoesThrough()
     {

@@ -123,6 +123,74 @@ public sealed class AdministrationTests(IdentityFixture identity)
     }
 
     [Fact]
+    public async Task Password_OfOneWhoIsDisabledOrThatIsTheOldOne_IsNotChanged()
+    {
+        var name = await _client.NewNameAsync();
+        var id = IdOf(await _client.LogInAsync(name));
+        await ChangeAsync(id, new { must_change_password = true });
+        using var same = await ChangePasswordAsync(IdentityApi.Password);
+        await same.ProblemAsync(HttpStatusCode.BadRequest);
+        await ChangeAsync(id, new { disabled = true });
+        using var refused = await ChangePasswordAsync("another horse battery");
+        await refused.ProblemAsync(HttpStatusCode.Forbidden);
+        await ChangeAsync(id, new { disabled = false });
+        using var still = await _client.TryLogInAsync(name, IdentityApi.Password);
+        await still.ProblemAsync(HttpStatusCode.Forbidden); // The password must change as before.
+
+        Task<HttpResponseMessage> ChangePasswordAsync(string @new) => _client.PostJsonAsync(
+            "/api/login/password", new { username = name, old = IdentityApi.Password, @new });
+    }
+
+    /// <summary>What lasts is not to be had in the seconds until the gateways have heard of the end.</summary>
+    [Fact]
+    public async Task AccessToken_OfASessionThatHasEnded_MakesNoKeyAndAdministratesNothing()
+    {
+        var user = await _client.NewUserAsync();
+        var admin = await _client.LogInAsync(IdentityServer.AdminName, IdentityServer.AdminPassword);
+        foreach (var login in new[] { user, admin })
+        {
+            using var ended = await _client.LogOutAsync(login.Refresh);
+            Assert.Equal(HttpStatusCode.NoContent, ended.StatusCode);
+        }
+
+        using var key = await _client.CallAsync(HttpMethod.Post, "/api/keys", user.Access, new { name = "a key" });
+        await key.ProblemAsync(HttpStatusCode.Unauthorized);
+        using var listed = await _client.CallAsync(HttpMethod.Get, Users, admin.Access);
+        await listed.ProblemAsync(HttpStatusCode.Unauthorized);
+        using var invited = await _client.CallAsync(
+            HttpMethod.Post, "/api/admin/invitations", admin.Access, new { note = "me" });
+        await invited.ProblemAsync(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task Text_ThatPostgresCannotHold_IsRefused()
+    {
+        using var note = await AdminAsync(HttpMethod.Post, "/api/admin/invitations", new { note = "a\0b" });
+        await note.ProblemAsync(HttpStatusCode.BadRequest);
+        using var action = await AdminAsync(HttpMethod.Get, "/api/admin/audit?action=%00");
+        await action.ProblemAsync(HttpStatusCode.BadRequest);
+        using var search = await AdminAsync(HttpMethod.Get, $"{Users}?search=%00");
+        Assert.Empty((await search.ReadAsync<JsonElement>(HttpStatusCode.OK)).EnumerateArray());
+    }
+
+    /// <summary>Where no token is needed, one that is sent does not make its user the one who did it.</summary>
+    [Fact]
+    public async Task AuditLog_OfAPasswordThatWasChangedWithoutALogin_NamesItsUser()
+    {
+        var name = await _client.NewNameAsync();
+        var id = IdOf(await _client.LogInAsync(name));
+        var other = await _client.NewUserAsync();
+        using var changed = await _client.CallAsync(
+            HttpMethod.Post, "/api/login/password", other.Access,
+            new { username = name, old = IdentityApi.Password, @new = "another horse battery" });
+        Assert.Equal(HttpStatusCode.NoContent, changed.StatusCode);
+        var entry = Assert.Single(await AuditAsync($"user={id}&action=password_changed"));
+        Assert.Equal((id, id), (entry.Actor, entry.Subject));
+        Assert.All(
+            await AuditAsync("action=admin_appointed"), appointed => Assert.Null(appointed.Actor));
+    }
+
+    [Fact]
     public async Task Sessions_OfAUser_AreListedAndEndedByAnAdministrator()
     {
         var name = await _client.NewNameAsync();

@@ -72,7 +72,7 @@ internal static class IdentityApi
     {
         using var issued = await client.OAuthAsync(
             ("grant_type", "client_credentials"), ("client_id", "gateway"),
-            ("client_secret", IdentityServer.GatewaySecret), ("scope", "users"));
+            ("client_secret", IdentityServer.GatewaySecret), ("scope", "sessions"));
         var token = await issued.ReadAsync<OAuthAnswer>(HttpStatusCode.OK);
         using var response = await client.CallAsync(HttpMethod.Get, "/sessions/ended", token.Access);
         var ended = await response.ReadAsync<JsonElement>(HttpStatusCode.OK);

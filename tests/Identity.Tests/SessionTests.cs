@@ -56,6 +56,17 @@ public sealed class SessionTests(IdentityFixture identity)
         Assert.False(await _client.IsEndedAsync(await _client.LogInAsync(name)));
     }
 
+    /// <summary>A description is cut off, and not in the middle of a character.</summary>
+    [Fact]
+    public async Task Client_WithALongDescription_IsShownWithItsBeginning()
+    {
+        var name = await _client.NewNameAsync();
+        using var client = identity.Lenient.CreateClientAt(IdentityApi.NewAddress());
+        client.DefaultRequestHeaders.TryAddWithoutValidation("User-Agent", new string('a', 199) + "😀");
+        var login = await client.LogInAsync(name);
+        Assert.Equal(199, Assert.Single(await ListAsync(login)).Client!.Length);
+    }
+
     [Fact]
     public async Task Session_OfAnother_Is404AndLivesOn()
     {
