@@ -29,6 +29,10 @@ public sealed class AuditTests(IdentityFixture identity)
         using var registered = await client.RegisterAsync(IdentityApi.NewName());
 
         var tokens = await client.LogInAsync(name);
+        var key = await client.NewKeyAsync(tokens.Access, "a key's name");
+        using var limited = await client.CallAsync(
+            HttpMethod.Patch, $"/api/keys/{key.Id}", tokens.Access, new { limit = 7 });
+        using var revoked = await client.CallAsync(HttpMethod.Delete, $"/api/keys/{key.Id}", tokens.Access);
         using var rotated = await client.RefreshAsync(tokens.Refresh);
         using var reused = await client.RefreshAsync(tokens.Refresh);
         Assert.Equal(HttpStatusCode.OK, reused.StatusCode);
@@ -44,10 +48,6 @@ public sealed class AuditTests(IdentityFixture identity)
             using var wrong = await client.TryLogInAsync(name, "hunter2 typed");
         }
 
-        var key = await client.NewKeyAsync(tokens.Access, "a key's name");
-        using var limited = await client.CallAsync(
-            HttpMethod.Patch, $"/api/keys/{key.Id}", tokens.Access, new { limit = 7 });
-        using var revoked = await client.CallAsync(HttpMethod.Delete, $"/api/keys/{key.Id}", tokens.Access);
         using var unknown = await client.TryLogInAsync("a-password-as-name");
         Assert.Equal(
             [
