@@ -23,7 +23,7 @@ public static class Tokens
     /// <summary>The scope of a user's token: that user's own chats and tokens.</summary>
     public const string UserScope = "api";
 
-    /// <summary>The claim of a login's tokens that names its session (OpenID Connect Front-Channel Logout, 3).</summary>
+    /// <summary>The claim of a login's tokens that names its session (as in OpenID Connect).</summary>
     public const string SessionClaim = "sid";
 
     /// <summary>The scope of a service's token: hold, capture and release on any account.</summary>

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Microsoft.Extensions.Hosting;
 
 /// <summary>
-/// Does some work at the start, and again and again until the service stops. A round that fails is logged, and the next one tries again:
-/// the database was away, say. Each replica does it, so it must be work that may be done twice.
+/// Does some work at the start, and again and again until the service stops. A round that fails is logged, and the
+/// next one tries again: the database was away, say. Each replica does it, so it must be work that may be done twice.
 /// </summary>
 /// <param name="period">The time from the begin of one round to that of the next.</param>
 /// <param name="clock">The time.</param>

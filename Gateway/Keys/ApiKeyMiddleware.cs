@@ -58,8 +58,8 @@ internal static class ApiKeyMiddleware
             context.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\""; // RFC 6750, 3
             await Problems.Refusal(
                 StatusCodes.Status401Unauthorized, "unknown_api_key",
-                "This API key is unknown, revoked or has expired. POST /api/keys gives a new one to a user who is logged "
-                    + "in.")
+                "This API key is unknown, revoked or has expired. POST /api/keys gives a new one to a user who is "
+                    + "logged in.")
                 .ExecuteAsync(context);
             return;
         }

@@ -65,7 +65,7 @@ internal static class ApiKeyApi
         return TypedResults.Ok(keys.ConvertAll(KeyResponse.Of));
     }
 
-    /// <summary>Changes what the request has: a name, limits, models, scopes or an end; null is none any more.</summary>
+    /// <summary>Changes what the request has: its name, limits, models, scopes or end; null is none any more.</summary>
     internal static async Task<Results<Ok<KeyResponse>, NotFound, ProblemHttpResult>> Change(
         long id,
         ChangeKeyRequest request,

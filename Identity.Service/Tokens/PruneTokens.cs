@@ -30,6 +30,8 @@ internal sealed class PruneTokens(
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
         var yesterday = DateOnly.FromDateTime(now.UtcDateTime).AddDays(-1);
         await db.Registrations.Where(count => count.Day < yesterday).ExecuteDeleteAsync(stoppingToken);
-        await db.ApiKeys.Where(key => key.RevokedAt < now - KeepRevokedKeys || key.ExpiresAt < now - KeepRevokedKeys).ExecuteDeleteAsync(stoppingToken);
+        var longAgo = now - KeepRevokedKeys;
+        await db.ApiKeys.Where(key => key.RevokedAt < longAgo || key.ExpiresAt < longAgo)
+            .ExecuteDeleteAsync(stoppingToken);
     }
 }

@@ -15,7 +15,8 @@ internal static class AccountApi
     {
         var account = routes.MapGroup("/api").WithTags("Account").RequireAuthorization(Tokens.UserPolicy);
         account.MapPost("/password", ChangePassword).WithSummary("Change password")
-            .RequireAuthorization(Tokens.LoginPolicy).Refuses([WrongPassword(), PasswordChange.SamePassword(), .. PasswordVerdict.Refusals]);
+            .RequireAuthorization(Tokens.LoginPolicy)
+            .Refuses([WrongPassword(), PasswordChange.SamePassword(), .. PasswordVerdict.Refusals]);
         account.MapGet("/me", Me).WithSummary("Who am I");
         account.MapDelete("/me", Delete).WithSummary("Delete account")
             .RequireAuthorization(Tokens.LoginPolicy).Refuses([WrongPassword(), .. PasswordVerdict.Refusals]);
@@ -92,7 +93,8 @@ internal static class AccountApi
 
     /// <summary>The answer to a caller whose access token has outlived the user.</summary>
     internal static ProblemHttpResult Gone() => TypedResults.Problem(
-        "The session of this access token has ended, or its user has been deleted.", statusCode: StatusCodes.Status401Unauthorized);
+        "The session of this access token has ended, or its user has been deleted.",
+        statusCode: StatusCodes.Status401Unauthorized);
 }
 
 /// <summary>Registers what accounts need.</summary>

@@ -108,8 +108,8 @@ public sealed class ApiKeyTests(IdentityFixture identity)
         var shown = Assert.Single(JsonSerializer.Deserialize<JsonElement>(text).EnumerateArray());
         Assert.Equal(
             [
-                "id", "name", "start", "limit", "daily_limit", "monthly_limit", "models", "scopes", "created", "expires",
-                "last_used",
+                "id", "name", "start", "limit", "daily_limit", "monthly_limit", "models", "scopes", "created",
+                "expires", "last_used",
             ],
             shown.EnumerateObject().Select(property => property.Name));
         Assert.Equal(

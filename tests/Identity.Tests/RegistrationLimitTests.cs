@@ -107,7 +107,8 @@ public sealed class RegistrationLimitTests(IdentityFixture identity)
         var login = client.LogInAsync(name);
         release.Set();
         await login;
-        Assert.All(await Task.WhenAll(registrations), answer => Assert.Equal(HttpStatusCode.Created, answer.StatusCode));
+        Assert.All(
+            await Task.WhenAll(registrations), answer => Assert.Equal(HttpStatusCode.Created, answer.StatusCode));
     }
 
     [Fact]
@@ -170,8 +171,9 @@ public sealed class RegistrationLimitTests(IdentityFixture identity)
         }
     }
 
-    private static Task<HttpResponseMessage> RegisterAsync(HttpClient client, string invitation) => client.PostJsonAsync(
-        "/api/register", new { username = IdentityApi.NewName(), password = IdentityApi.Password, invitation });
+    private static Task<HttpResponseMessage> RegisterAsync(HttpClient client, string invitation) =>
+        client.PostJsonAsync(
+            "/api/register", new { username = IdentityApi.NewName(), password = IdentityApi.Password, invitation });
 
     private static async Task<NewInvitation> InviteAsync(HttpClient client)
     {
