@@ -3,13 +3,15 @@ using Microsoft.Extensions.Logging;
 namespace Microsoft.Extensions.Hosting;
 
 /// <summary>
-/// Does some work at the start, and again and again until the service stops. A round that fails is logged, and the
-/// next one tries again: the database was away, say. Each replica does it, so it must be work that may be done twice.
+/// Does some work again and again until the service stops. A round that fails is logged, and the next one tries again:
+/// the database was away, say. Each replica does it, so it must be work that may be done twice.
 /// </summary>
 /// <param name="period">The time from the begin of one round to that of the next.</param>
 /// <param name="clock">The time.</param>
 /// <param name="logger">For what failed.</param>
-public abstract class PeriodicService(TimeSpan period, TimeProvider clock, ILogger logger) : BackgroundService
+/// <param name="atOnce">Whether the first round is at the start, and not a period later.</param>
+public abstract class PeriodicService(TimeSpan period, TimeProvider clock, ILogger logger, bool atOnce = false)
+    : BackgroundService
 {
     /// <summary>The time.</summary>
     protected TimeProvider Clock => clock;
@@ -26,6 +28,11 @@ public abstract class PeriodicService(TimeSpan period, TimeProvider clock, ILogg
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(period, clock);
+        if (!atOnce)
+        {
+            await timer.WaitForNextTickAsync(stoppingToken);
+        }
+
         do
         {
             try

@@ -14,7 +14,7 @@ namespace Gateway.Keys;
 /// <param name="clock">Says when to ask again.</param>
 /// <param name="logger">Says that nobody answers.</param>
 internal sealed class EndedSessions(IHttpClientFactory clients, TimeProvider clock, ILogger<EndedSessions> logger)
-    : PeriodicService(TimeSpan.FromSeconds(2), clock, logger), IHealthCheck
+    : PeriodicService(TimeSpan.FromSeconds(2), clock, logger, atOnce: true), IHealthCheck
 {
     /// <summary>The HTTP client that asks.</summary>
     public const string ClientName = "sessions";
