@@ -67,8 +67,8 @@ internal static class AdminApi
         await http.RequestServices.GetRequiredService<Openings>().AuditAsync(
             new AuditRequest(
                 http.User.GetUserId(), request.User, $"tokens_{Name(http.GetEndpoint())}",
-                $"{JsonSerializer.Serialize<object>(request, JsonSerializerOptions.Web)} "
-                    + http.Request.Headers[IdempotencyKey.Header],
+                $"{JsonSerializer.Serialize<object>(request, JsonSerializerOptions.Web)} {
+                    http.Request.Headers[IdempotencyKey.Header]}".TrimEnd(),
                 http.Request.Headers["X-Forwarded-For"].ToString()), // Which the gateway writes.
             http.RequestAborted);
         return await next(context);
