@@ -91,13 +91,21 @@ internal sealed class DjangoDatabase(ImportSettings settings) : IDisposable
         var path = file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file.FullName;
         string[] parts = ["", "-wal", "-journal"];
         var before = State();
+        var isGone = false;
         foreach (var part in parts.Where(part => File.Exists(path + part)))
         {
-            File.Copy(path + part, copy + part);
-            File.SetAttributes(copy + part, FileAttributes.Normal); // The source may be read-only.
+            try
+            {
+                File.Copy(path + part, copy + part);
+                File.SetAttributes(copy + part, FileAttributes.Normal); // The source may be read-only.
+            }
+            catch (FileNotFoundException)
+            {
+                isGone = true; // A journal lasts as long as what is written with it.
+            }
         }
 
-        if (State() != before)
+        if (isGone || State() != before)
         {
             throw new ImportProblem($"'{settings.Source}' is being written to: stop the Django project first.");
         }
