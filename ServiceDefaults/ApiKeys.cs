@@ -66,7 +66,7 @@ public static class ApiKeys
         && text.AsSpan(Prefix.Length).IndexOfAnyExcept(Letters) < 0;
 
     /// <summary>
-    /// SHA-256 of a key, under which it is kept. A slow hash is for what can be guessed, and 256 random bits cannot.
+    /// SHA-256 of a key, under which it is kept. A slow hash is for what can be guessed, and random bits cannot.
     /// </summary>
     /// <param name="key">The key.</param>
     public static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));

@@ -67,7 +67,7 @@ internal static class UsageApi
         [Range(0, 1_000_000, ErrorMessage = "skip must be 0 to 1000000.")] int skip = 0,
         CancellationToken cancellationToken = default)
     {
-        var last = to ?? DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime);
+        var last = to ?? clock.UtcDay();
         var first = from ?? DateOnly.FromDayNumber(Math.Max(0, last.DayNumber + 1 - DefaultDays));
         if (first > last || last.DayNumber - first.DayNumber >= MaxDays)
         {

@@ -31,7 +31,7 @@ internal static class InvitationApi
         var now = clock.GetUtcNow();
         var invitation = new Invitation
         {
-            Hash = Invitation.HashOf(code),
+            Hash = ApiKeys.Hash(code),
             Note = request.Note,
             CreatedBy = caller.GetUserId(),
             CreatedAt = now,

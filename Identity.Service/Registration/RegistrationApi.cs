@@ -67,9 +67,7 @@ internal static class RegistrationApi
             return TypedResults.Problem(NameTaken, statusCode: StatusCodes.Status409Conflict);
         }
 
-        var (source, day) = (
-            throttle.Attempt("", http.Connection.RemoteIpAddress).Source,
-            DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime));
+        var (source, day) = (throttle.Attempt("", http.Connection.RemoteIpAddress).Source, clock.UtcDay());
         if (invitation is null && await db.Registrations.AnyAsync(count => count.Source == source
             && count.Day == day && count.Users >= options.Value.PerAddressAndDay))
         {
@@ -153,7 +151,7 @@ internal static class RegistrationApi
             return null;
         }
 
-        var hash = Invitation.HashOf(code);
+        var hash = ApiKeys.Hash(code);
         return await Open(db, clock).SingleOrDefaultAsync(one => one.Hash == hash);
     }
 

@@ -1,7 +1,6 @@
 using System.Buffers.Text;
 using System.ComponentModel.DataAnnotations;
 using System.Security.Cryptography;
-using System.Text;
 
 namespace Identity.Service;
 
@@ -80,8 +79,4 @@ public sealed class Invitation
 
     /// <summary>Makes a code of 128 random bits.</summary>
     internal static string NewCode() => "inv_" + Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
-
-    /// <summary>What a code is known by.</summary>
-    /// <param name="code">The code.</param>
-    internal static byte[] HashOf(string code) => SHA256.HashData(Encoding.UTF8.GetBytes(code));
 }

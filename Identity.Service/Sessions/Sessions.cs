@@ -8,9 +8,9 @@ using static OpenIddict.Abstractions.OpenIddictConstants;
 namespace Identity.Service;
 
 /// <summary>
-/// Sessions: begun by a login, carried on by refresh tokens, and ended by whoever may. Each change is one statement on
-/// the session and on OpenIddict's authorization beside it, whose own calls answer "no" both when another request was
-/// faster and when the database is away.
+/// Sessions: begun by a login, carried on by refresh tokens, and ended by whoever may. The authorization of OpenIddict
+/// beside a session is changed by statements of our own: its calls answer "no" both when another request was faster and
+/// when the database is away.
 /// </summary>
 internal sealed class Sessions(IdentityDb db, AuthOptions auth, TimeProvider clock)
 {

@@ -28,7 +28,7 @@ internal sealed class PruneTokens(
         await scope.ServiceProvider.GetRequiredService<Sessions>().PruneAsync(stoppingToken);
         await scope.ServiceProvider.GetRequiredService<LoginThrottle>().PruneAsync(stoppingToken);
         var db = scope.ServiceProvider.GetRequiredService<IdentityDb>();
-        var yesterday = DateOnly.FromDateTime(now.UtcDateTime).AddDays(-1);
+        var yesterday = Clock.UtcDay().AddDays(-1);
         await db.Registrations.Where(count => count.Day < yesterday).ExecuteDeleteAsync(stoppingToken);
         var longAgo = now - KeepRevokedKeys;
         await db.ApiKeys.Where(key => key.RevokedAt < longAgo || key.ExpiresAt < longAgo)

@@ -36,10 +36,3 @@ internal readonly record struct Balance(long Tokens, long Revision)
     /// <summary>The most tokens an account may be given: what JSON numbers hold exactly (RFC 8259, 6).</summary>
     public const long Max = HoldItem.MaxAmount;
 }
-
-/// <summary>The days that limits know.</summary>
-internal static class Days
-{
-    /// <summary>Today in UTC.</summary>
-    public static DateOnly UtcDay(this TimeProvider clock) => DateOnly.FromDateTime(clock.GetUtcNow().UtcDateTime);
-}

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Ledger.Service.Accounts;
 using Ledger.Service.Transfers;
 using Microsoft.Extensions.Hosting;
 using Npgsql;
